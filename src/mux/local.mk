@@ -1,0 +1,1 @@
+# One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c

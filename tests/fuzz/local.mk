@@ -1,0 +1,3 @@
+# One target per parser, one line each, sorted:
+#   fuzz_targets += %reldir%/fuzz_x      (made of fuzz_x.c; seeds in seeds/x/)
+libtests_a_SOURCES += %reldir%/replay_main.c

@@ -1,0 +1,2 @@
+# One cmocka program per module, one line each, sorted:
+#   unit_tests += %reldir%/test_x        (made of test_x.c)

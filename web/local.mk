@@ -1,0 +1,1 @@
+# The dashboard: built from web/ when DASHBOARD is set.

@@ -35,7 +35,7 @@ AS_IF([test $guts_takes = yes], [$1="$$1 $2"], [m4_default([$4], [:])])])
 AC_DEFUN([GUTS_WARNINGS],
 [WARN_CFLAGS=
 m4_foreach_w([flag], [-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
-	-Wold-style-definition -Wconversion -Wpointer-arith -Wwrite-strings -Wcast-qual
+	-Wold-style-definition -Wconversion -Wpointer-arith -Wwrite-strings
 	-Wundef -Wvla -Wformat=2 -Wduplicated-cond -Wlogical-op],
 	[GUTS_TRY_FLAG([WARN_CFLAGS], flag, [CFLAGS])
 ])

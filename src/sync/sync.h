@@ -1,0 +1,257 @@
+/* sync/sync.h - the repositories this node keeps: records, canonical refs, push, fetch, serve.
+ *
+ * One `struct guts_repo` per repository holds, in memory, its identity chain, the newest
+ * signed-refs record and entry tree of every author, and the canonical view computed from
+ * them.  Everything changes by one path, apply:
+ *
+ *	ingest verified → accept (objects fsynced) → one store batch {record, entries, facts,
+ *	outbox} = THE COMMIT POINT → refs projected → caller answered → announced
+ *
+ * whether it starts with a local push or with a peer's record.  All functions belong to the
+ * loop thread.  Upward facts go through guts_sync_events.
+ *
+ * Source: DESIGN 6 as doc/architecture.md and doc/protocol.md state it.
+ */
+#ifndef GUTS_SYNC_SYNC_H
+#define GUTS_SYNC_SYNC_H
+
+#include "base/limits.h"
+#include "base/oid.h"
+#include "crypto/key.h"
+#include "git/repo.h"
+#include "loop/env.h"
+#include "store/store.h"
+
+struct guts_sync;
+struct guts_repo;
+struct guts_peers;
+struct guts_stream;
+struct guts_push;
+
+/* Policy of this node for one repository. */
+enum guts_policy {
+	GUTS_POLICY_DEFAULT, /* follow seed.default and the quotas */
+	GUTS_POLICY_SEED,    /* kept, never evicted */
+	GUTS_POLICY_BLOCK,   /* refused; removed and not to come back */
+};
+
+/* What gossip shall do with a message: forward, drop silently, drop and blame, answer follows. */
+enum guts_verdict { GUTS_ACCEPT, GUTS_IGNORE, GUTS_REJECT, GUTS_LATER };
+
+struct guts_sync_events {
+	/* A batch with facts became durable: ids first..last can be read and streamed. */
+	void (*facts)(void *owner, uint64_t first, uint64_t last);
+	/* Publish `payload` (a GossipPayload, see api/guts.proto) on the repository's topic. */
+	void (*publish_repo)(void *owner, const struct guts_repo *r, struct guts_slice payload);
+	/* Publish a NewRepository message on the topic for new repositories. */
+	void (*publish_new)(void *owner, const struct guts_repo *r, struct guts_slice message);
+	/* The repository is there now / has gone: (un)subscribe its topic, rebuild snapshots. */
+	void (*added)(void *owner, const struct guts_repo *r);
+	void (*removed)(void *owner, const struct guts_repo *r);
+	/* Something that snapshots show has changed. */
+	void (*changed)(void *owner, const struct guts_repo *r);
+	/* Progress of a fetch: `phase` = "refs", "objects", "verify", "apply", "done", "failed"; a fleeting signal. */
+	void (*progress)(void *owner, const struct guts_repo *r, const struct guts_peerid *peer, const char *phase,
+	    uint64_t bytes, uint64_t objects, int err);
+	/* May this node begin to keep the repository (policy, quotas)?  `text` gets the reason of a refusal. */
+	int (*may_seed)(void *owner, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_peerid *creator,
+	    const struct guts_peerid *from, struct guts_errinfo *why);
+	/* A peer broke a rule; costs as base/err.h says. */
+	void (*offence)(void *owner, const struct guts_peerid *peer, int err, const char *what);
+	/* The answer to an earlier GUTS_LATER of guts_sync_announced: `ticket` as given there. */
+	void (*verdict)(void *owner, uint64_t ticket, enum guts_verdict v);
+};
+
+struct guts_sync_setup {
+	struct guts_env *env;
+	struct guts_store *store;
+	struct guts_repos *repos;
+	struct guts_peers *peers;
+	const struct guts_key *key;
+	const char *network;       /* network id, e.g. "main" */
+	uint64_t pack_max;         /* [bytes] */
+	uint64_t repo_max;         /* [bytes] */
+	const struct guts_sync_events *events;
+	void *owner;
+};
+
+/* Make it, and load every repository from the store.  `ready` comes when refs on disk agree with the records
+ * (roll-forward done).  Errors: GUTS_EIO with text. */
+int guts_sync_new(struct guts_sync **out, const struct guts_sync_setup *s, void (*ready)(void *owner, int err),
+    struct guts_errinfo *ei);
+void guts_sync_free(struct guts_sync *s);
+
+/* -- asking ----------------------------------------------------------------------------- */
+
+struct guts_repo *guts_sync_find(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE]);
+
+/* In order of id; NULL ends.  `after` NULL starts. */
+struct guts_repo *guts_sync_next(struct guts_sync *s, const struct guts_repo *after);
+size_t guts_sync_count(const struct guts_sync *s);
+
+/* A sorted, immutable list of refs, shared by reference count across threads. */
+struct guts_refs_row {
+	const char *name;              /* refs/heads/main */
+	struct guts_oid oid;
+	uint64_t version;
+	struct guts_peerid author;     /* whose value it is */
+	bool conflict;                 /* another delegate's value lost at the same version */
+};
+struct guts_refs_view {
+	int refcount;                  /* private, atomic */
+	size_t n;
+	const struct guts_refs_row *v; /* sorted by name */
+	void *mem;                     /* private */
+};
+struct guts_refs_view *guts_refs_view_ref(struct guts_refs_view *v); /* Thread: any. */
+void guts_refs_view_unref(struct guts_refs_view *v);                /* Thread: any. */
+/* Row of `name`, or NULL.  Thread: any. */
+const struct guts_refs_row *guts_refs_view_find(const struct guts_refs_view *v, struct guts_slice name);
+
+/* What the outside may see of a repository: a value with its own memory. */
+struct guts_repo_author {
+	struct guts_peerid id;
+	uint64_t sequence;
+	uint64_t wall_ms;              /* time in its newest record */
+	uint64_t refs;
+	bool is_delegate;
+	bool is_forked;                /* two records that do not descend from one another are known */
+	uint8_t record_hash[32];
+	struct guts_refs_view *refs_view; /* this author's own refs */
+};
+struct guts_repo_seeder {
+	struct guts_peerid id;
+	bool is_current;               /* its state digest equals ours */
+	uint64_t seen_wall_ms;
+};
+struct guts_repo_info {
+	int refcount;                  /* private, atomic */
+	uint8_t id[GUTS_REPOID_SIZE];
+	char id_text[64];
+	struct guts_peerid creator;
+	char name[GUTS_NAME_MAX + 1];
+	char *description;
+	char *default_branch;          /* "main" */
+	enum guts_object_format format;
+	uint64_t identity_version;
+	uint64_t created_wall_ms, updated_wall_ms;
+	uint64_t size_bytes;
+	bool is_private, is_retired, is_delegate; /* is_delegate: this node's key may move canonical refs */
+	bool shadowed;                 /* (owner, name) belongs to another repository on this node */
+	bool syncing;                  /* a fetch is under way */
+	enum guts_policy policy;
+	unsigned threshold;
+	size_t ndelegates, nsigners, nreaders, nauthors, nseeders;
+	struct guts_peerid *delegates, *signers, *readers;
+	struct guts_repo_author *authors;
+	struct guts_repo_seeder *seeders;
+	struct guts_refs_view *canonical;
+	uint8_t state_digest[32];      /* equal digests = equal records */
+	char *last_error;              /* of the last failed fetch, NULL if none */
+};
+/* A fresh reference to the current info; cached until the repository changes.  Loop thread. */
+struct guts_repo_info *guts_repo_info_get(struct guts_repo *r);
+void guts_repo_info_unref(struct guts_repo_info *i); /* Thread: any. */
+struct guts_repo_info *guts_repo_info_ref(struct guts_repo_info *i); /* Thread: any. */
+
+/* Digest over the states of all public repositories, for Hello and Ping. */
+void guts_sync_inventory(struct guts_sync *s, uint8_t digest[32], uint64_t *count);
+
+/* -- changing by this node's user ------------------------------------------------------------- */
+
+struct guts_repo_params { /* NULL/empty = default on create, unchanged on update */
+	const char *name, *description, *default_branch;
+	enum guts_object_format format;
+	const bool *is_private, *is_retired;
+	const struct guts_peerid *signers;
+	size_t nsigners;
+	bool set_signers;
+};
+
+/* Make a repository: this node is creator and only delegate.  Errors in `done`: GUTS_EINVAL, GUTS_EEXIST (name), GUTS_ENOSPC. */
+void guts_sync_create(struct guts_sync *s, const struct guts_repo_params *p,
+    void (*done)(void *owner, int err, const struct guts_errinfo *ei, struct guts_repo *r), void *owner);
+
+/* A successor of the identity.  GUTS_EDENIED if this node is no delegate. */
+void guts_sync_update(struct guts_sync *s, struct guts_repo *r, const struct guts_repo_params *p,
+    void (*done)(void *owner, int err, const struct guts_errinfo *ei), void *owner);
+
+/* Remove local data; with GUTS_POLICY_BLOCK it does not come back. */
+void guts_sync_remove(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE],
+    void (*done)(void *owner, int err), void *owner);
+
+/* Set the policy of a repository that may or may not be here (SEED of an unknown one starts to look for it among the
+ * connected peers). */
+void guts_sync_set_policy(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE], enum guts_policy p,
+    void (*done)(void *owner, int err), void *owner);
+
+/* Ask all connected seeders now. */
+void guts_sync_now(struct guts_sync *s, struct guts_repo *r);
+
+/* One command of a push.  `old` and `new` none = create, delete. */
+struct guts_push_cmd {
+	char *name;                    /* checked by guts_refname_is_valid */
+	struct guts_oid old_oid, new_oid;
+	int err;                       /* answer: 0 or why it was refused */
+	char text[160];                /* answer: reason for the client */
+};
+
+struct guts_push_events {
+	void (*writable)(void *owner);
+	/* A line for the client's side band. */
+	void (*message)(void *owner, const char *text);
+	/* The end: 0 = the commit point was passed and refs are on disk (cmds tell each); otherwise nothing changed.
+	 * `p` is gone afterwards. */
+	void (*done)(void *owner, int err, const char *text, const struct guts_push_cmd *cmds, size_t n);
+};
+
+/* Begin a push by this node's key to `r`: to the canonical refs (author = NULL; refused with the fork's address if this
+ * node is no delegate) or to this node's own namespace (author = own id).  Commands are copied and compared with the view
+ * at the commit.  Pushes to one repository are served one after another.  Errors: GUTS_EDENIED, GUTS_EUNAVAILABLE
+ * (adopting own newer record first), GUTS_EBUSY, GUTS_ELIMIT. */
+int guts_push_open(struct guts_sync *s, struct guts_repo *r, const struct guts_peerid *author,
+    const struct guts_push_cmd *cmds, size_t n, bool atomic, bool has_pack, const struct guts_push_events *ev,
+    void *owner, struct guts_push **out, struct guts_errinfo *ei);
+/* Pack bytes; returns how many were taken. */
+size_t guts_push_write(struct guts_push *p, struct guts_slice bytes);
+void guts_push_end(struct guts_push *p);
+/* The client went away: nothing changes; no further event. */
+void guts_push_abort(struct guts_push *p);
+
+/* -- changing by peers ------------------------------------------------------------------------- */
+
+/* A message on a repository's topic or by the node door (GossipPayload); `ticket` returns in events.verdict for GUTS_LATER. */
+enum guts_verdict guts_sync_announced(struct guts_sync *s, const struct guts_peerid *from, struct guts_slice payload,
+    uint64_t ticket);
+
+/* A NewRepository message. */
+enum guts_verdict guts_sync_new_repository(struct guts_sync *s, const struct guts_peerid *from, struct guts_slice message,
+    uint64_t ticket);
+
+/* A peer that speaks /guts/sync came or went; `inventory` from its Hello, Ping or Pong, compared with ours and exchanged
+ * when they differ. */
+void guts_sync_peer_up(struct guts_sync *s, const struct guts_peerid *peer);
+void guts_sync_peer_down(struct guts_sync *s, const struct guts_peerid *peer);
+void guts_sync_peer_inventory(struct guts_sync *s, const struct guts_peerid *peer, const uint8_t digest[32]);
+
+/* Serve one inbound /guts/sync stream (adopts it). */
+void guts_sync_serve(struct guts_sync *s, const struct guts_peerid *peer, struct guts_stream *st);
+
+/* -- commit statuses ---------------------------------------------------------------------------- */
+
+struct guts_status_params {
+	struct guts_oid commit;
+	const char *context, *state, *target_url, *description, *run_id;
+};
+/* Sign, store and announce a status by this node's key. */
+void guts_sync_status_put(struct guts_sync *s, struct guts_repo *r, const struct guts_status_params *p,
+    void (*done)(void *owner, int err, const struct guts_errinfo *ei), void *owner);
+
+/* Does a status by `signer` count for this repository on this node (delegate, named signer, trusted here)? */
+bool guts_sync_status_counts(struct guts_sync *s, const struct guts_repo *r, const struct guts_peerid *signer);
+
+/* Trust, or no longer trust, a signer's statuses for one repository on this node. */
+void guts_sync_trust(struct guts_sync *s, struct guts_repo *r, const struct guts_peerid *signer, bool trust,
+    void (*done)(void *owner, int err), void *owner);
+
+#endif

@@ -1,0 +1,180 @@
+/* peer/peers.h - the peer manager: who we are linked to, and on which terms.
+ *
+ * It listens and dials, secures and names links, keeps one link per peer, answers identify
+ * and ping, counts slots, messages and misbehaviour, bans, and remembers addresses.  What is
+ * above registers protocols, opens streams to peers by id and hears facts through a table of
+ * events.  Peers are named by id everywhere: nobody above keeps a pointer.
+ *
+ *      listener ─┐                       ┌─ protocols (identify, ping, registered ones)
+ *                ├─ link ── entry(peer) ─┤
+ *      dialer ───┘                       └─ events: connected, identified, disconnected …
+ *
+ * Runs on the loop thread; deterministic given the environment.
+ */
+#ifndef GUTS_PEER_PEERS_H
+#define GUTS_PEER_PEERS_H
+
+#include "peer/book.h"
+#include "transport/link.h"
+
+#define GUTS_PEER_ADDRS_MAX 16        /* listen addresses kept of one peer */
+#define GUTS_PEER_PROTOCOLS_MAX 64    /* protocols kept of one peer */
+#define GUTS_PEER_AGENT_MAX 128       /* [bytes] with NUL */
+#define GUTS_PEER_REASON_MAX 128      /* [bytes] with NUL */
+#define GUTS_PEERS_LISTEN_MAX 8
+#define GUTS_PEERS_PROTOCOLS_MAX 32   /* protocols registered here */
+
+struct guts_peers;
+
+/* A snapshot of one peer; a plain value. */
+struct guts_peer_state {
+	struct guts_peerid id;
+	bool connected, inbound, identified, speaks_guts;
+	struct guts_maddr remote;              /* of the link */
+	struct guts_maddr addrs[GUTS_PEER_ADDRS_MAX]; /* where it says it listens, without /p2p */
+	size_t n_addrs;
+	char agent[GUTS_PEER_AGENT_MAX];       /* clean text */
+	const char *const *protocols;          /* borrowed until the next turn */
+	size_t n_protocols;
+	uint64_t repositories;                 /* set by guts_peers_set_repositories */
+	uint64_t connected_since_wall_ns, last_seen_wall_ns;
+	uint64_t rtt_ns;                       /* 0 = not measured */
+	uint64_t bytes_in, bytes_out;          /* on the wire, this link */
+	size_t streams;
+	int score;                             /* 0 = clean; falls with misbehaviour, recovers with time */
+};
+
+struct guts_peer_ban {
+	struct guts_peerid id;
+	uint64_t since_wall_ns, until_wall_ns; /* until: UINT64_MAX = for good */
+	char reason[GUTS_PEER_REASON_MAX];
+};
+
+enum guts_peer_class {
+	GUTS_PEER_NODE_MESSAGES, /* /guts/node messages */
+	GUTS_PEER_SYNC_REQUESTS, /* /guts/sync requests */
+	GUTS_PEER_GOSSIP,        /* gossip messages */
+	GUTS_PEER_CLASS_COUNT,
+};
+
+/* Facts, upward.  Any member may be NULL.  `id` is borrowed for the call. */
+struct guts_peers_events {
+	void (*connected)(void *owner, const struct guts_peerid *id, bool inbound);
+	/* Its protocols, agent and addresses are known or changed (identify, push). */
+	void (*identified)(void *owner, const struct guts_peerid *id);
+	/* Every stream got `closed` before.  GUTS_ECONFLICT: another link to the same peer takes over, `connected`
+	 * follows at once. */
+	void (*disconnected)(void *owner, const struct guts_peerid *id, int err, const char *reason);
+	void (*banned)(void *owner, const struct guts_peerid *id, uint64_t until_wall_ns, const char *reason);
+	void (*lifted)(void *owner, const struct guts_peerid *id);
+	void (*dial_failed)(void *owner, const struct guts_maddr *addr, int err, const char *reason);
+	/* The addresses we tell others changed. */
+	void (*addresses)(void *owner);
+};
+
+struct guts_peers_config {
+	struct guts_env *env;
+	const struct guts_key *key;     /* outlives the manager */
+	const char *agent;              /* e.g. "guts/0.1.0" */
+	const char *guts_protocol;      /* a peer that does not serve it is a plain libp2p peer; NULL = all count as plain */
+	unsigned max_connections;       /* 0 = 50 */
+	unsigned outbound_reserved;     /* slots inbound links never take; 0 = 8 (less if max_connections is small) */
+	unsigned plain_max;             /* slots of plain libp2p peers; 0 = a quarter of max_connections */
+	uint64_t connection_timeout_ns; /* 0 = 10 s */
+	uint64_t keepalive_ns;          /* 0 = 30 s */
+	struct guts_book_store store;   /* where addresses and bans persist; zero = nowhere */
+};
+
+/* Loads addresses and bans through cfg->store.  Owner: caller. */
+struct guts_peers *guts_peers_new(const struct guts_peers_config *cfg, const struct guts_peers_events *ev, void *owner);
+
+/* Close every link and listener; no event comes any more. */
+void guts_peers_free(struct guts_peers *p);
+
+/* --- listening, dialling --- */
+
+/* Listen on /ip4|ip6/…/tcp/N (0 = any free port); *bound (may be NULL) tells the real address.
+ * Errors: GUTS_EUNSUPPORTED, GUTS_ELIMIT, and those of guts_env_listen, with a text. */
+int guts_peers_listen(struct guts_peers *p, const struct guts_maddr *at, struct guts_maddr *bound,
+    struct guts_errinfo *ei);
+
+/* What we listen on, as bound; and what we tell others (wildcards replaced by real addresses).  Returns the count. */
+size_t guts_peers_listening(const struct guts_peers *p, struct guts_maddr *out, size_t max);
+size_t guts_peers_addresses(const struct guts_peers *p, struct guts_maddr *out, size_t max);
+
+/* Dial once.  Ends in `connected` or `dial_failed`; nothing more happens if the peer is connected already.
+ * Errors: GUTS_EUNSUPPORTED (no TCP address), GUTS_EDENIED (banned), GUTS_EEXIST (connected or being dialled),
+ * GUTS_ECONFLICT (this is us), GUTS_EBUSY (queue or slots full). */
+int guts_peers_connect(struct guts_peers *p, const struct guts_maddr *addr);
+
+/* Dial a known peer at the addresses in the book.  Errors: as above, GUTS_ENOTFOUND. */
+int guts_peers_connect_id(struct guts_peers *p, const struct guts_peerid *id);
+
+/* Keep a peer (address with /p2p) connected with back-off until told otherwise.  Errors: GUTS_EINVAL without /p2p,
+ * GUTS_ELIMIT (64 kept), GUTS_ECONFLICT (this is us). */
+int guts_peers_keep(struct guts_peers *p, const struct guts_maddr *addr, bool keep);
+
+/* Close the link.  Errors: GUTS_ENOTFOUND. */
+int guts_peers_disconnect(struct guts_peers *p, const struct guts_peerid *id, const char *reason);
+
+/* --- asking --- */
+
+bool guts_peers_is_connected(const struct guts_peers *p, const struct guts_peerid *id);
+bool guts_peers_speaks(const struct guts_peers *p, const struct guts_peerid *id, const char *protocol);
+size_t guts_peers_count(const struct guts_peers *p);
+
+/* Walk connected peers in order of connecting: start with *it = NULL; false at the end.  No change in between. */
+bool guts_peers_next(const struct guts_peers *p, const void **it, struct guts_peerid *id);
+
+/* Snapshot of a connected peer.  Errors: GUTS_ENOTFOUND. */
+int guts_peers_state(const struct guts_peers *p, const struct guts_peerid *id, struct guts_peer_state *out);
+
+void guts_peers_set_repositories(struct guts_peers *p, const struct guts_peerid *id, uint64_t n);
+
+const struct guts_peerid *guts_peers_self(const struct guts_peers *p);
+struct guts_book *guts_peers_book(struct guts_peers *p);
+
+/* --- protocols and streams --- */
+
+/* Serve *proto (borrowed until guts_peers_free) on inbound streams; connected peers are told by identify push.
+ * Errors: GUTS_EEXIST, GUTS_ELIMIT. */
+int guts_peers_handle(struct guts_peers *p, const struct guts_protocol *proto);
+
+/* Stop serving it.  Errors: GUTS_ENOTFOUND. */
+int guts_peers_unhandle(struct guts_peers *p, const char *id);
+
+/* Open a stream to a connected peer, see guts_link_open_stream.  Names that identify showed to be missing are left
+ * out.  Errors: GUTS_ENOTFOUND (not connected), GUTS_EUNSUPPORTED (identify shows none of them), GUTS_EBUSY, GUTS_ECLOSED.
+ * `events.open`'s index counts in `protocols` as given. */
+int guts_peers_open_stream(struct guts_peers *p, const struct guts_peerid *id, const char *const *protocols, size_t n,
+    const struct guts_stream_events *ev, void *owner, struct guts_stream **out);
+
+/* --- behaviour --- */
+
+/* Spend `n` tokens of a class; false = over its rate: drop, or answer busy. */
+bool guts_peers_take(struct guts_peers *p, const struct guts_peerid *id, enum guts_peer_class c, uint32_t n);
+
+/* Note misbehaviour worth `points` (0..100; see guts_err_penalty).  At -100 the peer is banned for 10 minutes, longer
+ * each time.  The link may be closed in a later turn. */
+void guts_peers_penalize(struct guts_peers *p, const struct guts_peerid *id, unsigned points, const char *reason);
+
+/* Refuse a peer for `duration_ns` (0 = for good) and close its link.  Errors: GUTS_ELIMIT (4,096 bans). */
+int guts_peers_ban(struct guts_peers *p, const struct guts_peerid *id, uint64_t duration_ns, const char *reason);
+
+/* Errors: GUTS_ENOTFOUND. */
+int guts_peers_lift(struct guts_peers *p, const struct guts_peerid *id);
+bool guts_peers_is_banned(struct guts_peers *p, const struct guts_peerid *id);
+
+/* Walk bans in force, like guts_peers_next. */
+bool guts_peers_next_ban(struct guts_peers *p, const void **it, struct guts_peer_ban *out);
+
+/* Counters since start, for metrics. */
+struct guts_peers_stats {
+	uint64_t accepted, accepted_refused, dialled, dial_failed, handshakes_failed, bans;
+	uint64_t bytes_in, bytes_out; /* of closed and open links */
+	size_t inbound, outbound, pending_in, pending_out;
+	size_t unread_bytes;
+};
+void guts_peers_stats(const struct guts_peers *p, struct guts_peers_stats *out);
+
+#endif

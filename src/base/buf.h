@@ -58,6 +58,9 @@ void guts_buf_truncate(struct guts_buf *b, size_t n);
 /* View of all bytes; valid until the next change. */
 struct guts_slice guts_buf_slice(const struct guts_buf *b);
 
+/* The bytes, to be changed in place; valid until the next change of length. */
+uint8_t *guts_buf_bytes(struct guts_buf *b);
+
 /* The bytes as a C string (a NUL is kept behind them); valid until the next change. */
 const char *guts_buf_cstr(struct guts_buf *b);
 

@@ -1,2 +1,3 @@
 # One cmocka program per module, one line each, sorted:
 #   unit_tests += %reldir%/test_x        (made of test_x.c)
+unit_tests += %reldir%/test_conf

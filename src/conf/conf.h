@@ -1,0 +1,99 @@
+/* conf/conf.h - the node's configuration: one table of options, one parser, one dump.
+ *
+ * A file is INI, at most 64 KiB, without includes; an unknown section or key, or a bad value, is
+ * an error with file and line.  The same table makes `guts config`, the manual page and
+ * GET /api/v1/config.  Command line flags overwrite what the file says.
+ */
+#ifndef GUTS_CONF_CONF_H
+#define GUTS_CONF_CONF_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GUTS_CONF_FILE_MAX (64u << 10) /* [bytes] */
+#define GUTS_CONF_LIST_MAX 32          /* values of one list option */
+#define GUTS_CONF_TEXT_MAX 1024        /* [bytes] one value */
+
+enum guts_conf_id {
+	GUTS_CONF_NODE_NETWORK,
+	GUTS_CONF_P2P_LISTEN,
+	GUTS_CONF_P2P_ANNOUNCE,
+	GUTS_CONF_P2P_BOOTSTRAP_NODES,
+	GUTS_CONF_P2P_MAX_CONNECTIONS,
+	GUTS_CONF_P2P_CONNECTION_TIMEOUT,
+	GUTS_CONF_P2P_KEEPALIVE_INTERVAL,
+	GUTS_CONF_P2P_INVENTORY_INTERVAL,
+	GUTS_CONF_HTTP_LISTEN,
+	GUTS_CONF_HTTP_PUBLIC_URL,
+	GUTS_CONF_HTTP_PUBLIC_READ,
+	GUTS_CONF_HTTP_ALLOWED_HOSTS,
+	GUTS_CONF_HTTP_MAX_CONNECTIONS,
+	GUTS_CONF_HTTP_MAX_STREAMS,
+	GUTS_CONF_SEED_DEFAULT,
+	GUTS_CONF_QUOTA_TOTAL,
+	GUTS_CONF_QUOTA_CREATOR,
+	GUTS_CONF_QUOTA_REPOSITORY,
+	GUTS_CONF_QUOTA_CREATOR_REPOSITORIES,
+	GUTS_CONF_QUOTA_NEW_PER_HOUR,
+	GUTS_CONF_LIMITS_PACK,
+	GUTS_CONF_GOSSIP_KEEP,
+	GUTS_CONF_LOG_LEVEL,
+	GUTS_CONF_N
+};
+
+enum guts_conf_type {
+	GUTS_CONF_TEXT,
+	GUTS_CONF_MULTIADDR, /* text that wire/multiaddr takes */
+	GUTS_CONF_HOSTPORT,  /* 127.0.0.1:8080, [::1]:0 */
+	GUTS_CONF_BOOL,      /* true, false */
+	GUTS_CONF_NUMBER,
+	GUTS_CONF_BYTES,     /* number with optional K, M, G (powers of 1024) */
+	GUTS_CONF_DURATION,  /* number with ms, s, m or h; kept in ms */
+	GUTS_CONF_CHOICE,    /* one of `choices` */
+};
+
+/* One row of the table. */
+struct guts_conf_option {
+	const char *name;     /* "p2p.max_connections": section, dot, key */
+	enum guts_conf_type type;
+	bool list;            /* several values: the key repeated, or separated by spaces */
+	const char *fallback; /* default as text; NULL = empty */
+	uint64_t min, max;    /* numbers, bytes, durations [ms] */
+	const char *choices;  /* "none followed all" */
+	bool reloadable;      /* takes effect without a restart */
+	const char *help;     /* one sentence */
+};
+
+/* Row of an option. */
+const struct guts_conf_option *guts_conf_option(enum guts_conf_id id);
+
+/* Row by name.  Errors: GUTS_ENOTFOUND. */
+int guts_conf_lookup(const char *name, enum guts_conf_id *id);
+
+struct guts_conf;
+
+/* All defaults.  Owner: caller, guts_conf_free. */
+struct guts_conf *guts_conf_new(void);
+void guts_conf_free(struct guts_conf *c);
+
+/* Read a file over the present values.  Errors: GUTS_ENOTFOUND, GUTS_ELIMIT, GUTS_EINVAL with file, line and reason. */
+int guts_conf_load(struct guts_conf *c, const char *path, struct guts_errinfo *ei);
+
+/* Set one option from text; a list gets one more value, the first one replacing those of an earlier layer
+ * (`layer` = 0 defaults, 1 file, 2 command line).  Errors: GUTS_EINVAL, GUTS_ELIMIT with reason. */
+int guts_conf_set(struct guts_conf *c, enum guts_conf_id id, const char *text, int layer, struct guts_errinfo *ei);
+
+/* Values.  Text of a single option (never NULL), number of values of a list, one of them. */
+const char *guts_conf_text(const struct guts_conf *c, enum guts_conf_id id);
+uint64_t guts_conf_number(const struct guts_conf *c, enum guts_conf_id id);
+bool guts_conf_bool(const struct guts_conf *c, enum guts_conf_id id);
+size_t guts_conf_count(const struct guts_conf *c, enum guts_conf_id id);
+const char *guts_conf_item(const struct guts_conf *c, enum guts_conf_id id, size_t i);
+
+/* 0 default, 1 file, 2 command line. */
+int guts_conf_layer(const struct guts_conf *c, enum guts_conf_id id);
+
+#endif

@@ -1,0 +1,76 @@
+/* conf/options.c - the table of options: the one place that knows their names, defaults and ranges. */
+#include "conf/conf.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define KIB UINT64_C(1024)
+#define GIB (KIB * KIB * KIB)
+
+static const struct guts_conf_option options[GUTS_CONF_N] = {
+	[GUTS_CONF_NODE_NETWORK] = { "node.network", GUTS_CONF_TEXT, false, "main", 1, 64, NULL, false,
+	    "Name of the network; nodes of another one are refused." },
+	[GUTS_CONF_P2P_LISTEN] = { "p2p.listen", GUTS_CONF_MULTIADDR, true, "/ip4/0.0.0.0/tcp/9000", 0, 0, NULL, false,
+	    "Addresses on which other nodes reach this one; port 0 takes a free one." },
+	[GUTS_CONF_P2P_ANNOUNCE] = { "p2p.announce", GUTS_CONF_MULTIADDR, true, NULL, 0, 0, NULL, false,
+	    "Further addresses to tell other nodes, e.g. those of a port mapping." },
+	[GUTS_CONF_P2P_BOOTSTRAP_NODES] = { "p2p.bootstrap_nodes", GUTS_CONF_MULTIADDR, true, NULL, 0, 0, NULL, false,
+	    "Nodes to connect to first, with their peer ids." },
+	[GUTS_CONF_P2P_MAX_CONNECTIONS] = { "p2p.max_connections", GUTS_CONF_NUMBER, false, "50", 1, 10000, NULL, false,
+	    "Most links to other nodes at once." },
+	[GUTS_CONF_P2P_CONNECTION_TIMEOUT] = { "p2p.connection_timeout", GUTS_CONF_DURATION, false, "10s", 100, 600000,
+	    NULL, false, "Time in which a link must be up, from the first packet on." },
+	[GUTS_CONF_P2P_KEEPALIVE_INTERVAL] = { "p2p.keepalive_interval", GUTS_CONF_DURATION, false, "30s", 100, 3600000,
+	    NULL, false, "Time between two pings of a quiet link." },
+	[GUTS_CONF_P2P_INVENTORY_INTERVAL] = { "p2p.inventory_interval", GUTS_CONF_DURATION, false, "30s", 100, 3600000,
+	    NULL, false, "Time between two comparisons of repositories with each neighbour." },
+	[GUTS_CONF_HTTP_LISTEN] = { "http.listen", GUTS_CONF_HOSTPORT, true, "127.0.0.1:8080", 0, 0, NULL, false,
+	    "Addresses of the gateway and the dashboard; port 0 takes a free one." },
+	[GUTS_CONF_HTTP_PUBLIC_URL] = { "http.public_url", GUTS_CONF_TEXT, false, NULL, 0, GUTS_CONF_TEXT_MAX, NULL, false,
+	    "Address of the gateway as its users see it; used in links." },
+	[GUTS_CONF_HTTP_PUBLIC_READ] = { "http.public_read", GUTS_CONF_BOOL, false, "false", 0, 0, NULL, false,
+	    "Let everybody read public repositories without a token, on every listener." },
+	[GUTS_CONF_HTTP_ALLOWED_HOSTS] = { "http.allowed_hosts", GUTS_CONF_TEXT, true, NULL, 1, 255, NULL, false,
+	    "Further host names under which the gateway may be asked." },
+	[GUTS_CONF_HTTP_MAX_CONNECTIONS] = { "http.max_connections", GUTS_CONF_NUMBER, false, "8000", 16, 100000, NULL,
+	    false, "Most HTTP connections at once." },
+	[GUTS_CONF_HTTP_MAX_STREAMS] = { "http.max_streams", GUTS_CONF_NUMBER, false, "5000", 1, 100000, NULL, false,
+	    "Most event streams at once." },
+	[GUTS_CONF_SEED_DEFAULT] = { "seed.default", GUTS_CONF_CHOICE, false, "all", 0, 0, "none followed all", false,
+	    "Which announced repositories this node keeps by itself, within the quotas." },
+	[GUTS_CONF_QUOTA_TOTAL] = { "quota.total", GUTS_CONF_BYTES, false, "10G", 0, KIB * KIB * GIB, NULL, false,
+	    "Most disk space of all repositories that were not explicitly seeded." },
+	[GUTS_CONF_QUOTA_CREATOR] = { "quota.creator", GUTS_CONF_BYTES, false, "1G", 0, KIB * KIB * GIB, NULL, false,
+	    "Most disk space of one creator's repositories." },
+	[GUTS_CONF_QUOTA_REPOSITORY] = { "quota.repository", GUTS_CONF_BYTES, false, "1G", 0, KIB * KIB * GIB, NULL, false,
+	    "Most disk space of one repository." },
+	[GUTS_CONF_QUOTA_CREATOR_REPOSITORIES] = { "quota.creator_repositories", GUTS_CONF_NUMBER, false, "20", 0, 10000,
+	    NULL, false, "Most repositories of one creator." },
+	[GUTS_CONF_QUOTA_NEW_PER_HOUR] = { "quota.new_per_hour", GUTS_CONF_NUMBER, false, "10", 0, 10000, NULL, false,
+	    "Most new repositories that one peer may offer in an hour." },
+	[GUTS_CONF_LIMITS_PACK] = { "limits.pack", GUTS_CONF_BYTES, false, "512M", 1024 * 1024, 64 * GIB, NULL, false,
+	    "Largest pack that is taken from a push or a peer." },
+	[GUTS_CONF_GOSSIP_KEEP] = { "gossip.keep", GUTS_CONF_BOOL, false, "true", 0, 0, NULL, false,
+	    "Keep the newest users' gossip messages for the API." },
+	[GUTS_CONF_LOG_LEVEL] = { "log.level", GUTS_CONF_CHOICE, false, "notice", 0, 0, "error warn notice info debug", true,
+	    "How much is logged on standard error." },
+};
+
+const struct guts_conf_option *
+guts_conf_option(enum guts_conf_id id)
+{
+	assert(id < GUTS_CONF_N);
+	return &options[id];
+}
+
+int
+guts_conf_lookup(const char *name, enum guts_conf_id *id)
+{
+	for (unsigned i = 0; i < GUTS_CONF_N; i++) {
+		if (strcmp(options[i].name, name) == 0) {
+			*id = (enum guts_conf_id)i;
+			return GUTS_OK;
+		}
+	}
+	return GUTS_ENOTFOUND;
+}

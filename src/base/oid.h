@@ -5,6 +5,8 @@
 #include "base/limits.h"
 #include "base/slice.h"
 
+enum guts_object_format { GUTS_SHA1 = 1, GUTS_SHA256 = 2 };
+
 struct guts_oid {
 	uint8_t n;               /* [bytes] 0, 20 or 32 */
 	uint8_t b[GUTS_OID_MAX]; /* unused bytes are zero */

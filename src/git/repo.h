@@ -24,8 +24,6 @@
 #include "base/oid.h"
 #include "base/slice.h"
 
-enum guts_object_format { GUTS_SHA1 = 1, GUTS_SHA256 = 2 };
-
 struct guts_repos;
 struct guts_ingest;
 struct guts_packer;

@@ -1,1 +1,11 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
+libguts_a_SOURCES += %reldir%/alloc.c
+libguts_a_SOURCES += %reldir%/arena.c
+libguts_a_SOURCES += %reldir%/buf.c
+libguts_a_SOURCES += %reldir%/cursor.c
+libguts_a_SOURCES += %reldir%/err.c
+libguts_a_SOURCES += %reldir%/log.c
+libguts_a_SOURCES += %reldir%/oid.c
+libguts_a_SOURCES += %reldir%/ratelimit.c
+libguts_a_SOURCES += %reldir%/rng.c
+libguts_a_SOURCES += %reldir%/text.c

@@ -41,7 +41,7 @@ guts_oid_slice(const struct guts_oid *o)
 	return guts_slice(o->b, o->n);
 }
 
-/* A git reference name that git itself would accept, stays below "refs/" and is not refs/replace/ or
+/* A git reference name that git itself would accept, is clean UTF-8, stays below "refs/" and is not refs/replace/ or
  * refs/namespaces/; whole ≤ GUTS_REFNAME_MAX, component ≤ 255.  Source: git-check-ref-format(1). */
 bool guts_refname_is_valid(struct guts_slice name);
 

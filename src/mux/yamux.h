@@ -42,6 +42,7 @@ enum guts_goaway {
 /* Unread data of all links of a node; sessions list themselves here. */
 struct guts_recv_budget {
 	size_t used, max;           /* [bytes] */
+	size_t grown;               /* promised in windows beyond their start [bytes] */
 	struct guts_yamux *members; /* private */
 };
 
@@ -84,7 +85,7 @@ struct guts_yamux *guts_yamux_new(const struct guts_yamux_config *cfg, const str
 /* Every stream gets `closed` with GUTS_ECLOSED first.  NULL is fine. */
 void guts_yamux_free(struct guts_yamux *y);
 
-/* Take bytes that arrived.  Errors end the session (a GO_AWAY is queued): GUTS_EPROTO, GUTS_ELIMIT (a flood of
+/* Take bytes that arrived; readers are called from here.  Errors end the session (a GO_AWAY is queued): GUTS_EPROTO, GUTS_ELIMIT (a flood of
  * frames that carry nothing). */
 int guts_yamux_recv(struct guts_yamux *y, struct guts_slice in, uint64_t now);
 
@@ -107,7 +108,7 @@ int guts_yamux_tick(struct guts_yamux *y, uint64_t now);
 void guts_yamux_goaway(struct guts_yamux *y, enum guts_goaway code);
 
 /* Send a ping now, outside the schedule. */
-void guts_yamux_ping(struct guts_yamux *y);
+void guts_yamux_ping(struct guts_yamux *y, uint64_t now);
 
 /* Last round trip [ns]; 0 = none measured yet. */
 uint64_t guts_yamux_rtt_ns(const struct guts_yamux *y);

@@ -83,6 +83,8 @@ struct guts_peers_config {
 	uint64_t connection_timeout_ns; /* 0 = 10 s */
 	uint64_t keepalive_ns;          /* 0 = 30 s */
 	struct guts_book_store store;   /* where addresses and bans persist; zero = nowhere */
+	const struct guts_maddr *announce; /* told to others besides those found (copied) */
+	size_t n_announce;              /* ≤ GUTS_PEERS_LISTEN_MAX */
 };
 
 /* Loads addresses and bans through cfg->store.  Owner: caller. */
@@ -144,8 +146,7 @@ int guts_peers_handle(struct guts_peers *p, const struct guts_protocol *proto);
 int guts_peers_unhandle(struct guts_peers *p, const char *id);
 
 /* Open a stream to a connected peer, see guts_link_open_stream.  Names that identify showed to be missing are left
- * out.  Errors: GUTS_ENOTFOUND (not connected), GUTS_EUNSUPPORTED (identify shows none of them), GUTS_EBUSY, GUTS_ECLOSED.
- * `events.open`'s index counts in `protocols` as given. */
+ * out.  Errors: GUTS_ENOTFOUND (not connected), GUTS_EUNSUPPORTED (identify shows none of them), GUTS_EBUSY, GUTS_ECLOSED. */
 int guts_peers_open_stream(struct guts_peers *p, const struct guts_peerid *id, const char *const *protocols, size_t n,
     const struct guts_stream_events *ev, void *owner, struct guts_stream **out);
 
@@ -167,6 +168,18 @@ bool guts_peers_is_banned(struct guts_peers *p, const struct guts_peerid *id);
 
 /* Walk bans in force, like guts_peers_next. */
 bool guts_peers_next_ban(struct guts_peers *p, const void **it, struct guts_peer_ban *out);
+
+/* An address that is tried, waits for its next try, or failed lately. */
+struct guts_peer_dial {
+	struct guts_maddr addr;
+	bool trying;
+	unsigned failures;
+	char reason[GUTS_PEER_REASON_MAX]; /* why the last try failed; empty = none did */
+	uint64_t last_wall_ns, next_wall_ns; /* 0 = none */
+};
+
+/* Walk them, like guts_peers_next. */
+bool guts_peers_next_dial(const struct guts_peers *p, const void **it, struct guts_peer_dial *out);
 
 /* Counters since start, for metrics. */
 struct guts_peers_stats {

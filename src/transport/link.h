@@ -11,7 +11,8 @@
 #ifndef GUTS_TRANSPORT_LINK_H
 #define GUTS_TRANSPORT_LINK_H
 
-#include "crypto/key.h"
+#include "base/buf.h"
+#include "crypto/noise.h"
 #include "loop/env.h"
 #include "mux/yamux.h"
 #include "wire/multiaddr.h"
@@ -30,8 +31,8 @@ struct guts_protocol {
 };
 
 struct guts_stream_events {
-	/* Outbound only: the other side took protocols[index]. */
-	void (*open)(void *owner, struct guts_stream *s, size_t index);
+	/* Outbound only: the other side took `protocol` (as guts_stream_protocol tells from now on). */
+	void (*open)(void *owner, struct guts_stream *s, const char *protocol);
 	/* All bytes not taken yet; returns how many it takes.  A reader of whole messages takes 0 until one is
 	 * there and says guts_stream_need if it is larger than 256 KiB. */
 	size_t (*data)(void *owner, struct guts_stream *s, struct guts_slice data);
@@ -61,13 +62,15 @@ struct guts_link_events {
 struct guts_link_context {
 	struct guts_env *env;
 	const struct guts_key *key;
-	struct guts_noise_static *noise; /* static Noise key with its signature, made once */
-	struct guts_recv_budget *budget; /* may be NULL */
-	uint64_t handshake_timeout_ns;   /* from open connection to `up` */
+	struct guts_noise_identity noise; /* static Noise key with its signature, made once */
+	struct guts_recv_budget budget;   /* GUTS_NODE_RECV_MAX over all links */
+	uint64_t handshake_timeout_ns;    /* from dial or accept to `up` */
 	uint64_t keepalive_ns;
+	uint8_t plain[GUTS_NOISE_PLAIN_MAX]; /* private: what is being encrypted */
+	struct guts_buf sealed;           /* private: what is being written */
 };
 
-/* Make the shared part; `budget` of GUTS_NODE_RECV_MAX is made too.  Owner: caller. */
+/* Make the shared part.  `env` and `key` outlive it.  0 = 10 s, 30 s.  Owner: caller. */
 struct guts_link_context *guts_link_context_new(struct guts_env *env, const struct guts_key *key,
     uint64_t handshake_timeout_ns, uint64_t keepalive_ns);
 void guts_link_context_free(struct guts_link_context *ctx);
@@ -105,6 +108,7 @@ int guts_link_open_stream(struct guts_link *l, const char *const *protocols, siz
 
 void guts_stream_set_events(struct guts_stream *s, const struct guts_stream_events *ev, void *owner);
 void guts_stream_set_prio(struct guts_stream *s, enum guts_prio prio);
+const char *guts_stream_protocol(const struct guts_stream *s); /* NULL before it is agreed */
 struct guts_link *guts_stream_link(const struct guts_stream *s);
 const struct guts_peerid *guts_stream_peer(const struct guts_stream *s);
 

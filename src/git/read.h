@@ -1,0 +1,125 @@
+/* git/read.h - what people look at in a repository: branches' tips, commits, diffs, folders, files.
+ *
+ * Plain blocking functions with a libgit2 handle of their own, for a worker's job: open, ask,
+ * close.  Results live in the caller's arena; text is as git has it (bytes: check before showing
+ * as UTF-8).  Commits are listed newest first by walking from the tip without sorting first, so
+ * a first page costs what it shows, not the whole history.
+ *
+ * Thread: any but the loop; a handle belongs to one thread.
+ */
+#ifndef GUTS_GIT_READ_H
+#define GUTS_GIT_READ_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/oid.h"
+#include "base/slice.h"
+
+#define GUTS_READ_PAGE_MAX 100             /* commits of one page */
+#define GUTS_READ_WALK_MAX 200000          /* commits looked at for one page of a path's history */
+#define GUTS_READ_FILES_MAX 300            /* files of one commit that are listed */
+#define GUTS_READ_PATCH_MAX (64u << 10)    /* [bytes] of one file's patch */
+#define GUTS_READ_PATCHES_MAX (1u << 20)   /* [bytes] of all patches of a commit */
+#define GUTS_READ_ENTRIES_MAX 10000        /* entries of one folder that are listed */
+
+struct guts_read;
+
+/* Open the bare repository at `path` (guts_repostore_path).  Errors: GUTS_ENOTFOUND, GUTS_EIO, GUTS_EUNSUPPORTED. */
+int guts_read_open(struct guts_read **out, const char *path);
+void guts_read_close(struct guts_read *r);
+
+struct guts_read_person {
+	const char *name, *email;
+	int64_t time_s;       /* [s since 1970] */
+	int offset_min;       /* time zone */
+};
+
+struct guts_read_commit {
+	struct guts_oid oid, tree;
+	struct guts_read_person author, committer;
+	const char *message;  /* whole */
+	const char *summary;  /* first line */
+	bool is_signed;       /* carries a signature (not checked) */
+	size_t nparents;
+	struct guts_oid *parents;
+};
+
+/* One commit by id; an id of a tag is peeled.  Errors: GUTS_ENOTFOUND, GUTS_ELIMIT (arena). */
+int guts_read_commit(struct guts_read *r, const struct guts_oid *id, struct guts_arena *a, struct guts_read_commit *out);
+
+struct guts_read_commits {
+	size_t n;
+	struct guts_read_commit *v;
+	bool more;            /* another page follows */
+	uint64_t total;       /* commits reachable from the tip; 0 = not counted (count = false or over the walk's cap) */
+};
+
+/* Page `page` (1…) of the history of `tip`, `per_page` (1..GUTS_READ_PAGE_MAX) commits each; `path` not empty: only
+ * those that change it; `count`: also count all (walks everything once; cached by the caller).  A path's search stops
+ * after GUTS_READ_WALK_MAX commits.  Errors: GUTS_ENOTFOUND, GUTS_ELIMIT (arena). */
+int guts_read_log(struct guts_read *r, const struct guts_oid *tip, struct guts_slice path, unsigned page,
+    unsigned per_page, bool count, struct guts_arena *a, struct guts_read_commits *out);
+
+/* Commits reachable from `tip`.  Walks the whole history. */
+int guts_read_count(struct guts_read *r, const struct guts_oid *tip, uint64_t *out);
+
+enum guts_read_status { GUTS_FILE_ADDED, GUTS_FILE_MODIFIED, GUTS_FILE_REMOVED, GUTS_FILE_RENAMED, GUTS_FILE_TYPE };
+
+struct guts_read_file {
+	const char *path, *old_path; /* old_path: of a rename, else NULL */
+	enum guts_read_status status;
+	uint64_t additions, deletions;
+	bool is_binary;
+	const char *patch;           /* hunks as git diff prints them, NULL = binary or too large */
+	size_t patch_bytes;
+	struct guts_oid blob;        /* new content; of a removed file the old */
+};
+
+struct guts_read_diff {
+	uint64_t additions, deletions; /* of all files */
+	size_t nfiles;                 /* all, also those not listed */
+	size_t n;
+	struct guts_read_file *v;
+	bool truncated;
+};
+
+/* What `commit` changed against its first parent (or nothing); with_patch: hunks too.
+ * Errors: GUTS_ENOTFOUND, GUTS_ELIMIT (arena). */
+int guts_read_diff(struct guts_read *r, const struct guts_oid *commit, bool with_patch, struct guts_arena *a,
+    struct guts_read_diff *out);
+
+/* Between two commits (from = none: against nothing). */
+int guts_read_compare(struct guts_read *r, const struct guts_oid *from, const struct guts_oid *to, bool with_patch,
+    struct guts_arena *a, struct guts_read_diff *out);
+
+enum guts_read_kind { GUTS_ENTRY_DIR, GUTS_ENTRY_FILE, GUTS_ENTRY_EXEC, GUTS_ENTRY_LINK, GUTS_ENTRY_SUBMODULE };
+
+struct guts_read_entry {
+	const char *name;
+	enum guts_read_kind kind;
+	struct guts_oid oid;
+	uint64_t size;        /* of a file or link [bytes] */
+};
+
+struct guts_read_tree {
+	struct guts_oid oid;
+	size_t n;             /* folders first, then by name */
+	struct guts_read_entry *v;
+	bool truncated;
+};
+
+/* What is at `path` ("" = the top) in commit `tip`: its kind and id.  Errors: GUTS_ENOTFOUND. */
+int guts_read_path(struct guts_read *r, const struct guts_oid *tip, struct guts_slice path, struct guts_arena *a,
+    struct guts_read_entry *out);
+
+/* The entries of a folder.  Errors: GUTS_ENOTFOUND, GUTS_EINVAL (no folder), GUTS_ELIMIT. */
+int guts_read_tree(struct guts_read *r, const struct guts_oid *tree, struct guts_arena *a, struct guts_read_tree *out);
+
+/* The content of a blob of at most `max` bytes, with a NUL behind it.  Errors: GUTS_ENOTFOUND, GUTS_ELIMIT (larger; *size tells). */
+int guts_read_blob(struct guts_read *r, const struct guts_oid *blob, uint64_t max, struct guts_arena *a,
+    struct guts_slice *out, uint64_t *size);
+
+/* The readme of the top folder of `tip`: README.md, README, readme.txt … in any case.  Errors: GUTS_ENOTFOUND. */
+int guts_read_readme(struct guts_read *r, const struct guts_oid *tip, struct guts_arena *a, struct guts_read_entry *out);
+
+#endif

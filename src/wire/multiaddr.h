@@ -66,8 +66,11 @@ int guts_maddr_add_peer(struct guts_maddr *m, struct guts_slice peer);
 /* Remove a trailing /p2p/<peer>, if there is one. */
 void guts_maddr_strip_peer(struct guts_maddr *m);
 
-/* Loopback, private or link-local host address. */
+/* The host is a loopback address. */
 bool guts_maddr_is_loopback(const struct guts_maddr *m);
+
+/* The host is an address that means nothing outside its network: loopback, RFC 1918, 100.64/10,
+ * link-local, fc00::/7. */
 bool guts_maddr_is_private(const struct guts_maddr *m);
 
 #endif

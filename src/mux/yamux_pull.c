@@ -38,8 +38,10 @@ pull_control(struct guts_yamux *y, uint8_t *out, size_t max)
 {
 	size_t n = y->ctl.len < max ? y->ctl.len : max - max % YAMUX_HEADER;
 
-	memcpy(out, guts_buf_slice(&y->ctl).p, n);
-	guts_buf_consume(&y->ctl, n);
+	if (n > 0) {
+		memcpy(out, guts_buf_slice(&y->ctl).p, n);
+		guts_buf_consume(&y->ctl, n);
+	}
 	if (y->failed || !y->ping_due || max - n < YAMUX_HEADER)
 		return n;
 	y->ping_due = false;

@@ -1,3 +1,5 @@
 # One cmocka program per module, one line each, sorted:
 #   unit_tests += %reldir%/test_x        (made of test_x.c)
 unit_tests += %reldir%/test_conf
+unit_tests += %reldir%/test_multistream
+unit_tests += %reldir%/test_yamux

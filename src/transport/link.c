@@ -2,13 +2,14 @@
  *
  * The rule that keeps callbacks safe: every entry from outside (bytes, a timer, a call of the
  * owner) is bracketed by link_enter and link_leave.  Inside, links and streams only die by a
- * mark; what is marked is freed when the outermost bracket closes.  So any callback
- * may close any link and reset any stream.
+ * mark; what is marked is freed when the outermost bracket closes.  So any callback may close
+ * any link and reset any stream.
  */
 #include "transport/link_int.h"
 
 #include "base/alloc.h"
 
+#include <stdlib.h>
 #include <utlist.h>
 
 #define HANDSHAKE_NS (GUTS_HANDSHAKE_DEADLINE_S * GUTS_SECOND_NS)
@@ -106,10 +107,15 @@ guts_link_close(struct guts_link *l, enum guts_goaway code)
 		l->dead = true;
 		l->close_code = code;
 	}
-	if (l->depth == 0) {
-		link_enter(l);
-		link_leave(l);
+	if (l->depth > 0)
+		return;
+	if (l->ctx->pulling) {
+		/* Inside another link's pull, whose buffers the farewell would need. */
+		l->ops->later(l);
+		return;
 	}
+	link_enter(l);
+	link_leave(l);
 }
 
 bool

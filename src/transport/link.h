@@ -68,6 +68,7 @@ struct guts_link_context {
 	uint64_t keepalive_ns;
 	uint8_t plain[GUTS_NOISE_PLAIN_MAX]; /* private: what is being encrypted */
 	struct guts_buf sealed;           /* private: what is being written */
+	bool pulling;                     /* private: the two above are in use */
 };
 
 /* Make the shared part.  `env` and `key` outlive it.  0 = 10 s, 30 s.  Owner: caller. */

@@ -19,6 +19,8 @@ struct guts_link_ops {
 	void (*destroy)(struct guts_link *l);
 	/* Something changed that moves the link's timer. */
 	void (*rearm)(struct guts_link *l);
+	/* Come back in the next turn (link_enter, link_leave): the link died where it cannot be destroyed. */
+	void (*later)(struct guts_link *l);
 	uint64_t (*rtt)(const struct guts_link *l);
 	size_t (*unread)(const struct guts_link *l);
 	void (*local)(struct guts_link *l, struct guts_maddr *out);

@@ -9,6 +9,7 @@
 #include "transport/link_int.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <utlist.h>
 
 static struct guts_stream *

@@ -40,6 +40,7 @@ struct tcp_link {
 	struct guts_timer timer, kick;
 	uint64_t handshake_at;         /* deadline; GUTS_NEVER once open */
 	uint64_t stall_at, stall_mark; /* when to look again; bytes that had left then */
+	bool in_turn;                  /* an event of ours is handled: its end pumps */
 };
 
 static const char *const noise_names[] = { NOISE_ID };
@@ -82,10 +83,16 @@ rearm(struct guts_link *l)
 static void
 wake(struct tcp_link *t)
 {
-	if (t->base.dead || t->base.depth > 0)
-		return; /* the end of the outermost call pumps */
-	if (t->kick.at_ns == GUTS_NEVER)
+	if (!t->base.dead && !t->in_turn && t->kick.at_ns == GUTS_NEVER)
 		guts_env_timer_set(env_of(t), &t->kick, guts_env_now(env_of(t)));
+}
+
+static void
+later(struct guts_link *l)
+{
+	struct tcp_link *t = tcp_of(l);
+
+	guts_env_timer_set(env_of(t), &t->kick, guts_env_now(env_of(t)));
 }
 
 /* --- sending --- */
@@ -124,6 +131,8 @@ fill_sealed(struct tcp_link *t, size_t room)
 	struct guts_link_context *ctx = t->base.ctx;
 	size_t total = 0;
 
+	assert(!ctx->pulling && ctx->sealed.len == 0);
+	ctx->pulling = true;
 	while (total < room && !t->base.dead) {
 		size_t n = guts_yamux_pull(t->yamux, ctx->plain, sizeof(ctx->plain), guts_env_now(ctx->env));
 
@@ -135,6 +144,7 @@ fill_sealed(struct tcp_link *t, size_t room)
 		}
 		total += n;
 	}
+	ctx->pulling = false;
 	return total;
 }
 
@@ -172,19 +182,23 @@ pump(struct tcp_link *t)
 	watch_stall(t);
 }
 
-/* The end of every entry from outside. */
+/* The two ends of handling an event of the environment. */
+static void
+begin(struct tcp_link *t)
+{
+	link_enter(&t->base);
+	t->in_turn = true;
+}
+
 static void
 finish(struct tcp_link *t)
 {
-	struct guts_link *l = &t->base;
-
-	if (l->depth == 1) {
-		if (t->yamux && !l->dead)
-			guts_yamux_poll(t->yamux, guts_env_now(env_of(t)));
-		pump(t);
-		rearm(l);
-	}
-	link_leave(l);
+	if (t->yamux && !t->base.dead)
+		guts_yamux_poll(t->yamux, guts_env_now(env_of(t)));
+	t->in_turn = false;
+	pump(t);
+	rearm(&t->base);
+	link_leave(&t->base);
 }
 
 /* --- yamux to streams --- */
@@ -349,8 +363,8 @@ op_destroy(struct guts_link *l)
 }
 
 static const struct guts_link_ops tcp_ops = {
-	.open = op_open, .destroy = op_destroy, .rearm = rearm, .rtt = op_rtt, .unread = op_unread,
-	.local = op_local, .send = op_send, .queued = op_queued, .want_write = op_want_write,
+	.open = op_open, .destroy = op_destroy, .rearm = rearm, .later = later, .rtt = op_rtt,
+	.unread = op_unread, .local = op_local, .send = op_send, .queued = op_queued, .want_write = op_want_write,
 	.finish = op_finish, .reset = op_reset, .pause = op_pause, .need = op_need,
 	.set_prio = op_set_prio,
 };
@@ -554,7 +568,7 @@ conn_open(void *owner, struct guts_conn *c, int err)
 	struct tcp_link *t = owner;
 
 	(void)c;
-	link_enter(&t->base);
+	begin(t);
 	if (err) {
 		t->conn = NULL;
 		link_fail(&t->base, err);
@@ -579,7 +593,7 @@ conn_data(void *owner, struct guts_conn *c, struct guts_slice data)
 	int err;
 
 	(void)c;
-	link_enter(&t->base);
+	begin(t);
 	t->base.bytes_in += data.n;
 	t->base.last_seen_ns = guts_env_now(env_of(t));
 	err = recv_bytes(t, data);
@@ -596,7 +610,7 @@ conn_writable(void *owner, struct guts_conn *c)
 	struct tcp_link *t = owner;
 
 	(void)c;
-	link_enter(&t->base);
+	begin(t);
 	t->stall_at = GUTS_NEVER;
 	finish(t);
 }
@@ -607,7 +621,7 @@ conn_closed(void *owner, struct guts_conn *c, int err)
 	struct tcp_link *t = owner;
 
 	(void)c;
-	link_enter(&t->base);
+	begin(t);
 	t->conn = NULL;
 	link_fail(&t->base, err ? err : GUTS_ECLOSED);
 	finish(t);
@@ -635,7 +649,7 @@ timer_fired(struct guts_timer *timer, void *owner)
 	uint64_t now = guts_env_now(env_of(t));
 
 	(void)timer;
-	link_enter(&t->base);
+	begin(t);
 	if (t->handshake_at <= now)
 		link_fail(&t->base, GUTS_ETIMEOUT);
 	stream_expire(&t->base, now);
@@ -651,7 +665,7 @@ kick_fired(struct guts_timer *timer, void *owner)
 	struct tcp_link *t = owner;
 
 	(void)timer;
-	link_enter(&t->base);
+	begin(t);
 	finish(t);
 }
 

@@ -195,8 +195,8 @@ finish(struct tcp_link *t)
 {
 	if (t->yamux && !t->base.dead)
 		guts_yamux_poll(t->yamux, guts_env_now(env_of(t)));
-	t->in_turn = false;
 	pump(t);
+	t->in_turn = false;
 	rearm(&t->base);
 	link_leave(&t->base);
 }

@@ -85,11 +85,14 @@ void guts_children_stop(struct guts_children *s);
 /* Free; after guts_children_stop and guts_uvenv_free (no worker may be inside).  NULL is fine. */
 void guts_children_free(struct guts_children *s);
 
+/* The environment it was made for. */
+struct guts_env *guts_children_env(struct guts_children *s);
+
 /* Running and waiting now, for metrics.  Thread: any. */
 void guts_children_count(struct guts_children *s, unsigned *running, unsigned *waiting);
 
 /* Start one, or let it wait for a slot; input may be written from now on.  Callbacks come in later turns.
- * Thread: loop.  Errors: GUTS_EBUSY, GUTS_ECANCELED (stopped). */
+ * Thread: loop.  Errors: GUTS_EBUSY, GUTS_ECANCELED (stopped), GUTS_EIO (no process, no descriptors). */
 int guts_child_start(struct guts_children *s, const struct guts_child_spec *spec, const struct guts_child_events *ev,
     void *owner, struct guts_child **out);
 

@@ -1,1 +1,10 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
+libguts_a_SOURCES += %reldir%/child.c
+libguts_a_SOURCES += %reldir%/childblock.c
+libguts_a_SOURCES += %reldir%/childloop.c
+libguts_a_SOURCES += %reldir%/childpipe.c
+libguts_a_SOURCES += %reldir%/pipe.c
+libguts_a_SOURCES += %reldir%/spawn.c
+libguts_a_SOURCES += %reldir%/uvconn.c
+libguts_a_SOURCES += %reldir%/uvenv.c
+libguts_a_SOURCES += %reldir%/uvjob.c

@@ -35,6 +35,9 @@ void guts_pipe_on_room(struct guts_pipe *p, void (*fn)(void *arg), void *arg);
 /* Set the function for guts_pipe_wait_data; the reader's own, before its first wait. */
 void guts_pipe_on_data(struct guts_pipe *p, void (*fn)(void *arg), void *arg);
 
+/* Set a function that is called once, armed or not, when the reader drops; the writer's own. */
+void guts_pipe_on_drop(struct guts_pipe *p, void (*fn)(void *arg), void *arg);
+
 /* Writer: put bytes in; returns how many fitted (0 = full).  Errors: GUTS_ECLOSED (no reader any more). */
 ssize_t guts_pipe_write(struct guts_pipe *p, struct guts_slice data);
 

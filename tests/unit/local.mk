@@ -2,4 +2,5 @@
 #   unit_tests += %reldir%/test_x        (made of test_x.c)
 unit_tests += %reldir%/test_conf
 unit_tests += %reldir%/test_multistream
+unit_tests += %reldir%/test_uvenv
 unit_tests += %reldir%/test_yamux

@@ -57,10 +57,9 @@ struct guts_canonical_input {
 void guts_canonical_resolve(const struct guts_canonical_input *in, struct guts_slice name,
 			    struct guts_canonical_value *v);
 
-/* Delegates whose current value is not the canonical one although it has v->version or a higher
- * one: mask of their positions. */
-uint32_t guts_canonical_losers(const struct guts_canonical_input *in, struct guts_slice name,
-			       const struct guts_canonical_value *v);
+/* Who lost a conflict: mask of the delegates whose entry has the canonical value's version or a
+ * higher one, but another value that does not back it.  0 = nobody. */
+uint32_t guts_canonical_losers(const struct guts_canonical_input *in, struct guts_slice name);
 
 /* 1 + the highest version any delegate shows for `name`. */
 uint64_t guts_canonical_next_version(const struct guts_canonical_input *in, struct guts_slice name);
@@ -70,11 +69,12 @@ uint64_t guts_canonical_next_version(const struct guts_canonical_input *in, stru
 #define GUTS_CANONICAL_PENDING (UINT32_C(1) << 30)
 #define GUTS_CANONICAL_DELEGATE_MASK UINT32_C(0xff)
 
-/* Compute the whole view.  Owner of *out: caller, guts_reftree_unref.  Errors: GUTS_ELIMIT. */
+/* Compute the whole view.  Owner of *out: caller, guts_reftree_unref.  Errors: GUTS_EPROTO (delegates'
+ * trees hold object ids of different lengths). */
 int guts_canonical_full(const struct guts_canonical_input *in, struct guts_reftree **out);
 
 /* Compute the view from the earlier one, given the names whose entries changed in any delegate's
- * tree since; the result equals guts_canonical_full.  Errors: GUTS_ELIMIT, GUTS_EPROTO (a name). */
+ * tree since; the result equals guts_canonical_full.  Errors: GUTS_EPROTO (as above, or an invalid name). */
 int guts_canonical_update(const struct guts_canonical_input *in, const struct guts_reftree *view,
 			  const struct guts_slice *names, size_t n, struct guts_reftree **out);
 

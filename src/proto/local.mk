@@ -1,1 +1,12 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
+libguts_a_SOURCES += %reldir%/canonical.c
+libguts_a_SOURCES += %reldir%/chain.c
+libguts_a_SOURCES += %reldir%/identity.c
+libguts_a_SOURCES += %reldir%/libp2p.c
+libguts_a_SOURCES += %reldir%/messages.c
+libguts_a_SOURCES += %reldir%/msgcheck.c
+libguts_a_SOURCES += %reldir%/record.c
+libguts_a_SOURCES += %reldir%/reftree.c
+libguts_a_SOURCES += %reldir%/signedrefs.c
+libguts_a_SOURCES += %reldir%/status.c
+libguts_a_SOURCES += %reldir%/usermsg.c

@@ -41,12 +41,17 @@ const uint8_t *guts_reftree_root(const struct guts_reftree *t); /* GUTS_HASH_SIZ
 const uint8_t *guts_reftree_bucket_hash(const struct guts_reftree *t, unsigned bucket);
 size_t guts_reftree_count(const struct guts_reftree *t);      /* entries with tombstones */
 size_t guts_reftree_live(const struct guts_reftree *t);       /* entries without tombstones */
+unsigned guts_reftree_oid_size(const struct guts_reftree *t); /* 20 or 32 [bytes]; 0 = tombstones only */
 size_t guts_reftree_bucket_count(const struct guts_reftree *t, unsigned bucket);
 unsigned guts_reftree_bucket_of(struct guts_slice name);
 
 /* The entry of `name`: true if there.  Its name view lives as long as the tree. */
 bool guts_reftree_find(const struct guts_reftree *t, struct guts_slice name,
 		       struct guts_refentry *e);
+
+/* The same when the bucket of `name` is known. */
+bool guts_reftree_find_in(const struct guts_reftree *t, unsigned bucket, struct guts_slice name,
+			  struct guts_refentry *e);
 
 /* Entry number `i` (below guts_reftree_bucket_count) of a bucket, by name. */
 void guts_reftree_at(const struct guts_reftree *t, unsigned bucket, size_t i,
@@ -65,8 +70,12 @@ struct guts_refentry *guts_reftree_sorted(const struct guts_reftree *t);
 int guts_reftree_apply(const struct guts_reftree *t, const struct guts_refentry *changes, size_t n,
 		       struct guts_reftree **out);
 
-/* The same, and the result must have root `want`: what a receiver of a delta calls.
- * Errors: as above, GUTS_EPROTO for another root (nothing is given out). */
+/* The same with another cap of entries in the result, for trees merged from several authors'. */
+int guts_reftree_apply_max(const struct guts_reftree *t, const struct guts_refentry *changes,
+			   size_t n, size_t count_max, struct guts_reftree **out);
+
+/* Like apply without taking entries away, and the result must have root `want`: what a receiver of a delta calls.
+ * Errors: as apply, GUTS_EPROTO for another root (nothing is given out). */
 int guts_reftree_apply_delta(const struct guts_reftree *t, const struct guts_refentry *changes,
 			     size_t n, const uint8_t want[GUTS_HASH_SIZE],
 			     struct guts_reftree **out);

@@ -9,7 +9,7 @@
 #ifndef GUTS_PROTO_SIGNEDREFS_H
 #define GUTS_PROTO_SIGNEDREFS_H
 
-#include "proto/record.h"
+#include "proto/identity.h"
 
 #define GUTS_PREVIOUS_MAX 8       /* heads that one record names */
 #define GUTS_SIGNEDREFS_FORMAT 1  /* the level of rules we write; see guts_signedrefs_check_after */

@@ -60,7 +60,7 @@ int guts_key_load_file(struct guts_key *k, const char *path, struct guts_errinfo
 
 void guts_sign(uint8_t sig[GUTS_SIG_SIZE], const struct guts_key *k, struct guts_slice msg);
 
-/* Errors: GUTS_ESIG. */
+/* Is `sig` the signature of `msg` by `pub`?  Errors: GUTS_ESIG. */
 int guts_verify(const uint8_t sig[GUTS_SIG_SIZE], const uint8_t pub[GUTS_PUBKEY_SIZE], struct guts_slice msg);
 
 void guts_sha256(uint8_t out[32], struct guts_slice in);

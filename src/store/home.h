@@ -32,8 +32,8 @@ struct guts_home {
  * Errors, with text: GUTS_EINVAL (no home to be found, path too long), GUTS_EIO. */
 int guts_home_resolve(struct guts_home *h, const char *flag, struct guts_errinfo *ei);
 
-/* Make the folder (0700, with its parents) and repos/ if they are not there.  A folder that others may enter is
- * refused.  Errors, with text: GUTS_EDENIED, GUTS_EIO, GUTS_ENOSPC. */
+/* Make the folder (0700, with its parents) and repos/ if they are not there.  One that others may write to, or
+ * that belongs to another user, is refused.  Errors, with text: GUTS_EDENIED, GUTS_EIO, GUTS_ENOSPC. */
 int guts_home_make(const struct guts_home *h, struct guts_errinfo *ei);
 
 /* Take the lock for this process; kept until guts_home_deinit or the end of the process.

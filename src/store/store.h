@@ -93,8 +93,12 @@ void guts_batch_del_prefix(struct guts_batch *b, enum guts_table t, struct guts_
 void guts_batch_fact(struct guts_batch *b, const struct guts_fact *f);
 /* Number of operations in it. */
 size_t guts_batch_count(const struct guts_batch *b);
+/* Something did not fit (a key or value over its cap, a fact that cannot be encoded, too much in all): its commit will
+ * fail with GUTS_ELIMIT. */
+bool guts_batch_failed(const struct guts_batch *b);
 
-/* Walk a batch; for the ends of the store.  Exactly one of `fact` and (`t`, `key`) is set per item. */
+/* Walk a batch; for the ends of the store.  Exactly one of `fact` and (`t`, `key`) is set per item; of a fact, `value` is
+ * its encoding. */
 enum guts_batch_op { GUTS_BATCH_PUT, GUTS_BATCH_DEL, GUTS_BATCH_DEL_PREFIX, GUTS_BATCH_FACT };
 struct guts_batch_item {
 	enum guts_batch_op op;
@@ -105,7 +109,8 @@ struct guts_batch_item {
 bool guts_batch_next(const struct guts_batch *b, size_t *pos, struct guts_batch_item *item);
 
 /* Make the batch durable; `done` comes on the loop, exactly once, after the disk has it (err = 0) or nothing of it
- * was kept (err: GUTS_ENOSPC, GUTS_EIO).  Batches are applied in the order of commit.  Adopts `b`. */
+ * was kept (err: GUTS_ENOSPC, GUTS_EIO, GUTS_ELIMIT).  Batches are applied in the order of commit.  Adopts `b`, on error
+ * too.  first_fact = last_fact = 0 if the batch held no fact.  Errors (then no `done`): GUTS_EBUSY too many waiting. */
 static inline int
 guts_store_commit(struct guts_store *s, struct guts_batch *b,
     void (*done)(void *owner, int err, uint64_t first_fact, uint64_t last_fact), void *owner)

@@ -1,7 +1,9 @@
 # One cmocka program per module, one line each, sorted:
 #   unit_tests += %reldir%/test_x        (made of test_x.c)
+unit_tests += %reldir%/test_body
 unit_tests += %reldir%/test_conf
 unit_tests += %reldir%/test_home
+unit_tests += %reldir%/test_json
 unit_tests += %reldir%/test_multistream
 unit_tests += %reldir%/test_store
 unit_tests += %reldir%/test_uvenv

@@ -1,0 +1,81 @@
+/* view/view.h - node values as JSON, in the shapes of api/openapi.yaml (schemas named alike).
+ *
+ * `base` is the gateway's own address without a slash at the end; links are made with it.
+ * Each function writes one value.
+ */
+#ifndef GUTS_VIEW_VIEW_H
+#define GUTS_VIEW_VIEW_H
+
+#include "git/read.h"
+#include "node/node.h"
+#include "proto/status.h"
+#include "view/json.h"
+
+/* What a node snapshot does not know. */
+struct guts_view_status {
+	const char *version;
+	const char *const *http; /* base URLs */
+	size_t nhttp;
+	uint64_t repositories;   /* that the asker may see */
+	uint64_t body_bytes, pack_bytes, streams;
+};
+void guts_view_status(struct guts_json *j, const struct guts_snapshot *s, const struct guts_view_status *v);
+void guts_view_peer(struct guts_json *j, const struct guts_peer_info *p);
+void guts_view_ban(struct guts_json *j, const struct guts_ban_info *b);
+void guts_view_dial(struct guts_json *j, const struct guts_dial_info *d);
+void guts_view_topic(struct guts_json *j, const struct guts_topic_info *t);
+void guts_view_job(struct guts_json *j, const struct guts_job_info *i);
+void guts_view_message(struct guts_json *j, const struct guts_gossip_message *m);
+
+/* A fact or signal as an Event; `type` of a signal has no id. */
+void guts_view_fact(struct guts_json *j, const struct guts_fact *f);
+void guts_view_signal(struct guts_json *j, const struct guts_signal *s, uint64_t wall_ms);
+
+void guts_view_peerid(struct guts_json *j, const struct guts_peerid *id);
+void guts_view_user(struct guts_json *j, const struct guts_peerid *id);
+void guts_view_repo(struct guts_json *j, const char *base, const struct guts_repo_info *i);
+void guts_view_author(struct guts_json *j, const struct guts_repo_author *a);
+void guts_view_seeder(struct guts_json *j, const struct guts_repo_seeder *s);
+void guts_view_oid(struct guts_json *j, const struct guts_oid *oid);
+
+/* Path of a repository in links, "<peer id>/<name>", or its id if it is shadowed. */
+#define GUTS_VIEW_PATH_SIZE (GUTS_PEERID_TEXT_SIZE + GUTS_NAME_MAX + 2)
+void guts_view_repo_path(char out[GUTS_VIEW_PATH_SIZE], const struct guts_repo_info *i);
+
+/* Rows of a refs view: name under refs/heads/, under refs/tags/ (`peeled`: the commit it names), whole. */
+struct guts_view_repo_ctx {
+	const char *base;
+	const char *path;              /* guts_view_repo_path */
+	const char *default_branch;
+	const char *ref;               /* for links to contents; NULL = default branch */
+};
+void guts_view_branch(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_refs_row *r,
+    const struct guts_read_commit *newest);
+void guts_view_tag(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_refs_row *r,
+    const struct guts_oid *peeled);
+void guts_view_ref(struct guts_json *j, const struct guts_refs_row *r);
+
+/* A Commit; with `diff` a CommitDetail. */
+void guts_view_commit(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_read_commit *c,
+    const struct guts_read_diff *diff);
+
+/* An Entry at `dir`/name (dir may be empty); with `content` a File, with content->p NULL one too large to show. */
+void guts_view_entry(struct guts_json *j, const struct guts_view_repo_ctx *x, struct guts_slice dir,
+    const struct guts_read_entry *e, const struct guts_slice *content);
+
+void guts_view_commit_status(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_status *s,
+    bool counts);
+
+/* "pending", "success", "failure" of the newest statuses that count, one per context. */
+const char *guts_view_combined(const struct guts_status *v, const bool *counts, size_t n);
+
+/* problem+json. */
+struct guts_body;
+struct guts_view_problem {
+	int status;
+	const char *title, *detail, *code, *request_id;
+	const struct guts_body *body; /* its errors, or NULL */
+};
+void guts_view_problem(struct guts_json *j, const struct guts_view_problem *p);
+
+#endif

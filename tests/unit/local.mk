@@ -8,3 +8,4 @@ unit_tests += %reldir%/test_multistream
 unit_tests += %reldir%/test_store
 unit_tests += %reldir%/test_uvenv
 unit_tests += %reldir%/test_yamux
+libtests_a_SOURCES += %reldir%/vectors.c

@@ -118,7 +118,7 @@ static void
 input_go_on(struct guts_child *c)
 {
 	input_flush(c);
-	poll_ask(&c->in, c->input.len ? UV_WRITABLE : 0, on_input);
+	poll_ask(&c->in, c->input.len || c->input_full ? UV_WRITABLE : 0, on_input);
 }
 
 static void
@@ -321,7 +321,7 @@ run(struct guts_child *c)
 	poll_ask(&c->err, UV_READABLE, on_text);
 	poll_ask(&c->end, UV_READABLE, on_exit_seen);
 	input_go_on(c);
-	guts_env_timer_set(c->s->e, &c->timer, c->end.fd < 0 ? 0 : c->moved_ns + c->idle_max_ns);
+	guts_env_timer_set(c->s->e, &c->timer, 0); /* it finds out when to look again */
 	return 0;
 }
 

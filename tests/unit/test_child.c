@@ -1,12 +1,10 @@
-/* tests/unit/test_child.c - children on the loop, in jobs and between pipes; limits, deadlines, slots. */
+/* tests/unit/test_child.c - children on the loop and in jobs; limits, deadlines, slots. */
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "loop/childpipe.h"
+#include "loop/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -629,169 +627,6 @@ test_stop_ends_blocking_runs(void **state)
 	}
 }
 
-/* --- between pipes ------------------------------------------------------------------------------ */
-
-struct other {
-	struct world *w;
-	struct guts_pipe *in, *out;
-	struct guts_child_spec spec;
-	sem_t room, data;
-	size_t total, wrong, got;
-	ssize_t end;
-	struct guts_child_result r;
-	bool drop_early, fail_input;
-};
-
-static void
-other_done(void *owner, const struct guts_child_result *r)
-{
-	struct other *o = owner;
-
-	o->r = *r;
-}
-
-static void
-other_begin(void *arg)
-{
-	struct other *o = arg;
-
-	guts_childpipe_start(o->w->s, &o->spec, o->in, o->out, other_done, o);
-}
-
-static void
-signal_sem(void *arg)
-{
-	sem_post(arg);
-}
-
-static void *
-other_write(void *arg)
-{
-	struct other *o = arg;
-	uint8_t mem[10000];
-	size_t done = 0;
-
-	while (done < o->total) {
-		size_t n = o->total - done < sizeof mem ? o->total - done : sizeof mem;
-
-		for (size_t i = 0; i < n; i++)
-			mem[i] = (uint8_t)((done + i) * 5 >> 3);
-		ssize_t took = guts_pipe_write(o->in, guts_slice(mem, n));
-		if (took < 0)
-			break;
-		done += (size_t)took;
-		if ((size_t)took < n) {
-			guts_pipe_wait_room(o->in);
-			sem_wait(&o->room);
-		}
-	}
-	guts_pipe_end(o->in, o->fail_input ? GUTS_ECANCELED : 0);
-	return NULL;
-}
-
-static void *
-other_thread(void *arg)
-{
-	struct other *o = arg;
-	uint8_t mem[5000];
-	pthread_t writer;
-
-	guts_env_post(o->w->e, other_begin, o);
-	pthread_create(&writer, NULL, other_write, o);
-	for (;;) {
-		ssize_t n = guts_pipe_read(o->out, mem, sizeof mem);
-
-		if (n < 0) {
-			o->end = n;
-			break;
-		}
-		for (ssize_t i = 0; i < n; i++)
-			o->wrong += mem[i] != (uint8_t)((o->got + (size_t)i) * 5 >> 3);
-		o->got += (size_t)n;
-		if (o->drop_early && o->got)
-			break;
-		if (n == 0) {
-			guts_pipe_wait_data(o->out);
-			sem_wait(&o->data);
-		}
-	}
-	guts_pipe_drop(o->out);
-	pthread_join(writer, NULL);
-	guts_uvenv_stop(o->w->u);
-	return NULL;
-}
-
-static void
-converse(struct world *w, struct other *o)
-{
-	pthread_t t;
-
-	o->w = w;
-	o->in = guts_pipe_new(GUTS_PIPE_BYTES);
-	o->out = guts_pipe_new(GUTS_PIPE_BYTES);
-	sem_init(&o->room, 0, 0);
-	sem_init(&o->data, 0, 0);
-	guts_pipe_on_room(o->in, signal_sem, &o->room);
-	guts_pipe_on_data(o->out, signal_sem, &o->data);
-	assert_int_equal(pthread_create(&t, NULL, other_thread, o), 0);
-	guts_uvenv_run(w->u);
-	pthread_join(t, NULL);
-	sem_destroy(&o->room);
-	sem_destroy(&o->data);
-}
-
-static void
-test_pipes_through_cat(void **state)
-{
-	struct other o = { .spec = SH("exec cat"), .total = 20u << 20 };
-
-	converse(*state, &o);
-	assert_int_equal(o.end, GUTS_ECLOSED);
-	assert_int_equal(o.got, o.total);
-	assert_int_equal(o.wrong, 0);
-	assert_int_equal(o.r.err, 0);
-}
-
-static void
-test_pipe_gets_the_error(void **state)
-{
-	struct other o = { .spec = SH("exit 5"), .total = 1u << 20 };
-
-	converse(*state, &o);
-	assert_int_equal(o.end, GUTS_EIO);
-	assert_int_equal(o.r.exit_code, 5);
-}
-
-static void
-test_reader_drops(void **state)
-{
-	struct other o = { .spec = SH("exec cat"), .total = 5u << 20, .drop_early = true };
-	struct world *w = *state;
-	unsigned running = 1, waiting;
-
-	converse(w, &o);
-	/* the child is gone without having been asked for more output */
-	for (int i = 0; running && i < 5000; i++) {
-		struct watched x = { 0 };
-
-		run_one(w, &x, (struct guts_child_spec)SH("exit 0"));
-		guts_buf_deinit(&x.out);
-		guts_children_count(w->s, &running, &waiting);
-	}
-	assert_int_equal(running, 0);
-	assert_int_equal(o.r.err, GUTS_ECANCELED);
-}
-
-static void
-test_writer_fails(void **state)
-{
-	struct other o = { .spec = SH("exec cat"), .total = 300000, .fail_input = true };
-
-	converse(*state, &o);
-	assert_int_equal(o.end, GUTS_ECANCELED);
-	assert_int_equal(o.r.err, GUTS_ECANCELED);
-}
-
 int
 main(void)
 {
@@ -817,10 +652,6 @@ main(void)
 		T(test_blocking),
 		T(test_blocking_canceled),
 		T(test_stop_ends_blocking_runs),
-		T(test_pipes_through_cat),
-		T(test_pipe_gets_the_error),
-		T(test_reader_drops),
-		T(test_writer_fails),
 	};
 
 	return cmocka_run_group_tests_name("child", tests, NULL, NULL);

@@ -22,3 +22,6 @@ unit_tests += %reldir%/test_store
 unit_tests += %reldir%/test_text
 unit_tests += %reldir%/test_uvenv
 unit_tests += %reldir%/test_yamux
+unit_tests += %reldir%/test_varint
+unit_tests += %reldir%/test_multibase
+unit_tests += %reldir%/test_multiaddr

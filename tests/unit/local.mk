@@ -25,3 +25,5 @@ unit_tests += %reldir%/test_yamux
 unit_tests += %reldir%/test_varint
 unit_tests += %reldir%/test_multibase
 unit_tests += %reldir%/test_multiaddr
+unit_tests += %reldir%/test_pb
+libtests_a_SOURCES += %reldir%/pb_sample.c

@@ -1,1 +1,16 @@
-# One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
+libguts_a_SOURCES += %reldir%/announce.c
+libguts_a_SOURCES += %reldir%/change.c
+libguts_a_SOURCES += %reldir%/fetch.c
+libguts_a_SOURCES += %reldir%/fetchobj.c
+libguts_a_SOURCES += %reldir%/fork.c
+libguts_a_SOURCES += %reldir%/identity.c
+libguts_a_SOURCES += %reldir%/inventory.c
+libguts_a_SOURCES += %reldir%/keys.c
+libguts_a_SOURCES += %reldir%/load.c
+libguts_a_SOURCES += %reldir%/push.c
+libguts_a_SOURCES += %reldir%/repo.c
+libguts_a_SOURCES += %reldir%/request.c
+libguts_a_SOURCES += %reldir%/serve.c
+libguts_a_SOURCES += %reldir%/status.c
+libguts_a_SOURCES += %reldir%/sync.c
+libguts_a_SOURCES += %reldir%/view.c

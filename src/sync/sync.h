@@ -81,6 +81,12 @@ int guts_sync_new(struct guts_sync **out, const struct guts_sync_setup *s, void 
     struct guts_errinfo *ei);
 void guts_sync_free(struct guts_sync *s);
 
+/* Is any change being written now?  A clean stop waits until none is. */
+bool guts_sync_is_busy(const struct guts_sync *s);
+
+/* Put into `b`, the last batch of a clean stop, the mark that makes the next start skip the repair of refs. */
+void guts_sync_mark_clean(struct guts_batch *b);
+
 /* -- asking ----------------------------------------------------------------------------- */
 
 struct guts_repo *guts_sync_find(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE]);

@@ -1,0 +1,69 @@
+/* sync/fetch.h - one fetch: what a peer has of one repository that we lack.  Shared by fetch.c and fetchobj.c only.
+ *
+ *	refs     GetRefs: identity versions, records, entries
+ *	build    signatures, chain, rights, roots: new heads, and which objects they need
+ *	ask      which of these objects are here already
+ *	objects  GetObjects → ingest, at most 4,096 wants at a time
+ *	apply    one change in the repository's queue
+ *	statuses GetStatuses
+ */
+#ifndef GUTS_SYNC_FETCH_H
+#define GUTS_SYNC_FETCH_H
+
+#include "sync/internal.h"
+
+/* One AuthorRefs of the answer, as it came. */
+struct guts_fetch_block {
+	struct guts_peerid author;
+	GUTS_VEC(struct guts_bytes) records;
+	GUTS_VEC(struct guts_refentry) entries; /* names are owned */
+	struct guts_bytes base;
+};
+
+/* A head that may become ours. */
+struct guts_fetch_head {
+	struct guts_head head;
+	GUTS_VEC(struct guts_signedrefs) chain;
+};
+
+struct guts_fetch {
+	struct guts_repo *repo;
+	struct guts_peerid peer;
+	struct guts_request *request;
+	const char *phase;
+	GUTS_VEC(struct guts_version) versions; /* of the answer */
+	GUTS_VEC(struct guts_bytes) votes;
+	size_t identity_from;                   /* asked from this version on */
+	GUTS_VEC(struct guts_fetch_block) blocks;
+	size_t size;                            /* held of the answer [bytes] */
+	GUTS_VEC(struct guts_fetch_head) heads;
+	GUTS_VEC(struct guts_oid) wants;
+	size_t next_want;                       /* the first not asked for yet */
+	struct guts_ingest *ingest;
+	bool ingest_to_change;                  /* the last pack: accepted by the change */
+	bool got_end;
+	struct guts_buf rest;                   /* pack bytes the ingest had no room for */
+	struct guts_sha256_ctx sha;
+	bool hashing;
+	uint64_t bytes;
+	struct guts_change *change;
+	struct guts_bytes cursor;               /* of statuses */
+	bool statuses_more, is_first, from_hint;
+	uint64_t number;                        /* names the fetch in jobs that may outlive it */
+	UT_hash_handle hh;
+};
+
+/* A name to hand to asynchronous work that cannot be called off, and the fetch of that name, or NULL when it has ended.  The
+ * name is given back by asking once. */
+void *guts_fetch_id(struct guts_fetch *f);
+struct guts_fetch *guts_fetch_by_id(void *name);
+
+/* The refs are known: fetch the objects they need and apply. */
+void guts_fetch_objects(struct guts_fetch *f);
+/* The end; frees `f`. */
+void guts_fetch_end(struct guts_fetch *f, int err, const char *text);
+void guts_fetch_phase(struct guts_fetch *f, const char *phase);
+/* Stop what is under way in fetchobj.c. */
+void guts_fetch_stop_objects(struct guts_fetch *f);
+
+#endif

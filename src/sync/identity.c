@@ -1,0 +1,440 @@
+/* sync/identity.c - what this node's user does to a repository as a whole: create, change, remove, policy. */
+#include "sync/internal.h"
+
+#include "base/alloc.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* -- create and update ------------------------------------------------------------------------- */
+
+struct create {
+	void (*done)(void *owner, int err, const struct guts_errinfo *ei, struct guts_repo *r);
+	void *owner;
+};
+
+struct update {
+	void (*done)(void *owner, int err, const struct guts_errinfo *ei);
+	void *owner;
+	struct guts_identity next; /* what shall become of it, on top of the newest version */
+	bool set_name, set_description, set_branch, set_private, set_retired, set_signers;
+};
+
+/* Put the given values into *id.  Errors: GUTS_EINVAL with text. */
+static int
+fill(struct guts_identity *id, const struct guts_repo_params *p, struct guts_errinfo *ei)
+{
+	if (p->name && p->name[0]) {
+		if (!guts_reponame_is_valid(guts_slice_str(p->name)))
+			return guts_err_set(ei, GUTS_EINVAL, "\"%.100s\" is not a repository name: letters, digits, '.', '_', '-', "
+			    "at most %d, not ending in .git or .lock, no reserved word", p->name, GUTS_NAME_MAX);
+		snprintf(id->name, sizeof id->name, "%s", p->name);
+	}
+	if (p->description) {
+		if (strlen(p->description) > GUTS_DESCRIPTION_MAX || !guts_text_is_clean(guts_slice_str(p->description), true))
+			return guts_err_set(ei, GUTS_EINVAL, "a description is at most %d bytes of plain text", GUTS_DESCRIPTION_MAX);
+		snprintf(id->description, sizeof id->description, "%s", p->description);
+	}
+	if (p->default_branch && p->default_branch[0]) {
+		char ref[GUTS_BRANCH_MAX + 16];
+
+		if (strlen(p->default_branch) > GUTS_BRANCH_MAX)
+			return guts_err_set(ei, GUTS_EINVAL, "a branch name is at most %d bytes", GUTS_BRANCH_MAX);
+		snprintf(ref, sizeof ref, "refs/heads/%s", p->default_branch);
+		if (!guts_refname_is_valid(guts_slice_str(ref)))
+			return guts_err_set(ei, GUTS_EINVAL, "\"%.100s\" is not a branch name", p->default_branch);
+		snprintf(id->default_branch, sizeof id->default_branch, "%s", p->default_branch);
+	}
+	if (p->is_private)
+		id->is_private = *p->is_private;
+	if (p->is_retired)
+		id->is_retired = *p->is_retired;
+	if (p->set_signers) {
+		if (p->nsigners > GUTS_SIGNERS_MAX)
+			return guts_err_set(ei, GUTS_ELIMIT, "at most %d status signers", GUTS_SIGNERS_MAX);
+		id->nsigners = (uint32_t)p->nsigners;
+		memcpy(id->signers, p->signers, p->nsigners * sizeof id->signers[0]);
+	}
+	return GUTS_OK;
+}
+
+/* Is there a repository of this owner and name already? */
+static bool
+name_is_taken(struct guts_sync *s, const struct guts_peerid *owner, const char *name, const uint8_t *except)
+{
+	struct guts_storekey k;
+	struct guts_buf v;
+	struct guts_repo *r = NULL;
+
+	guts_buf_init(&v, 64);
+	if (guts_store_get(s->s.store, GUTS_TABLE_NAME, guts_key_name(&k, owner, guts_slice_str(name)), &v) == GUTS_OK &&
+	    v.len == GUTS_REPOID_SIZE)
+		r = guts_sync_find(s, guts_buf_slice(&v).p);
+	guts_buf_deinit(&v);
+	return r && (!except || memcmp(r->id, except, GUTS_REPOID_SIZE) != 0);
+}
+
+static void
+on_created(struct guts_change *c, int err, const char *text)
+{
+	struct create *w = c->owner;
+	struct guts_repo *r = c->repo;
+	struct guts_errinfo ei = { 0 };
+
+	guts_err_set(&ei, err, "%s", text ? text : guts_err_text(err));
+	if (err && !r->is_ready) {
+		r->is_removed = true;
+		guts_repo_free(r);
+		r = NULL;
+	}
+	w->done(w->owner, err, &ei, r);
+	free(w);
+}
+
+/* Sign a version into `c`. */
+static int
+sign_version(struct guts_change *c, struct guts_identity *id, bool vote)
+{
+	struct guts_sync *s = c->repo->sync;
+	struct guts_version v = { .id = guts_alloc(sizeof *v.id) };
+	struct guts_buf out;
+	int err;
+
+	guts_buf_init(&out, GUTS_RECORD_MAX);
+	id->time_ms = guts_sync_wall_ms(s);
+	err = guts_identity_make(&out, s->s.key, id);
+	if (!err) {
+		*v.id = *id;
+		v.envelope = guts_bytes_dup(guts_buf_slice(&out));
+	}
+	if (!err && vote) {
+		struct guts_vote given;
+
+		guts_buf_clear(&out);
+		err = guts_vote_make(&out, s->s.key, id, id->time_ms, &given);
+		if (!err) {
+			v.votes = guts_calloc(1, sizeof *v.votes);
+			v.votes[v.nvotes++] = guts_bytes_dup(guts_buf_slice(&out));
+		}
+	}
+	guts_buf_deinit(&out);
+	if (err)
+		guts_version_free(&v);
+	else
+		GUTS_VEC_PUSH(c->versions, v);
+	return err;
+}
+
+void
+guts_sync_create(struct guts_sync *s, const struct guts_repo_params *p,
+    void (*done)(void *owner, int err, const struct guts_errinfo *ei, struct guts_repo *r), void *owner)
+{
+	struct guts_identity id = { .object_format = GUTS_SHA1, .threshold = 1, .ndelegates = 1 };
+	struct guts_change draft = { 0 };
+	struct guts_errinfo ei = { 0 };
+	struct guts_change *c;
+	struct guts_repo *r, holder = { .sync = s };
+	struct create *w;
+	int err;
+
+	snprintf(id.default_branch, sizeof id.default_branch, "main");
+	if (p->format)
+		id.object_format = p->format;
+	id.creator = id.delegates[0] = s->s.key->id;
+	guts_env_random(s->s.env, id.nonce, sizeof id.nonce);
+	err = p->name && p->name[0] ? fill(&id, p, &ei) : guts_err_set(&ei, GUTS_EINVAL, "a repository needs a name");
+	if (!err && name_is_taken(s, &id.creator, id.name, NULL))
+		err = guts_err_set(&ei, GUTS_EEXIST, "this node has a repository named \"%s\" already", id.name);
+	if (!err && s->sorted.n >= GUTS_REPOS_MAX)
+		err = guts_err_set(&ei, GUTS_ELIMIT, "at most %d repositories", GUTS_REPOS_MAX);
+	draft.repo = &holder;
+	if (!err && (err = sign_version(&draft, &id, false)) != 0)
+		guts_err_set(&ei, err, "the identity could not be signed: %s", guts_err_text(err));
+	if (err) {
+		done(owner, err, &ei, NULL);
+		return;
+	}
+	r = guts_repo_new(s, id.repository);
+	r->local.policy = GUTS_POLICY_SEED;
+	c = guts_change_new(r, &s->s.key->id);
+	GUTS_VEC_PUSH(c->versions, draft.versions.v[0]);
+	GUTS_VEC_FREE(draft.versions);
+	c->is_first = c->is_local_create = true;
+	w = guts_alloc(sizeof *w);
+	*w = (struct create){ done, owner };
+	c->done = on_created;
+	c->owner = w;
+	(void)guts_change_submit(c); /* the first of its queue always fits */
+}
+
+static int
+prepare_update(struct guts_change *c)
+{
+	struct update *w = c->owner;
+	struct guts_repo *r = c->repo;
+	const struct guts_identity *now = guts_repo_identity(r);
+	struct guts_identity *id = guts_alloc(sizeof *id);
+	int err;
+
+	guts_identity_successor(id, now);
+	if (w->set_name)
+		memcpy(id->name, w->next.name, sizeof id->name);
+	if (w->set_description)
+		memcpy(id->description, w->next.description, sizeof id->description);
+	if (w->set_branch)
+		memcpy(id->default_branch, w->next.default_branch, sizeof id->default_branch);
+	if (w->set_private)
+		id->is_private = w->next.is_private;
+	if (w->set_retired)
+		id->is_retired = w->next.is_retired;
+	if (w->set_signers) {
+		id->nsigners = w->next.nsigners;
+		memcpy(id->signers, w->next.signers, sizeof id->signers);
+	}
+	if (w->set_name && name_is_taken(r->sync, &id->creator, id->name, r->id)) {
+		snprintf(c->text, sizeof c->text, "another repository is named \"%s\" already", id->name);
+		err = GUTS_EEXIST;
+	} else {
+		err = sign_version(c, id, true);
+	}
+	free(id);
+	return err;
+}
+
+static void
+on_updated(struct guts_change *c, int err, const char *text)
+{
+	struct update *w = c->owner;
+	struct guts_errinfo ei = { 0 };
+
+	guts_err_set(&ei, err, "%s", text ? text : guts_err_text(err));
+	w->done(w->owner, err, &ei);
+	free(w);
+}
+
+void
+guts_sync_update(struct guts_sync *s, struct guts_repo *r, const struct guts_repo_params *p,
+    void (*done)(void *owner, int err, const struct guts_errinfo *ei), void *owner)
+{
+	const struct guts_identity *id = guts_repo_identity(r);
+	struct guts_errinfo ei = { 0 };
+	struct guts_change *c;
+	struct update *w;
+	int err = GUTS_OK;
+
+	w = guts_alloc(sizeof *w);
+	w->done = done;
+	w->owner = owner;
+	w->set_name = p->name && p->name[0];
+	w->set_description = p->description != NULL;
+	w->set_branch = p->default_branch && p->default_branch[0];
+	w->set_private = p->is_private != NULL;
+	w->set_retired = p->is_retired != NULL;
+	w->set_signers = p->set_signers;
+	if (!guts_repo_is_delegate(r, &s->s.key->id))
+		err = guts_err_set(&ei, GUTS_EDENIED, "only a delegate of the repository may change its identity");
+	else if (id->threshold > 1)
+		err = guts_err_set(&ei, GUTS_EUNSUPPORTED, "the repository needs the votes of %u delegates", id->threshold);
+	else
+		err = fill(&w->next, p, &ei);
+	if (err) {
+		done(owner, err, &ei);
+		free(w);
+		return;
+	}
+	c = guts_change_new(r, &s->s.key->id);
+	c->prepare = prepare_update;
+	c->done = on_updated;
+	c->owner = w;
+	if (guts_change_submit(c)) {
+		guts_change_free(c);
+		free(w);
+		guts_err_set(&ei, GUTS_EBUSY, "too many changes wait for this repository");
+		done(owner, GUTS_EBUSY, &ei);
+	}
+}
+
+/* -- remove and policy ---------------------------------------------------------------------------- */
+
+struct simple {
+	struct guts_sync *s;
+	uint8_t id[GUTS_REPOID_SIZE];
+	void (*done)(void *owner, int err);
+	void *owner;
+};
+
+static void
+on_files_gone(void *owner, int err)
+{
+	struct simple *w = owner;
+
+	w->done(w->owner, err);
+	free(w);
+}
+
+static void
+on_rows_gone(void *owner, int err, uint64_t first, uint64_t last)
+{
+	struct simple *w = owner;
+	struct guts_sync *s = w->s;
+	struct guts_repo *r;
+	enum guts_policy policy;
+
+	HASH_FIND(hh, s->repos, w->id, GUTS_REPOID_SIZE, r);
+	if (err || !r) {
+		if (r)
+			r->is_removed = false;
+		w->done(w->owner, err);
+		free(w);
+		return;
+	}
+	s->s.events->facts(s->s.owner, first, last);
+	s->s.events->removed(s->s.owner, r);
+	policy = r->local.policy;
+	r->is_ready = false;
+	guts_repo_free(r);
+	r = guts_repo_new(s, w->id); /* what is left of it: the policy that keeps it away */
+	r->local.policy = policy;
+	s->inventory_stale = true;
+	guts_repos_remove(s->s.repos, w->id, on_files_gone, w);
+}
+
+/* Runs in the change queue, so that nothing is being written while the rows go. */
+static void
+on_turn(struct guts_change *c, int err, const char *text)
+{
+	struct simple *w = c->owner;
+	struct guts_sync *s = w->s;
+	struct guts_repo *r = c->repo;
+	const struct guts_identity *id = guts_repo_identity(r);
+	struct guts_batch *b = guts_batch_new();
+	char owner[GUTS_PEERID_TEXT_SIZE];
+	struct guts_fact_attr attrs[2];
+	struct guts_storekey k;
+	struct guts_slice key = guts_key_repo(&k, r);
+	uint8_t value[128];
+
+	(void)err;
+	(void)text;
+	guts_peerid_text(owner, &id->creator);
+	attrs[0] = guts_attr_text("owner", owner);
+	attrs[1] = guts_attr_text("name", id->name);
+	r->is_removed = true;
+	r->local.policy = GUTS_POLICY_BLOCK;
+	guts_batch_del_prefix(b, GUTS_TABLE_IDENTITY, key);
+	guts_batch_del_prefix(b, GUTS_TABLE_VOTE, key);
+	guts_batch_del_prefix(b, GUTS_TABLE_REFS, key);
+	guts_batch_del_prefix(b, GUTS_TABLE_REFLIST, key);
+	guts_batch_del_prefix(b, GUTS_TABLE_STATUS, key);
+	guts_batch_del_prefix(b, GUTS_TABLE_TRUST, key);
+	guts_batch_put(b, GUTS_TABLE_REPO, key, guts_value_repo(value, &r->local));
+	if (!r->shadowed)
+		guts_batch_del(b, GUTS_TABLE_NAME, guts_key_name(&k, &id->creator, guts_slice_str(id->name)));
+	guts_sync_fact(b, r, NULL, guts_env_wall(s->s.env), "repo.removed", attrs, 2);
+	if (guts_store_commit(s->s.store, b, on_rows_gone, w)) {
+		r->is_removed = false;
+		w->done(w->owner, GUTS_EIO);
+		free(w);
+	}
+}
+
+static int
+prepare_nothing(struct guts_change *c)
+{
+	(void)c;
+	return GUTS_OK;
+}
+
+void
+guts_sync_remove(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE], void (*done)(void *owner, int err), void *owner)
+{
+	struct guts_repo *r = guts_sync_find(s, id);
+	struct guts_change *c;
+	struct simple *w;
+
+	if (!r) {
+		done(owner, GUTS_ENOTFOUND);
+		return;
+	}
+	guts_fetch_cancel(r);
+	w = guts_alloc(sizeof *w);
+	*w = (struct simple){ .s = s, .done = done, .owner = owner };
+	memcpy(w->id, id, GUTS_REPOID_SIZE);
+	c = guts_change_new(r, &s->s.key->id);
+	c->prepare = prepare_nothing;
+	c->done = on_turn;
+	c->owner = w;
+	if (guts_change_submit(c)) {
+		guts_change_free(c);
+		free(w);
+		done(owner, GUTS_EBUSY);
+	}
+}
+
+static void
+on_policy(void *owner, int err, uint64_t first, uint64_t last)
+{
+	struct simple *w = owner;
+
+	if (!err)
+		w->s->s.events->facts(w->s->s.owner, first, last);
+	w->done(w->owner, err);
+	free(w);
+}
+
+void
+guts_sync_set_policy(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE], enum guts_policy p,
+    void (*done)(void *owner, int err), void *owner)
+{
+	static const char *const names[] = { "default", "seed", "block" };
+	struct guts_repo *r;
+	struct guts_batch *b;
+	struct guts_fact_attr attr = guts_attr_text("policy", names[p]);
+	struct guts_storekey k;
+	struct guts_neighbour *nb;
+	struct simple *w;
+	uint8_t value[128];
+	int err;
+
+	HASH_FIND(hh, s->repos, id, GUTS_REPOID_SIZE, r);
+	if (r && r->is_ready && p == GUTS_POLICY_BLOCK) {
+		guts_sync_remove(s, id, done, owner);
+		return;
+	}
+	if (!r && s->sorted.n >= GUTS_REPOS_MAX) {
+		done(owner, GUTS_ELIMIT);
+		return;
+	}
+	if (!r)
+		r = guts_repo_new(s, id);
+	r->local.policy = p;
+	w = guts_alloc(sizeof *w);
+	*w = (struct simple){ .s = s, .done = done, .owner = owner };
+	b = guts_batch_new();
+	guts_batch_put(b, GUTS_TABLE_REPO, guts_key_repo(&k, r), guts_value_repo(value, &r->local));
+	guts_sync_fact(b, r, NULL, guts_env_wall(s->s.env), "repo.policy", &attr, 1);
+	err = guts_store_commit(s->s.store, b, on_policy, w);
+	if (err) {
+		free(w);
+		done(owner, err);
+		return;
+	}
+	if (r->is_ready)
+		guts_repo_touch(r);
+	if (p == GUTS_POLICY_SEED && !r->is_ready) {
+		for (nb = s->neighbours; nb; nb = nb->hh.next)
+			guts_fetch_want(r, &nb->id, NULL, true);
+	}
+}
+
+void
+guts_sync_now(struct guts_sync *s, struct guts_repo *r)
+{
+	struct guts_neighbour *nb;
+
+	r->retry_at_ns = 0;
+	r->failures = 0;
+	for (nb = s->neighbours; nb; nb = nb->hh.next)
+		guts_fetch_want(r, &nb->id, NULL, true);
+}

@@ -1,0 +1,361 @@
+/* sync/push.c - a push by this node's user: objects first, then the decision, in the change queue.
+ *
+ * While the pack is verified other pushes may go ahead; old values are compared only when the
+ * push stands at the head of its repository's queue, against the view it was made to.
+ */
+#include "sync/internal.h"
+
+#include "base/alloc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct guts_push {
+	struct guts_repo *repo;
+	bool is_canonical, is_atomic, has_pack, is_verified;
+	struct guts_push_cmd *cmds;
+	size_t n;
+	const struct guts_push_events *ev; /* NULL = the client went away */
+	void *owner;
+	struct guts_ingest *ingest;
+	struct guts_change *change;        /* once submitted */
+	struct guts_timer start;           /* for a push that needs no objects */
+};
+
+static void
+push_free(struct guts_push *p)
+{
+	guts_env_timer_clear(p->repo->sync->s.env, &p->start);
+	for (size_t i = 0; i < p->n; i++)
+		free(p->cmds[i].name);
+	free(p->cmds);
+	free(p);
+}
+
+static void
+push_end(struct guts_push *p, int err, const char *text)
+{
+	if (p->ev)
+		p->ev->done(p->owner, err, text, p->cmds, p->n);
+	push_free(p);
+}
+
+/* The value the pusher was shown. */
+static struct guts_oid
+shown(const struct guts_push *p, const struct guts_reftree *own, struct guts_slice name)
+{
+	struct guts_refentry e;
+	const struct guts_reftree *t = p->is_canonical ? p->repo->canonical : own;
+
+	if (!guts_reftree_find(t, name, &e) || (p->is_canonical && (e.tag & GUTS_CANONICAL_PENDING)))
+		return (struct guts_oid){ 0 };
+	return e.oid;
+}
+
+static void
+refuse(struct guts_push_cmd *cmd, int err, const char *text)
+{
+	cmd->err = err;
+	snprintf(cmd->text, sizeof cmd->text, "%s", text);
+}
+
+/* A ref may not be a folder of another: refs/heads/a and refs/heads/a/b. */
+struct newname {
+	struct guts_push_cmd *cmd;
+	UT_hash_handle hh;
+};
+
+static struct newname *
+newname_find(struct newname *set, const char *name, size_t n)
+{
+	struct newname *x;
+
+	HASH_FIND(hh, set, name, n, x);
+	return x;
+}
+
+/* Refuse every new name of which a live name is a folder, or that is a folder of a live name. */
+static void
+check_folders(struct guts_push *p, const struct guts_reftree *own)
+{
+	const struct guts_reftree *t = p->is_canonical ? p->repo->canonical : own;
+	struct newname *set = NULL, *gone = NULL, *x, *tmp;
+	struct guts_refentry e;
+	uint64_t pos = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct guts_push_cmd *cmd = &p->cmds[i];
+
+		if (cmd->err || (!guts_oid_is_none(&cmd->old_oid) && !guts_oid_is_none(&cmd->new_oid)))
+			continue;
+		x = guts_alloc(sizeof *x);
+		x->cmd = cmd;
+		if (guts_oid_is_none(&cmd->new_oid))
+			HASH_ADD_KEYPTR(hh, gone, cmd->name, strlen(cmd->name), x);
+		else
+			HASH_ADD_KEYPTR(hh, set, cmd->name, strlen(cmd->name), x);
+	}
+	for (x = set; x; x = x->hh.next) { /* among each other, and below a live name */
+		for (const char *s = strchr(x->cmd->name, '/'); s; s = strchr(s + 1, '/')) {
+			size_t n = (size_t)(s - x->cmd->name);
+
+			if (newname_find(set, x->cmd->name, n) || (guts_reftree_find(t, guts_slice(x->cmd->name, n), &e) &&
+			    !guts_oid_is_none(&e.oid) && !newname_find(gone, x->cmd->name, n)))
+				refuse(x->cmd, GUTS_ECONFLICT, "a ref of that folder's name exists");
+		}
+	}
+	while (set && guts_reftree_next(t, &pos, &e)) {
+		const char *name = (const char *)e.name.p;
+
+		if (guts_oid_is_none(&e.oid) || newname_find(gone, name, e.name.n))
+			continue;
+		for (size_t i = 0; i < e.name.n; i++) {
+			if (name[i] == '/' && (x = newname_find(set, name, i)) != NULL)
+				refuse(x->cmd, GUTS_ECONFLICT, "refs below that name exist");
+		}
+	}
+	HASH_ITER (hh, set, x, tmp) {
+		HASH_DEL(set, x);
+		free(x);
+	}
+	HASH_ITER (hh, gone, x, tmp) {
+		HASH_DEL(gone, x);
+		free(x);
+	}
+}
+
+/* Compare, then write this node's own entries. */
+static int
+prepare(struct guts_change *c)
+{
+	struct guts_push *p = c->owner;
+	struct guts_repo *r = p->repo;
+	const struct guts_author *a = guts_repo_author_add(r, &r->sync->s.key->id);
+	const struct guts_reftree *trees[GUTS_DELEGATES_MAX];
+	struct guts_canonical_input in;
+	GUTS_VEC(struct guts_refentry) entries = { 0 };
+	struct guts_reftree *tree;
+	size_t refused = 0;
+	int err;
+
+	guts_repo_input(r, guts_repo_identity(r), &in, trees);
+	for (size_t i = 0; i < p->n; i++) {
+		struct guts_push_cmd *cmd = &p->cmds[i];
+		struct guts_oid now = shown(p, a->head.tree, guts_slice_str(cmd->name));
+
+		if (!cmd->err && !guts_oid_eq(&now, &cmd->old_oid))
+			refuse(cmd, GUTS_ECONFLICT, guts_oid_is_none(&now) ? "it does not exist any more; fetch first" :
+			    "it moved in the meantime; fetch first");
+	}
+	check_folders(p, a->head.tree);
+	for (size_t i = 0; i < p->n; i++)
+		refused += p->cmds[i].err != 0;
+	for (size_t i = 0; i < p->n; i++) {
+		struct guts_push_cmd *cmd = &p->cmds[i];
+		struct guts_slice name = guts_slice_str(cmd->name);
+
+		if (!cmd->err && refused && p->is_atomic)
+			refuse(cmd, GUTS_ECONFLICT, "atomic push: another ref was refused");
+		if (!cmd->err && !guts_oid_eq(&cmd->old_oid, &cmd->new_oid)) {
+			uint64_t version = guts_canonical_next_version(&in, name);
+			struct guts_refentry mine;
+
+			if (guts_reftree_find(a->head.tree, name, &mine) && mine.version >= version)
+				version = mine.version + 1;
+			GUTS_VEC_PUSH(entries, ((struct guts_refentry){ .name = name, .oid = cmd->new_oid, .version = version }));
+		}
+	}
+	if (entries.n == 0) {
+		GUTS_VEC_FREE(entries);
+		return refused ? GUTS_ECONFLICT : GUTS_OK;
+	}
+	err = guts_reftree_apply(a->head.tree, entries.v, entries.n, &tree);
+	GUTS_VEC_FREE(entries);
+	return err ? err : guts_fork_sign(c, tree, false);
+}
+
+static void
+on_change_done(struct guts_change *c, int err, const char *text)
+{
+	struct guts_push *p = c->owner;
+
+	p->ingest = NULL;
+	push_end(p, err, text);
+}
+
+static void
+submit(struct guts_push *p)
+{
+	struct guts_repo *r = p->repo;
+	struct guts_change *c = guts_change_new(r, &r->sync->s.key->id);
+
+	c->prepare = prepare;
+	c->done = on_change_done;
+	c->owner = p;
+	c->ingest = p->ingest;
+	p->change = c;
+	if (guts_change_submit(c)) {
+		c->ingest = NULL;
+		guts_change_free(c);
+		if (p->ingest)
+			guts_ingest_abort(r->sync->s.repos, p->ingest);
+		push_end(p, GUTS_EBUSY, "too many pushes wait for this repository; try again");
+	}
+}
+
+static void
+on_start(struct guts_timer *t, void *owner)
+{
+	(void)t;
+	submit(owner);
+}
+
+static void
+on_writable(void *owner)
+{
+	struct guts_push *p = owner;
+
+	if (p->ev && p->ev->writable)
+		p->ev->writable(p->owner);
+}
+
+static void
+on_verified(void *owner, int err, const struct guts_ingest_result *res)
+{
+	struct guts_push *p = owner;
+	struct guts_repo *r = p->repo;
+	char text[300];
+
+	if (!err) {
+		submit(p);
+		return;
+	}
+	snprintf(text, sizeof text, "%s%s%s", guts_err_text(err), res && res->detail ? ": " : "",
+	    res && res->detail ? res->detail : "");
+	guts_ingest_abort(r->sync->s.repos, p->ingest);
+	push_end(p, err, text);
+}
+
+static void
+on_accepted(void *owner, int err)
+{
+	struct guts_push *p = owner;
+
+	p->ingest = NULL;
+	guts_change_accepted(p->change, err);
+}
+
+static const struct guts_ingest_events ingest_events = {
+	.writable = on_writable, .verified = on_verified, .accepted = on_accepted,
+};
+
+/* May this node's key write there now? */
+static int
+check_right(struct guts_sync *s, struct guts_repo *r, const struct guts_peerid *author, size_t n, struct guts_errinfo *ei)
+{
+	char self[GUTS_PEERID_TEXT_SIZE];
+
+	guts_peerid_text(self, &s->s.key->id);
+	if (author && !guts_peerid_eq(author, &s->s.key->id))
+		return guts_err_set(ei, GUTS_EDENIED, "only the node with that key writes there; this node's own place is /%s/%s.git",
+		    r->id_text, self);
+	if (!author && !guts_repo_is_delegate(r, &s->s.key->id))
+		return guts_err_set(ei, GUTS_EDENIED,
+		    "this node is no delegate of the repository; push to its own fork instead: /%s/%s.git", r->id_text, self);
+	if (guts_repo_identity(r)->is_retired)
+		return guts_err_set(ei, GUTS_EDENIED, "the repository is retired");
+	if (r->own_is_behind)
+		return guts_err_set(ei, GUTS_EUNAVAILABLE,
+		    "a newer record of this node's own key was seen; it is being fetched first, try again in a moment");
+	if (n == 0)
+		return guts_err_set(ei, GUTS_EINVAL, "a push without commands");
+	if (n > GUTS_REFS_PER_PUSH_MAX)
+		return guts_err_set(ei, GUTS_ELIMIT, "at most %d refs in one push", GUTS_REFS_PER_PUSH_MAX);
+	return GUTS_OK;
+}
+
+static int
+cmp_oid(const void *a, const void *b)
+{
+	return memcmp(((const struct guts_oid *)a)->b, ((const struct guts_oid *)b)->b, GUTS_OID_MAX);
+}
+
+int
+guts_push_open(struct guts_sync *s, struct guts_repo *r, const struct guts_peerid *author,
+    const struct guts_push_cmd *cmds, size_t n, bool atomic, bool has_pack, const struct guts_push_events *ev,
+    void *owner, struct guts_push **out, struct guts_errinfo *ei)
+{
+	struct guts_push *p;
+	struct guts_oid *tips;
+	size_t ntips = 0, k = 0;
+	int err = check_right(s, r, author, n, ei);
+
+	if (err)
+		return err;
+	p = guts_alloc(sizeof *p);
+	*p = (struct guts_push){ .repo = r, .is_canonical = !author, .is_atomic = atomic, .has_pack = has_pack, .n = n,
+		.ev = ev, .owner = owner, .start = { .fire = on_start, .owner = p } };
+	p->cmds = guts_calloc(n, sizeof *p->cmds);
+	tips = guts_calloc(n, sizeof *tips);
+	for (size_t i = 0; i < n; i++) {
+		p->cmds[i] = cmds[i];
+		p->cmds[i].name = guts_strdup(cmds[i].name);
+		if (!p->cmds[i].err && !guts_refname_is_valid(guts_slice_str(cmds[i].name)))
+			refuse(&p->cmds[i], GUTS_EINVAL, "not a ref name this node takes");
+		if (!guts_oid_is_none(&cmds[i].new_oid))
+			tips[ntips++] = cmds[i].new_oid;
+	}
+	qsort(tips, ntips, sizeof *tips, cmp_oid);
+	for (size_t i = 0; i < ntips; i++) {
+		if (i == 0 || !guts_oid_eq(&tips[i], &tips[k - 1]))
+			tips[k++] = tips[i];
+	}
+	if (k || has_pack) {
+		struct guts_ingest_spec spec = { .pack_max = s->s.pack_max, .tips = tips, .ntips = k, .no_pack = !has_pack };
+
+		err = guts_ingest_open(s->s.repos, r->id, &spec, &ingest_events, p, &p->ingest);
+		if (!err && !has_pack)
+			guts_ingest_end(s->s.repos, p->ingest);
+	} else {
+		guts_env_timer_set(s->s.env, &p->start, 0);
+	}
+	free(tips);
+	if (err) {
+		push_free(p);
+		return guts_err_set(ei, err, "%s", err == GUTS_EBUSY ? "too many packs are being taken in; try again" :
+		    guts_err_text(err));
+	}
+	*out = p;
+	return GUTS_OK;
+}
+
+size_t
+guts_push_write(struct guts_push *p, struct guts_slice bytes)
+{
+	return p->has_pack && !p->change ? guts_ingest_write(p->repo->sync->s.repos, p->ingest, bytes) : bytes.n;
+}
+
+void
+guts_push_end(struct guts_push *p)
+{
+	if (p->has_pack && !p->change)
+		guts_ingest_end(p->repo->sync->s.repos, p->ingest);
+}
+
+void
+guts_push_abort(struct guts_push *p)
+{
+	struct guts_repo *r = p->repo;
+
+	p->ev = NULL;
+	if (p->change && p->change->running)
+		return; /* at the commit point's door: let it end, nobody is told */
+	if (p->change) {
+		DL_DELETE(r->changes, p->change);
+		r->nchanges--;
+		guts_change_free(p->change);
+	}
+	if (p->ingest)
+		guts_ingest_abort(r->sync->s.repos, p->ingest);
+	push_free(p);
+}

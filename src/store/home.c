@@ -77,7 +77,7 @@ guts_home_resolve(struct guts_home *h, const char *flag, struct guts_errinfo *ei
 	h->key_path = guts_asprintf("%s/key", h->dir);
 	h->db_path = guts_asprintf("%s/guts.db", h->dir);
 	h->conf_path = guts_asprintf("%s/guts.conf", h->dir);
-	h->token_path = guts_asprintf("%s/admin.token", h->dir);
+	h->token_path = guts_asprintf("%s/admin-token", h->dir);
 	h->run_path = guts_asprintf("%s/run.json", h->dir);
 	h->repos_path = guts_asprintf("%s/repos", h->dir);
 	h->lock_path = guts_asprintf("%s/lock", h->dir);

@@ -3,7 +3,7 @@
  *	key             Ed25519 key of the node, 0600
  *	guts.db         SQLite database (with -wal, -shm beside it)
  *	guts.conf       configuration, made by hand
- *	admin.token     the first admin token, 0600
+ *	admin-token     the first admin token, 0600
  *	run.json        addresses of the running node, for the command line
  *	repos/ab/<id>.git
  *	lock            held (flock) by the running node

@@ -32,6 +32,7 @@ struct guts_book_entry {
 	size_t n_addrs;
 	uint64_t seen_wall_ns;      /* last told or connected */
 	uint64_t worked_wall_ns;    /* last connected; 0 = never */
+	uint64_t tried_wall_ns;     /* last failed */
 	uint32_t failures;          /* since it last worked */
 };
 
@@ -46,7 +47,7 @@ int guts_book_add(struct guts_book *b, const struct guts_peerid *id, const struc
 
 /* A dial of `addr` worked or failed. */
 void guts_book_worked(struct guts_book *b, const struct guts_peerid *id, const struct guts_maddr *addr, uint64_t wall_ns);
-void guts_book_failed(struct guts_book *b, const struct guts_peerid *id, const struct guts_maddr *addr);
+void guts_book_failed(struct guts_book *b, const struct guts_peerid *id, const struct guts_maddr *addr, uint64_t wall_ns);
 
 void guts_book_forget(struct guts_book *b, const struct guts_peerid *id);
 const struct guts_book_entry *guts_book_find(const struct guts_book *b, const struct guts_peerid *id);

@@ -1,1 +1,9 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
+libguts_a_SOURCES += %reldir%/book.c
+libguts_a_SOURCES += %reldir%/dial.c
+libguts_a_SOURCES += %reldir%/identify.c
+libguts_a_SOURCES += %reldir%/links.c
+libguts_a_SOURCES += %reldir%/listen.c
+libguts_a_SOURCES += %reldir%/peers.c
+libguts_a_SOURCES += %reldir%/ping.c
+libguts_a_SOURCES += %reldir%/standing.c

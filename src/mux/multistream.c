@@ -17,7 +17,7 @@
 
 #include <assert.h>
 
-#define HELLO "/multistream/1.0.0"
+#define HELLO "\x13/multistream/1.0.0\n" /* as it is on the wire */
 #define OUT_MAX (8u << 10) /* [bytes] answers a listener keeps for a dialer that does not read */
 
 static void
@@ -34,7 +34,7 @@ start(struct guts_msel *m)
 	memset(m, 0, sizeof(*m));
 	guts_buf_init(&m->in, GUTS_MULTISTREAM_LINE_MAX + 2);
 	guts_buf_init(&m->out, OUT_MAX);
-	put_line(m, guts_slice_str(HELLO));
+	guts_buf_add_str(&m->out, HELLO);
 }
 
 void
@@ -103,10 +103,6 @@ take_line(struct guts_msel *m, struct guts_slice frame)
 	if (frame.n == 0 || frame.p[frame.n - 1] != '\n')
 		return GUTS_EPROTO;
 	frame.n--;
-	if (!m->greeted) {
-		m->greeted = true;
-		return guts_slice_eq(frame, guts_slice_str(HELLO)) ? 0 : GUTS_EPROTO;
-	}
 	return m->dialer ? dialer_line(m, frame) : listener_line(m, frame);
 }
 
@@ -135,6 +131,12 @@ guts_msel_recv(struct guts_msel *m, struct guts_slice in, size_t *used)
 	int err = 0;
 
 	*used = 0;
+	/* The greeting is fixed: whoever says anything else is not one of us, at the first wrong byte. */
+	while (!m->greeted && *used < in.n) {
+		if (in.p[(*used)++] != (uint8_t)HELLO[m->matched++])
+			return GUTS_EPROTO;
+		m->greeted = m->matched == sizeof(HELLO) - 1;
+	}
 	while (!err && !m->done && *used < in.n) {
 		struct guts_slice rest = guts_slice(in.p + *used, in.n - *used), frame;
 		size_t n;

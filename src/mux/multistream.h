@@ -19,6 +19,7 @@ typedef const void *guts_msel_lookup(void *owner, struct guts_slice name);
 
 struct guts_msel {
 	bool dialer, greeted, done; /* read only */
+	uint8_t matched;            /* private: bytes of the greeting seen */
 	uint16_t lines;             /* private: proposals seen or made */
 	const char *const *names;   /* dialer: proposals, borrowed */
 	size_t n_names;

@@ -214,10 +214,12 @@ window_delta(struct guts_ystream *s)
 		return 0;
 	if (bigger > GUTS_YAMUX_WINDOW_MAX)
 		bigger = GUTS_YAMUX_WINDOW_MAX;
-	if (y->rtt_ns && y->now - s->epoch_ns < 4 * y->rtt_ns && bigger > s->recv_window
-	    && may_grow(y, bigger - s->recv_window))
-		grow(s, bigger);
-	s->epoch_ns = y->now;
+	if (s->recv_window - have >= s->recv_window / 2) {
+		if (y->rtt_ns && y->now - s->epoch_ns < 4 * y->rtt_ns && bigger > s->recv_window
+		    && may_grow(y, bigger - s->recv_window))
+			grow(s, bigger);
+		s->epoch_ns = y->now;
+	}
 	return s->recv_window - have;
 }
 

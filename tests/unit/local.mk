@@ -27,3 +27,5 @@ unit_tests += %reldir%/test_multibase
 unit_tests += %reldir%/test_multiaddr
 unit_tests += %reldir%/test_pb
 libtests_a_SOURCES += %reldir%/pb_sample.c
+unit_tests += %reldir%/test_link
+libtests_a_SOURCES += %reldir%/memenv.c

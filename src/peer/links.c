@@ -18,7 +18,7 @@
 
 #define YOUNG_NS (10 * GUTS_SECOND_NS)
 #define SPARE_NS (3 * GUTS_SECOND_NS)
-#define LASTED_NS (60 * GUTS_SECOND_NS) /* a link this old was a good one: back-off starts anew */
+#define LASTED_NS (10 * GUTS_SECOND_NS) /* a link this old was a good one: back-off starts anew */
 
 void
 links_count_bytes(struct plink *pl)

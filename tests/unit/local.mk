@@ -28,4 +28,5 @@ unit_tests += %reldir%/test_multiaddr
 unit_tests += %reldir%/test_pb
 libtests_a_SOURCES += %reldir%/pb_sample.c
 unit_tests += %reldir%/test_link
+unit_tests += %reldir%/test_peers
 libtests_a_SOURCES += %reldir%/memenv.c

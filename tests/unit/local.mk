@@ -30,3 +30,7 @@ libtests_a_SOURCES += %reldir%/pb_sample.c
 unit_tests += %reldir%/test_link
 unit_tests += %reldir%/test_peers
 libtests_a_SOURCES += %reldir%/memenv.c
+unit_tests += %reldir%/test_key
+unit_tests += %reldir%/test_envelope
+unit_tests += %reldir%/test_sha256
+unit_tests += %reldir%/test_aead

@@ -21,7 +21,7 @@ static const struct guts_pb_field payload_fields[] = {
 	GUTS_PB_FIELD(struct payload, identity, 4, GUTS_PB_BYTES, GUTS_HASH_SIZE),
 	GUTS_PB_FIELD(struct payload, time, 5, GUTS_PB_U64, 0),
 };
-static const struct guts_pb_desc payload_desc =
+const struct guts_pb_desc guts_vote_payload_desc =
 	GUTS_PB_DESC("Vote", struct payload, payload_fields);
 
 int
@@ -48,7 +48,7 @@ guts_vote_make(struct guts_buf *out, const struct guts_key *k, const struct guts
 	memcpy(v->identity, id->hash, sizeof v->identity);
 
 	guts_buf_init(&bytes, GUTS_VOTE_MAX);
-	err = guts_pb_encode(&payload_desc, &p, &bytes);
+	err = guts_pb_encode(&guts_vote_payload_desc, &p, &bytes);
 	if (!err)
 		err = guts_record_seal(out, GUTS_RECORD_VOTE, k, guts_buf_slice(&bytes), v->hash);
 	guts_buf_deinit(&bytes);
@@ -68,7 +68,7 @@ guts_vote_open(struct guts_vote *v, struct guts_slice envelope, uint64_t now_wal
 	if (err)
 		return err;
 	guts_arena_init(&arena, 1024);
-	err = guts_pb_decode(&payload_desc, r.payload, &p, &arena);
+	err = guts_pb_decode(&guts_vote_payload_desc, r.payload, &p, &arena);
 	guts_arena_deinit(&arena);
 	if (err)
 		return err;

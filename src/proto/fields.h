@@ -5,6 +5,11 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "crypto/key.h"
+#include "wire/pb.h"
+
+/* Tables of the payloads; see guts_record_payload_desc. */
+extern const struct guts_pb_desc guts_identity_payload_desc, guts_vote_payload_desc,
+	guts_signedrefs_payload_desc, guts_status_payload_desc, guts_usermsg_payload_desc;
 
 #define GUTS_SEQUENCE_MAX (UINT64_MAX >> 1)
 

@@ -20,7 +20,8 @@ struct payload {
 	uint32_t visibility;
 	bool retired;
 	uint32_t threshold;
-	struct guts_pb_bytes_list delegates, recovery, readers, signers, contexts;
+	struct guts_pb_bytes_list delegates, recovery, readers, status_signers,
+		required_contexts;
 };
 
 static const struct guts_pb_field payload_fields[] = {
@@ -43,12 +44,12 @@ static const struct guts_pb_field payload_fields[] = {
 			 GUTS_RECOVERY_MAX, NULL),
 	GUTS_PB_REPEATED(struct payload, readers, 16, GUTS_PB_BYTES, GUTS_PEERID_MAX,
 			 GUTS_READERS_MAX, NULL),
-	GUTS_PB_REPEATED(struct payload, signers, 17, GUTS_PB_BYTES, GUTS_PEERID_MAX,
+	GUTS_PB_REPEATED(struct payload, status_signers, 17, GUTS_PB_BYTES, GUTS_PEERID_MAX,
 			 GUTS_SIGNERS_MAX, NULL),
-	GUTS_PB_REPEATED(struct payload, contexts, 18, GUTS_PB_STRING, GUTS_CONTEXT_MAX,
+	GUTS_PB_REPEATED(struct payload, required_contexts, 18, GUTS_PB_STRING, GUTS_CONTEXT_MAX,
 			 GUTS_CONTEXTS_MAX, NULL),
 };
-static const struct guts_pb_desc payload_desc =
+const struct guts_pb_desc guts_identity_payload_desc =
 	GUTS_PB_DESC("Identity", struct payload, payload_fields);
 
 /* -- names ------------------------------------------------------------------------------ */
@@ -195,10 +196,10 @@ read_texts(struct guts_identity *id, const struct payload *p)
 	    guts_field_text(id->description, GUTS_DESCRIPTION_MAX, p->description, true) ||
 	    guts_field_text(id->default_branch, GUTS_BRANCH_MAX, p->default_branch, false))
 		return GUTS_EPROTO;
-	for (size_t i = 0; i < p->contexts.n; i++)
-		if (guts_field_text(id->contexts[i], GUTS_CONTEXT_MAX, p->contexts.v[i], false))
+	for (size_t i = 0; i < p->required_contexts.n; i++)
+		if (guts_field_text(id->contexts[i], GUTS_CONTEXT_MAX, p->required_contexts.v[i], false))
 			return GUTS_EPROTO;
-	id->ncontexts = (uint32_t)p->contexts.n;
+	id->ncontexts = (uint32_t)p->required_contexts.n;
 	return 0;
 }
 
@@ -230,7 +231,7 @@ read_payload(struct guts_identity *id, const struct payload *p)
 	    read_keys(id->delegates, &id->ndelegates, &p->delegates) ||
 	    read_keys(id->recovery, &id->nrecovery, &p->recovery) ||
 	    read_keys(id->readers, &id->nreaders, &p->readers) ||
-	    read_keys(id->signers, &id->nsigners, &p->signers) || read_texts(id, p))
+	    read_keys(id->signers, &id->nsigners, &p->status_signers) || read_texts(id, p))
 		return GUTS_EPROTO;
 	return rules_ok(id) ? 0 : GUTS_EPROTO;
 }
@@ -248,7 +249,7 @@ guts_identity_open(struct guts_identity *id, struct guts_slice envelope, uint64_
 	err = guts_record_open(&r, GUTS_RECORD_IDENTITY, envelope);
 	if (err)
 		goto out;
-	err = guts_pb_decode(&payload_desc, r.payload, &p, &arena);
+	err = guts_pb_decode(&guts_identity_payload_desc, r.payload, &p, &arena);
 	if (err)
 		goto out;
 	id->signer = r.signer;
@@ -300,11 +301,11 @@ view_payload(struct payload *p, struct views *v, const struct guts_identity *id)
 	view_keys(&p->delegates, v->delegates, id->delegates, id->ndelegates);
 	view_keys(&p->recovery, v->recovery, id->recovery, id->nrecovery);
 	view_keys(&p->readers, v->readers, id->readers, id->nreaders);
-	view_keys(&p->signers, v->signers, id->signers, id->nsigners);
+	view_keys(&p->status_signers, v->signers, id->signers, id->nsigners);
 	for (uint32_t i = 0; i < id->ncontexts; i++)
 		v->contexts[i] = guts_slice_str(id->contexts[i]);
-	p->contexts.v = v->contexts;
-	p->contexts.n = id->ncontexts;
+	p->required_contexts.v = v->contexts;
+	p->required_contexts.n = id->ncontexts;
 }
 
 static bool
@@ -328,7 +329,7 @@ guts_identity_make(struct guts_buf *out, const struct guts_key *k, struct guts_i
 		return GUTS_EINVAL;
 	view_payload(&p, &v, id);
 	guts_buf_init(&bytes, GUTS_RECORD_MAX);
-	err = guts_pb_encode(&payload_desc, &p, &bytes);
+	err = guts_pb_encode(&guts_identity_payload_desc, &p, &bytes);
 	if (!err)
 		err = guts_record_seal(out, GUTS_RECORD_IDENTITY, k, guts_buf_slice(&bytes),
 				       id->hash);

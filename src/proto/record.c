@@ -8,6 +8,7 @@
  */
 #include "proto/record.h"
 
+#include "proto/fields.h"
 #include "wire/varint.h"
 
 #include <assert.h>
@@ -19,17 +20,21 @@
 static const struct {
 	const char *name, *domain, *family, *type;
 	size_t max; /* [bytes] envelope */
+	const struct guts_pb_desc *payload;
 } kinds[GUTS_RECORD_KINDS] = {
 	[GUTS_RECORD_IDENTITY] = { "identity", "guts-identity", "guts/identity/",
-				   "guts/identity/" MAJOR, GUTS_RECORD_MAX },
+				   "guts/identity/" MAJOR, GUTS_RECORD_MAX,
+				   &guts_identity_payload_desc },
 	[GUTS_RECORD_VOTE] = { "vote", "guts-vote", "guts/vote/", "guts/vote/" MAJOR,
-			       GUTS_VOTE_MAX },
+			       GUTS_VOTE_MAX, &guts_vote_payload_desc },
 	[GUTS_RECORD_SIGNEDREFS] = { "signed-refs", "guts-signed-refs", "guts/signed-refs/",
-				     "guts/signed-refs/" MAJOR, GUTS_SIGNEDREFS_MAX },
+				     "guts/signed-refs/" MAJOR, GUTS_SIGNEDREFS_MAX,
+				     &guts_signedrefs_payload_desc },
 	[GUTS_RECORD_STATUS] = { "status", "guts-status", "guts/status/", "guts/status/" MAJOR,
-				 GUTS_RECORD_MAX },
+				 GUTS_RECORD_MAX, &guts_status_payload_desc },
 	[GUTS_RECORD_USERMSG] = { "message", "guts-message", "guts/message/",
-				  "guts/message/" MAJOR, GUTS_USERMSG_MAX },
+				  "guts/message/" MAJOR, GUTS_USERMSG_MAX,
+				  &guts_usermsg_payload_desc },
 };
 
 const char *
@@ -44,6 +49,13 @@ guts_record_max(enum guts_record_kind kind)
 {
 	assert(kind < GUTS_RECORD_KINDS);
 	return kinds[kind].max;
+}
+
+const struct guts_pb_desc *
+guts_record_payload_desc(enum guts_record_kind kind)
+{
+	assert(kind < GUTS_RECORD_KINDS);
+	return kinds[kind].payload;
 }
 
 int

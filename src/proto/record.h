@@ -53,6 +53,9 @@ const char *guts_record_kind_name(enum guts_record_kind kind);
 /* Longest envelope of a kind [bytes]. */
 size_t guts_record_max(enum guts_record_kind kind);
 
+/* Table of a kind's payload, for tools that print or compare it. */
+const struct guts_pb_desc *guts_record_payload_desc(enum guts_record_kind kind);
+
 /* Append the envelope of `payload`; hash (may be NULL) gets its id.  Errors: GUTS_ELIMIT (the
  * kind's cap, or the buffer's). */
 int guts_record_seal(struct guts_buf *out, enum guts_record_kind kind, const struct guts_key *k,

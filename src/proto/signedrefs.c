@@ -29,7 +29,7 @@ static const struct guts_pb_field payload_fields[] = {
 	GUTS_PB_FIELD(struct payload, identity_version, 8, GUTS_PB_U64, 0),
 	GUTS_PB_FIELD(struct payload, time, 9, GUTS_PB_U64, 0),
 };
-static const struct guts_pb_desc payload_desc =
+const struct guts_pb_desc guts_signedrefs_payload_desc =
 	GUTS_PB_DESC("SignedRefs", struct payload, payload_fields);
 
 static bool
@@ -90,7 +90,7 @@ guts_signedrefs_make(struct guts_buf *out, const struct guts_key *k, struct guts
 		.time = r->time_ms,
 	};
 	guts_buf_init(&bytes, GUTS_SIGNEDREFS_MAX);
-	err = guts_pb_encode(&payload_desc, &p, &bytes);
+	err = guts_pb_encode(&guts_signedrefs_payload_desc, &p, &bytes);
 	if (!err)
 		err = guts_record_seal(out, GUTS_RECORD_SIGNEDREFS, k, guts_buf_slice(&bytes),
 				       r->hash);
@@ -130,7 +130,7 @@ guts_signedrefs_open(struct guts_signedrefs *r, struct guts_slice envelope, uint
 	err = guts_record_open(&rec, GUTS_RECORD_SIGNEDREFS, envelope);
 	if (err)
 		goto out;
-	err = guts_pb_decode(&payload_desc, rec.payload, &p, &arena);
+	err = guts_pb_decode(&guts_signedrefs_payload_desc, rec.payload, &p, &arena);
 	if (err)
 		goto out;
 	memcpy(r->hash, rec.hash, sizeof r->hash);

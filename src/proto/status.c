@@ -28,7 +28,7 @@ static const struct guts_pb_field payload_fields[] = {
 	GUTS_PB_FIELD(struct payload, sequence, 9, GUTS_PB_U64, 0),
 	GUTS_PB_FIELD(struct payload, time, 10, GUTS_PB_U64, 0),
 };
-static const struct guts_pb_desc payload_desc =
+const struct guts_pb_desc guts_status_payload_desc =
 	GUTS_PB_DESC("Status", struct payload, payload_fields);
 
 static const char *const state_names[] = {
@@ -50,9 +50,17 @@ is_url(const char *s)
 }
 
 static bool
+is_commit(const struct guts_oid *oid)
+{
+	struct guts_oid same;
+
+	return guts_oid_from_bytes(&same, guts_oid_slice(oid)) == 0 && same.n != 0;
+}
+
+static bool
 rules_ok(const struct guts_status *s)
 {
-	return s->commit.n != 0 && s->sequence >= 1 && s->sequence <= GUTS_SEQUENCE_MAX &&
+	return is_commit(&s->commit) && s->sequence >= 1 && s->sequence <= GUTS_SEQUENCE_MAX &&
 	       s->context[0] != '\0' && guts_text_is_clean(guts_slice_str(s->context), false) &&
 	       guts_text_is_clean(guts_slice_str(s->target_url), false) && is_url(s->target_url) &&
 	       guts_text_is_clean(guts_slice_str(s->description), false) &&
@@ -82,7 +90,7 @@ guts_status_make(struct guts_buf *out, const struct guts_key *k, struct guts_sta
 	if (!rules_ok(s))
 		return GUTS_EINVAL;
 	guts_buf_init(&bytes, GUTS_RECORD_MAX);
-	err = guts_pb_encode(&payload_desc, &p, &bytes);
+	err = guts_pb_encode(&guts_status_payload_desc, &p, &bytes);
 	if (!err)
 		err = guts_record_seal(out, GUTS_RECORD_STATUS, k, guts_buf_slice(&bytes), s->hash);
 	guts_buf_deinit(&bytes);
@@ -121,7 +129,7 @@ guts_status_open(struct guts_status *s, struct guts_slice envelope, uint64_t now
 	if (err)
 		return err;
 	guts_arena_init(&arena, 1024);
-	err = guts_pb_decode(&payload_desc, r.payload, &p, &arena);
+	err = guts_pb_decode(&guts_status_payload_desc, r.payload, &p, &arena);
 	guts_arena_deinit(&arena);
 	if (err)
 		return err;

@@ -21,7 +21,7 @@ static const struct guts_pb_field payload_fields[] = {
 	GUTS_PB_FIELD(struct payload, content_type, 5, GUTS_PB_STRING, GUTS_CONTENT_TYPE_MAX),
 	GUTS_PB_FIELD(struct payload, data, 6, GUTS_PB_BYTES, GUTS_USERMSG_DATA_MAX),
 };
-static const struct guts_pb_desc payload_desc =
+const struct guts_pb_desc guts_usermsg_payload_desc =
 	GUTS_PB_DESC("UserMessage", struct payload, payload_fields);
 
 static bool
@@ -51,7 +51,7 @@ guts_usermsg_make(struct guts_buf *out, const struct guts_key *k, struct guts_us
 	if (!rules_ok(m))
 		return GUTS_EINVAL;
 	guts_buf_init(&bytes, GUTS_USERMSG_MAX);
-	err = guts_pb_encode(&payload_desc, &p, &bytes);
+	err = guts_pb_encode(&guts_usermsg_payload_desc, &p, &bytes);
 	if (!err)
 		err = guts_record_seal(out, GUTS_RECORD_USERMSG, k, guts_buf_slice(&bytes), m->hash);
 	guts_buf_deinit(&bytes);
@@ -72,7 +72,7 @@ guts_usermsg_open(struct guts_usermsg *m, struct guts_slice envelope, struct gut
 	if (err)
 		return err;
 	guts_arena_init(&arena, 1024);
-	err = guts_pb_decode(&payload_desc, r.payload, &p, &arena);
+	err = guts_pb_decode(&guts_usermsg_payload_desc, r.payload, &p, &arena);
 	guts_arena_deinit(&arena);
 	if (err)
 		return err;

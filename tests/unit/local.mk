@@ -43,3 +43,5 @@ unit_tests += %reldir%/test_key
 unit_tests += %reldir%/test_envelope
 unit_tests += %reldir%/test_sha256
 unit_tests += %reldir%/test_aead
+unit_tests += %reldir%/test_noisexx
+unit_tests += %reldir%/test_noise

@@ -1,1 +1,13 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
+libguts_a_SOURCES += %reldir%/gitcmd.c
+libguts_a_SOURCES += %reldir%/ingest.c
+libguts_a_SOURCES += %reldir%/listrefs.c
+libguts_a_SOURCES += %reldir%/packer.c
+libguts_a_SOURCES += %reldir%/packscan.c
+libguts_a_SOURCES += %reldir%/pktline.c
+libguts_a_SOURCES += %reldir%/project.c
+libguts_a_SOURCES += %reldir%/query.c
+libguts_a_SOURCES += %reldir%/receive.c
+libguts_a_SOURCES += %reldir%/refsfile.c
+libguts_a_SOURCES += %reldir%/repostore.c
+libguts_a_SOURCES += %reldir%/serve.c

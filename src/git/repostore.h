@@ -7,6 +7,9 @@
  * git's own programs make and check packs under the supervisor (loop/child); libgit2 answers
  * questions about objects.  Children get a clean environment, no system or user configuration
  * and no hooks.  Operations that write one repository run one after another.
+ *
+ * Only SHA-1 repositories: libgit2 1.5 reads no others, so making one with SHA-256 gives
+ * GUTS_EUNSUPPORTED.  Needs git 2.34 or later.
  */
 #ifndef GUTS_GIT_REPOSTORE_H
 #define GUTS_GIT_REPOSTORE_H
@@ -23,8 +26,7 @@ struct guts_repostore_setup {
 	const char *git_path;   /* absolute; NULL = `git` found in $PATH */
 };
 
-/* Open; leftovers of an earlier run are swept in a job.  Errors, with text: GUTS_ENOTFOUND (no git),
- * GUTS_EUNSUPPORTED (git too old), GUTS_EIO. */
+/* Open; leftovers of an earlier run are swept in a job.  Errors, with text: GUTS_ENOTFOUND (no git), GUTS_EIO. */
 int guts_repostore_open(struct guts_repostore **out, const struct guts_repostore_setup *s, struct guts_errinfo *ei);
 
 /* Close; no callback comes any more.  After the environment's workers have stopped.  NULL is fine. */

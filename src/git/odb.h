@@ -1,0 +1,23 @@
+/* git/odb.h - an object database by libgit2, for jobs of this folder.  Private. */
+#ifndef GUTS_GIT_ODB_H
+#define GUTS_GIT_ODB_H
+
+#include "git/repo.h"
+
+struct git_odb;
+struct git_oid;
+
+/* Open the objects of the repository at `repo_path` (or of a quarantine whose parent that is: any folder with
+ * objects/ in it).  Errors: GUTS_ENOTFOUND, GUTS_EIO. */
+int guts_odb_open(struct git_odb **odb, const char *repo_path);
+
+/* libgit2's form of an id; false if it has another length. */
+bool guts_odb_id(struct git_oid *out, const struct guts_oid *o);
+
+/* Type of an object; GUTS_OBJ_NONE if it is not there. */
+enum guts_object_type guts_odb_type(struct git_odb *odb, const struct guts_oid *o);
+
+/* What a tag object finally points at; none if `o` is no tag. */
+struct guts_oid guts_odb_peel(struct git_odb *odb, const struct guts_oid *o);
+
+#endif

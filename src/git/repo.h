@@ -81,6 +81,19 @@ struct guts_ref_row {
 	struct guts_oid oid;
 };
 
+/* Reading a git repository of this machine, for import: first its refs, then, when asked, a pack of all they reach. */
+struct guts_importer;
+struct guts_import_events {
+	/* Branches and tags (refs/heads/…, refs/tags/…), sorted; or err with a text: GUTS_ENOTFOUND no repository there, GUTS_EIO.
+	 * `head_ref` is what HEAD names, or empty. */
+	void (*refs)(void *owner, int err, const char *text, enum guts_object_format f, struct guts_slice head_ref,
+	    const struct guts_ref_row *v, size_t n);
+	/* Pack bytes; paused by guts_import_pause. */
+	void (*data)(void *owner, struct guts_slice bytes);
+	/* All bytes were given (0), or it failed. */
+	void (*end)(void *owner, int err, const char *text);
+};
+
 struct guts_repos_ops {
 	void (*create)(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], enum guts_object_format f,
 	    struct guts_slice head_ref, void (*done)(void *owner, int err), void *owner);
@@ -105,6 +118,11 @@ struct guts_repos_ops {
 	    void (*done)(void *owner, int err, const struct guts_object_query *v, size_t n), void *owner);
 	void (*size)(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE],
 	    void (*done)(void *owner, int err, uint64_t bytes), void *owner);
+	int (*import_open)(struct guts_repos *r, const char *path, const struct guts_import_events *ev, void *owner,
+	    struct guts_importer **out); /* NULL in the model */
+	void (*import_pack)(struct guts_importer *m);
+	void (*import_pause)(struct guts_importer *m, bool pause);
+	void (*import_close)(struct guts_importer *m);
 };
 
 /* Ends embed this as their first member. */
@@ -219,6 +237,34 @@ guts_repos_size(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE],
     void (*done)(void *owner, int err, uint64_t bytes), void *owner)
 {
 	r->ops->size(r, id, done, owner);
+}
+
+/* Read the git repository at `path` (absolute; a work tree or a bare one): the answer is `refs`.  Ends by guts_import_close,
+ * at any time.  Errors: GUTS_EINVAL (no absolute path), GUTS_EBUSY, GUTS_EUNSUPPORTED (this end has no disk). */
+static inline int
+guts_import_open(struct guts_repos *r, const char *path, const struct guts_import_events *ev, void *owner,
+    struct guts_importer **out)
+{
+	return r->ops->import_open ? r->ops->import_open(r, path, ev, owner, out) : GUTS_EUNSUPPORTED;
+}
+
+/* After `refs`: give the pack. */
+static inline void
+guts_import_pack(struct guts_repos *r, struct guts_importer *m)
+{
+	r->ops->import_pack(m);
+}
+
+static inline void
+guts_import_pause(struct guts_repos *r, struct guts_importer *m, bool pause)
+{
+	r->ops->import_pause(m, pause);
+}
+
+static inline void
+guts_import_close(struct guts_repos *r, struct guts_importer *m)
+{
+	r->ops->import_close(m);
 }
 
 #endif

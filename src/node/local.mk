@@ -1,1 +1,10 @@
-# One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
+libguts_a_SOURCES += %reldir%/command.c
+libguts_a_SOURCES += %reldir%/events.c
+libguts_a_SOURCES += %reldir%/import.c
+libguts_a_SOURCES += %reldir%/neighbour.c
+libguts_a_SOURCES += %reldir%/node.c
+libguts_a_SOURCES += %reldir%/persist.c
+libguts_a_SOURCES += %reldir%/policy.c
+libguts_a_SOURCES += %reldir%/pubsub.c
+libguts_a_SOURCES += %reldir%/snapshot.c
+libguts_a_SOURCES += %reldir%/topics.c

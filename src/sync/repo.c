@@ -264,3 +264,17 @@ guts_sync_sequence(struct guts_sync *s, uint64_t above)
 	s->last_sequence = seq;
 	return seq;
 }
+
+const uint8_t *
+guts_repo_id(const struct guts_repo *r)
+{
+	return r->id;
+}
+
+bool
+guts_repo_is_private(const struct guts_repo *r)
+{
+	const struct guts_identity *id = guts_repo_identity(r);
+
+	return !id || id->is_private;
+}

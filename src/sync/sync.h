@@ -91,6 +91,9 @@ void guts_sync_mark_clean(struct guts_batch *b);
 
 struct guts_repo *guts_sync_find(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE]);
 
+const uint8_t *guts_repo_id(const struct guts_repo *r); /* GUTS_REPOID_SIZE bytes */
+bool guts_repo_is_private(const struct guts_repo *r);
+
 /* In order of id; NULL ends.  `after` NULL starts. */
 struct guts_repo *guts_sync_next(struct guts_sync *s, const struct guts_repo *after);
 size_t guts_sync_count(const struct guts_sync *s);

@@ -170,7 +170,7 @@ int guts_node_publish(struct guts_node *n, const char *topic, struct guts_slice 
     struct guts_errinfo *ei);
 
 /* A kept gossip message. */
-struct guts_gossip_message {
+struct guts_user_message {
 	uint64_t cursor;
 	uint64_t wall_ms;
 	const char *topic;
@@ -181,7 +181,7 @@ struct guts_gossip_message {
 };
 /* Kept messages with cursor > after, oldest first, of one topic or all (NULL).  Thread: any. */
 int guts_node_messages(struct guts_node *n, const char *topic, uint64_t after, size_t max,
-    bool (*row)(void *owner, const struct guts_gossip_message *m), void *owner);
+    bool (*row)(void *owner, const struct guts_user_message *m), void *owner);
 
 /* Import: make a repository and push all branches and tags of the git repository at `path` (a local directory, read with
  * git) into it; a job with progress (signal "job.progress", fact "job.done"). */

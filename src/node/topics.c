@@ -254,7 +254,7 @@ guts_node_publish(struct guts_node *n, const char *topic, struct guts_slice data
 struct walk {
 	const char *topic;
 	size_t left;
-	bool (*row)(void *owner, const struct guts_gossip_message *m);
+	bool (*row)(void *owner, const struct guts_user_message *m);
 	void *owner;
 };
 
@@ -262,7 +262,7 @@ static bool
 message_row(void *owner, struct guts_slice key, struct guts_slice value)
 {
 	struct walk *w = owner;
-	struct guts_gossip_message m = { 0 };
+	struct guts_user_message m = { 0 };
 	struct guts_cursor c;
 	struct guts_slice id, author, topic;
 	char *name;
@@ -289,7 +289,7 @@ message_row(void *owner, struct guts_slice key, struct guts_slice value)
 
 int
 guts_node_messages(struct guts_node *n, const char *topic, uint64_t after, size_t max,
-    bool (*row)(void *owner, const struct guts_gossip_message *m), void *owner)
+    bool (*row)(void *owner, const struct guts_user_message *m), void *owner)
 {
 	struct walk w = { topic, max, row, owner };
 	uint8_t key[9];

@@ -158,7 +158,7 @@ guts_view_job(struct guts_json *j, const struct guts_job_info *i)
 }
 
 void
-guts_view_message(struct guts_json *j, const struct guts_gossip_message *m)
+guts_view_message(struct guts_json *j, const struct guts_user_message *m)
 {
 	bool text = guts_text_is_utf8(m->data);
 

@@ -25,7 +25,7 @@ void guts_view_ban(struct guts_json *j, const struct guts_ban_info *b);
 void guts_view_dial(struct guts_json *j, const struct guts_dial_info *d);
 void guts_view_topic(struct guts_json *j, const struct guts_topic_info *t);
 void guts_view_job(struct guts_json *j, const struct guts_job_info *i);
-void guts_view_message(struct guts_json *j, const struct guts_gossip_message *m);
+void guts_view_message(struct guts_json *j, const struct guts_user_message *m);
 
 /* A fact or signal as an Event; `type` of a signal has no id. */
 void guts_view_fact(struct guts_json *j, const struct guts_fact *f);

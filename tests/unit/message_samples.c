@@ -183,7 +183,7 @@ request_sample(size_t i, struct guts_buf *out, const char **name)
 }
 
 static void
-refs_response(struct guts_buf *out)
+refs_response(struct guts_buf *out, bool with_hashes)
 {
 	static uint8_t hashes[GUTS_REFTREE_BUCKETS * GUTS_HASH_SIZE];
 	struct guts_msg_ref_entry e[] = { { STR("refs/heads/a"), OID, 1 },
@@ -199,7 +199,8 @@ refs_response(struct guts_buf *out)
 	a[0].more = true;
 	a[1].buckets.v = buckets;
 	a[1].buckets.n = 2;
-	a[1].bucket_hashes = guts_slice(hashes, sizeof hashes);
+	if (with_hashes)
+		a[1].bucket_hashes = guts_slice(hashes, sizeof hashes);
 	m.refs.identities = m.refs.votes = (struct guts_pb_bytes_list){ envelopes, 2 };
 	m.refs.authors.v = a;
 	m.refs.authors.n = 2;
@@ -223,7 +224,7 @@ response_sample(size_t i, struct guts_buf *out, const char **name)
 		m.inventory.more = true;
 		m.has_inventory = true, *name = "inventory";
 		break;
-	case 2: *name = "refs"; refs_response(out); return;
+	case 2: *name = "refs"; refs_response(out, false); return;
 	case 3:
 		m.objects_header.objects = 12345;
 		m.has_objects_header = true, *name = "objects_header";
@@ -392,6 +393,6 @@ message_sample(size_t i, struct guts_buf *out, const char **target, const char *
 		delta_sample(out);
 	} else {
 		*target = "reftree", *name = "refs";
-		refs_response(out);
+		refs_response(out, true);
 	}
 }

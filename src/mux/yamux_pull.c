@@ -109,12 +109,23 @@ fill(struct guts_ystream *s, uint8_t *out, size_t max)
 	return n;
 }
 
-/* One data frame of `s`; 0 = it had nothing after all. */
+/* The end of our direction, if it is due: a frame of its own, as other implementations send it; js-libp2p loses data
+ * that comes in one frame with the end before its negotiation is done.  Returns the bytes. */
+static size_t
+pull_fin(struct guts_ystream *s, uint8_t *out, size_t max)
+{
+	if (!s->fin_wanted || s->queue.len > 0 || s->want_write || max < YAMUX_HEADER)
+		return 0;
+	s->fin_sent = true;
+	yamux_header(out, YAMUX_WINDOW, YAMUX_FIN, s->id, 0);
+	return YAMUX_HEADER;
+}
+
+/* One data frame of `s` and its end; 0 = it had nothing after all. */
 static size_t
 pull_frame(struct guts_yamux *y, struct guts_ystream *s, uint8_t *out, size_t max)
 {
-	size_t room = max - YAMUX_HEADER, n;
-	bool fin;
+	size_t room = max - YAMUX_HEADER, n, total = 0;
 
 	if (s->prio != GUTS_PRIO_BULK && room > TURN_MAX)
 		room = TURN_MAX;
@@ -127,21 +138,21 @@ pull_frame(struct guts_yamux *y, struct guts_ystream *s, uint8_t *out, size_t ma
 		y->above_bytes = 0;
 	else
 		y->above_bytes += n;
-	fin = s->fin_wanted && s->queue.len == 0 && !s->want_write;
 	s->send_credit -= n;
-	s->fin_sent = fin;
+	if (n > 0) {
+		yamux_header(out, YAMUX_DATA, 0, s->id, (uint32_t)n);
+		total = YAMUX_HEADER + n;
+	}
+	total += pull_fin(s, out + total, max - total);
 	/* To the end of its class, or out of the list. */
 	if (s->in_out) {
 		DL_DELETE2(y->out_list[s->prio], s, out.prev, out.next);
 		s->in_out = false;
 	}
 	yamux_stream_schedule(s);
-	if (n == 0 && !fin)
-		return 0;
-	yamux_header(out, YAMUX_DATA, fin ? YAMUX_FIN : 0, s->id, (uint32_t)n);
-	if (fin)
+	if (s->fin_sent)
 		yamux_stream_check_end(s);
-	return YAMUX_HEADER + n;
+	return total;
 }
 
 static size_t

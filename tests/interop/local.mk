@@ -1,2 +1,4 @@
 # Scripts that print TAP, one line each, sorted:   script_tests += %reldir%/x.py
 # Helper programs they start (built, not run):     test_programs += %reldir%/x
+script_tests += %reldir%/libp2p.mjs
+test_programs += %reldir%/peer_probe

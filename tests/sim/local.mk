@@ -5,4 +5,5 @@ libtests_a_SOURCES += %reldir%/simnet.c
 libtests_a_SOURCES += %reldir%/simpack.c
 libtests_a_SOURCES += %reldir%/simrepo.c
 libtests_a_SOURCES += %reldir%/simstore.c
+unit_tests += %reldir%/sim_disk
 unit_tests += %reldir%/sim_self

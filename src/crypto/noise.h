@@ -63,7 +63,8 @@ int guts_noise_frame(const struct guts_noise *n, struct guts_slice in, struct gu
 /* It is our turn in the handshake: call guts_noise_handshake_send. */
 bool guts_noise_wants_send(const struct guts_noise *n);
 
-/* Append our next handshake message as a frame.  Errors: GUTS_ELIMIT (`out` full), GUTS_EINVAL (not our turn). */
+/* Append our next handshake message as a frame.  After an error the object is dead, as below.  Errors: GUTS_ELIMIT
+ * (`out` full), GUTS_EPROTO (the peer's key is of low order), GUTS_EINVAL (not our turn; harmless). */
 int guts_noise_handshake_send(struct guts_noise *n, struct guts_buf *out);
 
 /* Take the peer's next handshake message (a frame's body).  After an error the object is dead: every later

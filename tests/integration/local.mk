@@ -3,3 +3,5 @@
 script_tests += %reldir%/protoc.py
 script_tests += %reldir%/protocol_doc.py
 test_programs += %reldir%/pbtool
+test_programs += %reldir%/pbsample_tool
+script_tests += %reldir%/pb_sample.py

@@ -253,6 +253,24 @@ a_static_key_that_is_not_signed_for_is_refused(void **state)
 }
 
 static void
+a_key_of_low_order_ends_the_handshake(void **state)
+{
+	static const uint8_t zeros[32];
+	struct guts_buf b;
+	struct ends e;
+
+	(void)state;
+	ends_init(&e, NULL, yamux, yamux);
+	guts_buf_init(&b, 1000);
+	assert_int_equal(guts_noise_handshake_recv(e.n[1], guts_slice(zeros, 32)), GUTS_OK);
+	assert_int_equal(guts_noise_handshake_send(e.n[1], &b), GUTS_EPROTO);
+	assert_int_equal(b.len, 0);
+	assert_int_equal(guts_noise_handshake_send(e.n[1], &b), GUTS_ECLOSED);
+	guts_buf_deinit(&b);
+	ends_deinit(&e);
+}
+
+static void
 turns_are_kept(void **state)
 {
 	static const uint8_t zeros[200];
@@ -472,6 +490,7 @@ main(void)
 		cmocka_unit_test(chooses_the_dialers_first_common_muxer),
 		cmocka_unit_test(a_dialer_wants_the_peer_it_dialled),
 		cmocka_unit_test(a_static_key_that_is_not_signed_for_is_refused),
+		cmocka_unit_test(a_key_of_low_order_ends_the_handshake),
 		cmocka_unit_test(turns_are_kept),
 		cmocka_unit_test(frames_of_strange_size_are_told_early),
 		cmocka_unit_test(a_full_output_ends_the_handshake),

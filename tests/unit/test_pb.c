@@ -1,6 +1,6 @@
 /* test_pb.c - the protobuf reader and writer: round trips of random messages, caps, and hostile bytes.
  *
- * tests/integration/pb_protoc.py compares the same table with protoc. */
+ * tests/integration/pb_sample.py compares the same table with protoc. */
 #include "pb_sample.h"
 #include "vectors.h"
 #include "unit.h"

@@ -1,9 +1,10 @@
 /* loop/child.c - slots, the queue for them, start, kill, reap; and the blocking way.
  *
  * One list holds the waiting and the running ones, so the choice of the next is one walk over at
- * most a hundred entries.  Kill and reap happen under the lock: the pid and the group's number are ours
- * until waitpid, so a signal never hits a stranger.  The leader's end is seen by its pidfd (no SIGCHLD, which is
- * process-wide and libuv's); before it is reaped, what is left of its group is killed.
+ * most a hundred entries.  Kill and reap happen under the lock: the pid and the group's number are
+ * ours until waitpid, so a signal never hits a stranger.  The leader's end is seen by its pidfd (no
+ * SIGCHLD, which is process-wide and libuv's); before it is reaped, what is left of its group is
+ * killed.
  */
 #include "loop/child_int.h"
 #include "loop/spawn.h"
@@ -31,7 +32,8 @@ guts_children_new(struct guts_uvenv *u, const struct guts_children_options *opt)
 
 	s->u = u;
 	s->e = guts_uvenv_env(u);
-	s->running_max = opt && opt->running_max ? opt->running_max : 2 * (unsigned)(cores > 1 ? cores : 1);
+	s->running_max =
+		opt && opt->running_max ? opt->running_max : 2 * (unsigned)(cores > 1 ? cores : 1);
 	s->waiting_max = opt && opt->waiting_max ? opt->waiting_max : 64;
 	s->waiting_key_max = opt && opt->waiting_key_max ? opt->waiting_key_max : 16;
 	s->mem = guts_alloc(GUTS_CHILD_READ_BYTES);
@@ -213,7 +215,8 @@ guts_child_slot_ask(struct guts_child *c, bool *granted)
 		*granted = true;
 		s->running++;
 		DL_APPEND(s->list, c);
-	} else if (s->waiting >= s->waiting_max || count_key(s, c->key, true) >= s->waiting_key_max) {
+	} else if (s->waiting >= s->waiting_max ||
+		   count_key(s, c->key, true) >= s->waiting_key_max) {
 		rc = GUTS_EBUSY;
 	} else {
 		c->state = GUTS_CHILD_WAITING;
@@ -249,7 +252,7 @@ guts_child_spawn(struct guts_child *c, const int fd[3])
 		.argv = c->argv,
 		.env = c->env,
 		.dir = c->dir,
-		.fd = { fd[0], fd[1], fd[2] },
+		.fd = {fd[0], fd[1], fd[2]},
 		.memory_max_bytes = c->memory_max_bytes,
 		.file_max_bytes = c->file_max_bytes,
 		.cpu_max_s = c->cpu_max_s,
@@ -278,9 +281,10 @@ guts_child_kill(struct guts_child *c, int why)
 bool
 guts_child_has_exited(struct guts_child *c)
 {
-	siginfo_t info = { .si_pid = 0 };
+	siginfo_t info = {.si_pid = 0};
 
-	return waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+	return waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid != 0;
 }
 
 static void

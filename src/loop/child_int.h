@@ -8,9 +8,10 @@
 #include <sys/types.h>
 #include <uv.h>
 
-#define GUTS_CHILD_READ_BYTES (64u << 10)     /* [bytes] one read of output */
-#define GUTS_CHILD_DRAIN_NS (2 * GUTS_SECOND_NS) /* [ns] for output of others after the child's end */
-#define GUTS_CHILD_TICK_NS (20 * GUTS_MS_NS)  /* [ns] between looks at a child without a pidfd */
+#define GUTS_CHILD_READ_BYTES (64u << 10) /* [bytes] one read of output */
+#define GUTS_CHILD_DRAIN_NS \
+	(2 * GUTS_SECOND_NS)                 /* [ns] for output of others after the child's end */
+#define GUTS_CHILD_TICK_NS (20 * GUTS_MS_NS) /* [ns] between looks at a child without a pidfd */
 
 struct guts_children {
 	struct guts_uvenv *u;
@@ -21,7 +22,7 @@ struct guts_children {
 	unsigned running, waiting, blocking;
 	struct guts_child *list; /* in order of arrival */
 	bool stopping, pump_posted;
-	uint8_t *mem;            /* the loop's read buffer; not locked */
+	uint8_t *mem; /* the loop's read buffer; not locked */
 };
 
 enum guts_child_state { GUTS_CHILD_WAITING, GUTS_CHILD_GRANTED, GUTS_CHILD_RUNNING };
@@ -41,8 +42,8 @@ struct guts_child {
 	char *path, *dir, **argv, **env;
 	uint64_t key, memory_max_bytes, file_max_bytes, idle_max_ns, total_max_ns;
 	uint32_t cpu_max_s;
-	pid_t pid;             /* 0 = not started or reaped */
-	int why;               /* why we killed it; 0 = we did not */
+	pid_t pid;                   /* 0 = not started or reaped */
+	int why;                     /* why we killed it; 0 = we did not */
 	uint64_t start_ns, moved_ns; /* moved: when the last byte did */
 	struct guts_child_result r;
 	size_t text_n;
@@ -51,7 +52,7 @@ struct guts_child {
 	const struct guts_child_events *ev; /* NULL = canceled */
 	void *owner;
 	struct guts_child_poll in, out, err, end;
-	unsigned handles;      /* of libuv, not closed yet */
+	unsigned handles; /* of libuv, not closed yet */
 	struct guts_timer timer;
 	struct guts_buf input;
 	bool started, input_ended, input_full, paused, exited, done;

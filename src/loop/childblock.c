@@ -22,7 +22,7 @@ struct run {
 	const struct guts_child_io *io;
 	int in, out, err, end; /* our ends; -1 = closed */
 	size_t fed;
-	off_t in_at, out_at;   /* of descriptors that were handed on */
+	off_t in_at, out_at; /* of descriptors that were handed on */
 	bool exited;
 };
 
@@ -40,7 +40,7 @@ wait_slot(struct guts_child *c)
 {
 	struct guts_children *s = c->s;
 	uint64_t until = c->start_ns + c->idle_max_ns;
-	struct timespec ts = { (time_t)(until / NS_PER_S), (long)(until % NS_PER_S) };
+	struct timespec ts = {(time_t)(until / NS_PER_S), (long)(until % NS_PER_S)};
 	int rc = 0;
 
 	pthread_mutex_lock(&s->lock);
@@ -64,7 +64,7 @@ nonblocking(int fd)
 static int
 start(struct run *r)
 {
-	int fd[3] = { -1, -1, -1 }, rc = 0;
+	int fd[3] = {-1, -1, -1}, rc = 0;
 	bool own_in = r->io->in_fd < 0, own_out = r->io->out_fd < 0;
 
 	fd[0] = r->io->in_fd;
@@ -166,7 +166,8 @@ offset_moved(int fd, off_t *at)
 static bool
 files_moved(struct run *r)
 {
-	bool in = offset_moved(r->io->in_fd, &r->in_at), out = offset_moved(r->io->out_fd, &r->out_at);
+	bool in = offset_moved(r->io->in_fd, &r->in_at),
+	     out = offset_moved(r->io->out_fd, &r->out_at);
 
 	return in || out;
 }
@@ -207,10 +208,10 @@ serve(struct run *r)
 	while (!r->exited || r->out >= 0 || r->err >= 0) {
 		int wait_ms = deadlines(r);
 		struct pollfd p[4] = {
-			{ .fd = r->in, .events = POLLOUT },
-			{ .fd = r->out, .events = POLLIN },
-			{ .fd = r->err, .events = POLLIN },
-			{ .fd = r->exited ? -1 : r->end, .events = POLLIN },
+			{.fd = r->in, .events = POLLOUT},
+			{.fd = r->out, .events = POLLIN},
+			{.fd = r->err, .events = POLLIN},
+			{.fd = r->exited ? -1 : r->end, .events = POLLIN},
 		};
 
 		if (poll(p, 4, wait_ms) < 0)
@@ -259,11 +260,18 @@ guts_child_token_cancel(struct guts_children *s, struct guts_child_token *t)
 }
 
 int
-guts_child_run_blocking(struct guts_children *s, const struct guts_child_spec *spec, const struct guts_child_io *io,
-    struct guts_child_result *result)
+guts_child_run_blocking(struct guts_children *s, const struct guts_child_spec *spec,
+			const struct guts_child_io *io, struct guts_child_result *result)
 {
 	struct guts_child *c = guts_child_new(s, spec);
-	struct run r = { .c = c, .io = io, .in = -1, .out = -1, .err = -1, .end = -1, .in_at = -1, .out_at = -1 };
+	struct run r = {.c = c,
+			.io = io,
+			.in = -1,
+			.out = -1,
+			.err = -1,
+			.end = -1,
+			.in_at = -1,
+			.out_at = -1};
 
 	c->blocking = true;
 	token_set(c, io->token, true);

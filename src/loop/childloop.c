@@ -1,8 +1,8 @@
 /* loop/childloop.c - a child whose streams and end are callbacks on the loop.
  *
  * Four uv_poll: input (while something is queued), output (unless paused), standard error, and
- * the pidfd.  One timer per child looks at the deadlines; a byte that moves only notes the time, the timer
- * finds out when it fires.
+ * the pidfd.  One timer per child looks at the deadlines; a byte that moves only notes the time,
+ *the timer finds out when it fires.
  *
  *	guts_child_start → (slot) → running → output ended and leader ended → reap → exit event
  *	                                    ↘ cancel: group killed, reaped when it ended, no event
@@ -290,7 +290,7 @@ on_timer(struct guts_timer *t, void *owner)
 static int
 run(struct guts_child *c)
 {
-	int theirs[3] = { -1, -1, -1 }, ours[3] = { -1, -1, -1 }, rc;
+	int theirs[3] = {-1, -1, -1}, ours[3] = {-1, -1, -1}, rc;
 
 	rc = guts_spawn_pipe(&theirs[0], &ours[0]);
 	if (rc == 0)
@@ -361,8 +361,8 @@ guts_childloop_pump(void *children)
 }
 
 int
-guts_child_start(struct guts_children *s, const struct guts_child_spec *spec, const struct guts_child_events *ev,
-    void *owner, struct guts_child **out)
+guts_child_start(struct guts_children *s, const struct guts_child_spec *spec,
+		 const struct guts_child_events *ev, void *owner, struct guts_child **out)
 {
 	struct guts_child *c = guts_child_new(s, spec);
 

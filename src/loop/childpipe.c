@@ -17,8 +17,8 @@ struct bridge {
 	struct guts_env *e;
 	struct guts_child *child;   /* NULL = ended */
 	struct guts_pipe *in, *out; /* NULL = given up */
-	struct guts_buf rest;       /* output that `out` had no room for; the child is paused meanwhile */
-	atomic_uint posts;          /* on their way to the loop */
+	struct guts_buf rest; /* output that `out` had no room for; the child is paused meanwhile */
+	atomic_uint posts;    /* on their way to the loop */
 	int err;
 	void (*done)(void *owner, const struct guts_child_result *r);
 	void *owner;
@@ -64,7 +64,7 @@ tell(struct bridge *b, const struct guts_child_result *r)
 static void
 give_up(struct bridge *b, int err)
 {
-	struct guts_child_result r = { .err = err, .exit_code = -1 };
+	struct guts_child_result r = {.err = err, .exit_code = -1};
 
 	if (b->child)
 		guts_child_cancel(b->child);
@@ -202,10 +202,12 @@ on_end(void *owner, const struct guts_child_result *r)
 }
 
 void
-guts_childpipe_start(struct guts_children *s, const struct guts_child_spec *spec, struct guts_pipe *in,
-    struct guts_pipe *out, void (*done)(void *owner, const struct guts_child_result *r), void *owner)
+guts_childpipe_start(struct guts_children *s, const struct guts_child_spec *spec,
+		     struct guts_pipe *in, struct guts_pipe *out,
+		     void (*done)(void *owner, const struct guts_child_result *r), void *owner)
 {
-	static const struct guts_child_events events = { .data = on_data, .writable = on_writable, .exit = on_end };
+	static const struct guts_child_events events = {
+		.data = on_data, .writable = on_writable, .exit = on_end};
 	struct bridge *b = guts_alloc(sizeof *b);
 
 	b->e = guts_children_env(s);

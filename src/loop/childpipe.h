@@ -11,13 +11,14 @@
 #include "loop/child.h"
 #include "loop/pipe.h"
 
-/* Start a child (see guts_child_start).  `in` (NULL = empty input) is read, `out` is written: this adopts the reader's
- * end of `in` and the writer's end of `out`, also on error.  `out` is ended with 0 only if the child exited with 0, else with the
- * result's error; `done` (may be NULL) comes before that end is visible, exactly once, also after a start that failed
- * with GUTS_EBUSY.
- * Thread: loop; from another thread by guts_env_post. */
-void guts_childpipe_start(struct guts_children *s, const struct guts_child_spec *spec,
-    struct guts_pipe *in, struct guts_pipe *out, void (*done)(void *owner, const struct guts_child_result *r),
-    void *owner);
+/* Start a child (see guts_child_start).  `in` (NULL = empty input) is read, `out` is written: this
+ * adopts the reader's end of `in` and the writer's end of `out`, also on error.  `out` is ended
+ * with 0 only if the child exited with 0, else with the result's error; `done` (may be NULL) comes
+ * before that end is visible, exactly once, also after a start that failed with GUTS_EBUSY. Thread:
+ * loop; from another thread by guts_env_post. */
+void
+guts_childpipe_start(struct guts_children *s, const struct guts_child_spec *spec,
+		     struct guts_pipe *in, struct guts_pipe *out,
+		     void (*done)(void *owner, const struct guts_child_result *r), void *owner);
 
 #endif

@@ -12,7 +12,8 @@
  * may only signal (post, resume a connection), never call the pipe.  After guts_pipe_end the
  * writer's, after guts_pipe_drop the reader's function is not called any more.
  *
- * Memory: one ring of the given size, made at the first write.  The pipe is freed when both ends are gone.
+ * Memory: one ring of the given size, made at the first write.  The pipe is freed when both ends
+ *are gone.
  */
 #ifndef GUTS_LOOP_PIPE_H
 #define GUTS_LOOP_PIPE_H
@@ -38,21 +39,23 @@ void guts_pipe_on_data(struct guts_pipe *p, void (*fn)(void *arg), void *arg);
 /* Set a function that is called once, armed or not, when the reader drops; the writer's own. */
 void guts_pipe_on_drop(struct guts_pipe *p, void (*fn)(void *arg), void *arg);
 
-/* Writer: put bytes in; returns how many fitted (0 = full).  Errors: GUTS_ECLOSED (no reader any more). */
+/* Writer: put bytes in; returns how many fitted (0 = full).  Errors: GUTS_ECLOSED (no reader any
+ * more). */
 ssize_t guts_pipe_write(struct guts_pipe *p, struct guts_slice data);
 
 /* Writer: call the room function once, when at least a quarter is free or the reader is gone. */
 void guts_pipe_wait_room(struct guts_pipe *p);
 
-/* Writer: no more bytes; the reader gets the rest, then the end (err = 0) or `err` < 0.  Gives up the writer's end. */
+/* Writer: no more bytes; the reader gets the rest, then the end (err = 0) or `err` < 0.  Gives up
+ * the writer's end. */
 void guts_pipe_end(struct guts_pipe *p, int err);
 
 /* Reader: take at most `n` bytes out; 0 = nothing now.  Errors: GUTS_ECLOSED = the end was
  * reached in order; any other error is the one the writer ended with. */
 ssize_t guts_pipe_read(struct guts_pipe *p, void *to, size_t n);
 
-/* Reader: view of the bytes at the front (at most `n`, contiguous), left in place until guts_pipe_consume;
- * same results as guts_pipe_read.  Valid until then. */
+/* Reader: view of the bytes at the front (at most `n`, contiguous), left in place until
+ * guts_pipe_consume; same results as guts_pipe_read.  Valid until then. */
 ssize_t guts_pipe_peek(struct guts_pipe *p, size_t n, struct guts_slice *out);
 void guts_pipe_consume(struct guts_pipe *p, size_t n);
 

@@ -24,8 +24,7 @@ say(const char *s)
 	(void)n;
 }
 
-static void __attribute__((noreturn))
-give_up(const char *what, const char *subject)
+static void __attribute__((noreturn)) give_up(const char *what, const char *subject)
 {
 	const char *why = strerrordesc_np(errno);
 
@@ -40,16 +39,15 @@ give_up(const char *what, const char *subject)
 static void
 limit(int which, uint64_t soft, uint64_t hard)
 {
-	struct rlimit rl = { .rlim_cur = soft, .rlim_max = hard };
+	struct rlimit rl = {.rlim_cur = soft, .rlim_max = hard};
 
 	if (setrlimit((__rlimit_resource_t)which, &rl) != 0)
 		give_up("cannot set limit", "");
 }
 
-static void __attribute__((noreturn, noinline))
-child(const struct guts_spawn *s, pid_t parent)
+static void __attribute__((noreturn, noinline)) child(const struct guts_spawn *s, pid_t parent)
 {
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	struct sigaction dfl = {.sa_handler = SIG_DFL};
 	sigset_t none;
 
 	for (int i = 0; i < 3; i++)

@@ -20,11 +20,11 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define CHUNK_BYTES ((16u << 10) - 32)
-#define CHUNKS_KEPT 64           /* free chunks: 1 MiB */
+#define CHUNK_BYTES    ((16u << 10) - 32)
+#define CHUNKS_KEPT    64 /* free chunks: 1 MiB */
 #define BUFS_PER_WRITE 4
-#define DISCARD_MAX (1u << 20)   /* [bytes] read and dropped after a close */
-#define BACKLOG 511
+#define DISCARD_MAX    (1u << 20) /* [bytes] read and dropped after a close */
+#define BACKLOG        511
 
 struct guts_uvchunk {
 	struct guts_uvchunk *next;
@@ -44,7 +44,7 @@ struct guts_conn {
 	void *owner;
 	enum state state;
 	bool paused, reading, writing, shut, ended; /* ended: the other side finished */
-	int failed; /* < 0: to be told in the next turn */
+	int failed;                                 /* < 0: to be told in the next turn */
 	struct guts_uvchunk *head, *tail;
 	size_t queued, under_way, discarded; /* [bytes]; under_way: in the uv_write */
 	struct guts_timer linger;
@@ -117,7 +117,8 @@ guts_uvconn_free_chunks(struct guts_uvenv *u)
 	u->chunks = NULL;
 }
 
-/* The last chunk may be part of a uv_write under way: that one knows only the bytes it was given. */
+/* The last chunk may be part of a uv_write under way: that one knows only the bytes it was given.
+ */
 static void
 queue_add(struct guts_conn *c, struct guts_slice data)
 {
@@ -286,7 +287,7 @@ conn_let_go(struct guts_conn *c)
 	c->ev = NULL;
 	c->owner = NULL;
 	guts_uvenv_timer_set(&c->u->env, &c->linger,
-	    guts_env_now(&c->u->env) + GUTS_UVENV_CLOSE_NS);
+			     guts_env_now(&c->u->env) + GUTS_UVENV_CLOSE_NS);
 	if (!c->ended)
 		reading(c, true);
 	closing_step(c);
@@ -485,8 +486,8 @@ on_connect(uv_connect_t *req, int status)
 }
 
 int
-guts_uvconn_dial(struct guts_env *e, const struct sockaddr *to, const struct guts_conn_events *ev, void *owner,
-    struct guts_conn **out)
+guts_uvconn_dial(struct guts_env *e, const struct sockaddr *to, const struct guts_conn_events *ev,
+		 void *owner, struct guts_conn **out)
 {
 	struct guts_uvenv *u = (struct guts_uvenv *)(void *)e;
 
@@ -533,8 +534,9 @@ on_connection(uv_stream_t *s, int status)
 }
 
 int
-guts_uvconn_listen(struct guts_env *e, const struct sockaddr *at, const struct guts_listener_events *ev,
-    void *owner, struct guts_listener **out, struct sockaddr_storage *bound)
+guts_uvconn_listen(struct guts_env *e, const struct sockaddr *at,
+		   const struct guts_listener_events *ev, void *owner, struct guts_listener **out,
+		   struct sockaddr_storage *bound)
 {
 	struct guts_uvenv *u = (struct guts_uvenv *)(void *)e;
 

@@ -5,8 +5,8 @@
  * Timers sit in one binary heap ordered by (time, order of setting); a guts_timer keeps its
  * place in `impl`, so that it can be moved or taken out at once.  One uv_timer is set to the
  * heap's top, and left alone when the top only moves later (one wake-up for nothing is cheaper
- * than setting it each time).  What is due already runs from an idle handle: a uv_timer of 0 ms that is
- * set again in its own callback would run forever inside one turn.
+ * than setting it each time).  What is due already runs from an idle handle: a uv_timer of 0 ms
+ * that is set again in its own callback would run forever inside one turn.
  *
  * Posted functions sit in one of two arrays that the loop swaps, so a steady stream of them
  * allocates nothing and a function that posts again runs in the next turn.
@@ -204,7 +204,7 @@ guts_uvenv_timer_set(struct guts_env *e, struct guts_timer *t, uint64_t at_ns)
 		return;
 	}
 
-	struct guts_uvtimer_slot s = { at_ns, u->order++, t };
+	struct guts_uvtimer_slot s = {at_ns, u->order++, t};
 	t->at_ns = at_ns;
 	if (t->impl) {
 		slot_place(u, (uintptr_t)t->impl - 1, s);
@@ -247,7 +247,7 @@ env_post(struct guts_env *e, void (*fn)(void *arg), void *arg)
 		u->posts_cap = u->posts_cap ? 2 * u->posts_cap : 64;
 		u->posts = guts_realloc(u->posts, u->posts_cap * sizeof *u->posts);
 	}
-	u->posts[u->posts_n++] = (struct guts_uvpost){ fn, arg };
+	u->posts[u->posts_n++] = (struct guts_uvpost){fn, arg};
 	if (u->posts_n == 1)
 		uv_async_send(&u->wake);
 	pthread_mutex_unlock(&u->lock);
@@ -322,7 +322,7 @@ static void
 resolve_answer(struct resolve *r, int err, const struct addrinfo *ai)
 {
 	struct guts_uvenv *u = r->u;
-	struct guts_addrs a = { .err = err };
+	struct guts_addrs a = {.err = err};
 
 	for (; !err && ai && a.n < sizeof a.v / sizeof a.v[0]; ai = ai->ai_next) {
 		if (ai->ai_addrlen > sizeof a.v[0])
@@ -357,11 +357,12 @@ resolve_failed(void *arg)
 
 static void
 env_resolve(struct guts_env *e, const char *host, uint16_t port, int family,
-    void (*done)(void *owner, const struct guts_addrs *a), void *owner)
+	    void (*done)(void *owner, const struct guts_addrs *a), void *owner)
 {
 	struct guts_uvenv *u = uvenv_of(e);
 	struct resolve *r = guts_alloc(sizeof *r);
-	struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
+	struct addrinfo hints = {
+		.ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
 	char service[8];
 
 	r->u = u;
@@ -371,7 +372,8 @@ env_resolve(struct guts_env *e, const char *host, uint16_t port, int family,
 	snprintf(service, sizeof service, "%u", (unsigned)port);
 	r->err = GUTS_EBUSY;
 	if (u->resolving++ < GUTS_UVENV_RESOLVES_MAX)
-		r->err = resolve_err(uv_getaddrinfo(&u->loop, &r->req, on_resolved, host, service, &hints));
+		r->err = resolve_err(
+			uv_getaddrinfo(&u->loop, &r->req, on_resolved, host, service, &hints));
 	if (r->err)
 		env_post(e, resolve_failed, r);
 }

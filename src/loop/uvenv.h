@@ -20,11 +20,11 @@
 
 #include "loop/env.h"
 
-#define GUTS_UVENV_READ_BYTES (64u << 10)  /* [bytes] one read buffer per loop */
-#define GUTS_UVENV_LOW_BYTES (32u << 10)   /* [bytes] queued output at which `writable` comes */
-#define GUTS_UVENV_CLOSE_NS GUTS_SECOND_NS /* [ns] for queued output to leave after a close */
-#define GUTS_UVENV_RESOLVES_MAX 64         /* look-ups under way; more get GUTS_EBUSY */
-#define GUTS_UVENV_WORKERS_MAX 64          /* worker threads */
+#define GUTS_UVENV_READ_BYTES   (64u << 10)    /* [bytes] one read buffer per loop */
+#define GUTS_UVENV_LOW_BYTES    (32u << 10)    /* [bytes] queued output at which `writable` comes */
+#define GUTS_UVENV_CLOSE_NS     GUTS_SECOND_NS /* [ns] for queued output to leave after a close */
+#define GUTS_UVENV_RESOLVES_MAX 64             /* look-ups under way; more get GUTS_EBUSY */
+#define GUTS_UVENV_WORKERS_MAX  64             /* worker threads */
 
 struct guts_uvenv;
 

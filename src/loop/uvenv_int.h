@@ -65,17 +65,19 @@ void guts_uvenv_timer_clear(struct guts_env *e, struct guts_timer *t);
 void guts_uvenv_again(struct guts_uvenv *u); /* see that the idle callback runs in the next turn */
 
 /* --- uvconn.c --- */
-int guts_uvconn_listen(struct guts_env *e, const struct sockaddr *at, const struct guts_listener_events *ev,
-    void *owner, struct guts_listener **out, struct sockaddr_storage *bound);
+int guts_uvconn_listen(struct guts_env *e, const struct sockaddr *at,
+		       const struct guts_listener_events *ev, void *owner,
+		       struct guts_listener **out, struct sockaddr_storage *bound);
 void guts_uvconn_unlisten(struct guts_env *e, struct guts_listener *l);
-int guts_uvconn_dial(struct guts_env *e, const struct sockaddr *to, const struct guts_conn_events *ev, void *owner,
-    struct guts_conn **out);
+int guts_uvconn_dial(struct guts_env *e, const struct sockaddr *to,
+		     const struct guts_conn_events *ev, void *owner, struct guts_conn **out);
 int guts_uvconn_write(struct guts_env *e, struct guts_conn *c, struct guts_slice data);
 size_t guts_uvconn_queued(struct guts_env *e, const struct guts_conn *c);
 void guts_uvconn_read_pause(struct guts_env *e, struct guts_conn *c, bool pause);
 void guts_uvconn_close(struct guts_env *e, struct guts_conn *c);
 void guts_uvconn_local(struct guts_env *e, const struct guts_conn *c, struct sockaddr_storage *out);
-void guts_uvconn_remote(struct guts_env *e, const struct guts_conn *c, struct sockaddr_storage *out);
+void
+guts_uvconn_remote(struct guts_env *e, const struct guts_conn *c, struct sockaddr_storage *out);
 void guts_uvconn_run_deferred(struct guts_uvenv *u);
 void guts_uvconn_close_all(struct guts_uvenv *u);
 void guts_uvconn_free_chunks(struct guts_uvenv *u);

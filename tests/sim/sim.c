@@ -13,8 +13,9 @@
 
 #define FIRST_NS GUTS_SECOND_NS /* the clock starts at one second: 0 is no time */
 
-static const char *const kind_name[SIM_KINDS] = { "scenario", "timer", "post", "job run", "job done", "resolved",
-	"wire", "deliver", "ack", "dial", "linger", "disk", "fact", "start", "stop", "crash" };
+static const char *const kind_name[SIM_KINDS] = {
+	"scenario", "timer", "post",   "job run", "job done", "resolved", "wire", "deliver",
+	"ack",      "dial",  "linger", "disk",    "fact",     "start",    "stop", "crash"};
 
 /* --- the heap --------------------------------------------------------------------- */
 
@@ -99,7 +100,7 @@ event_free(struct sim *s, struct sim_event *ev)
 
 struct sim_event *
 sim_event_add(struct sim *s, uint32_t place, uint64_t at, enum sim_kind kind,
-    void (*fire)(struct sim *s, struct sim_event *ev), void *a, void *b)
+	      void (*fire)(struct sim *s, struct sim_event *ev), void *a, void *b)
 {
 	struct sim_event *ev = event_new(s);
 
@@ -116,7 +117,7 @@ sim_event_add(struct sim *s, uint32_t place, uint64_t at, enum sim_kind kind,
 		s->cap = s->cap ? 2 * s->cap : 1024;
 		s->heap = guts_realloc(s->heap, s->cap * sizeof *s->heap);
 	}
-	up(s, s->n++, (struct sim_slot){ ev->at, ev->order, ev });
+	up(s, s->n++, (struct sim_slot){ev->at, ev->order, ev});
 	return ev;
 }
 
@@ -125,7 +126,7 @@ sim_event_move(struct sim *s, struct sim_event *ev, uint64_t at)
 {
 	ev->at = at > s->now ? at : s->now;
 	ev->order = s->order++;
-	place_slot(s, ev->pos, (struct sim_slot){ ev->at, ev->order, ev });
+	place_slot(s, ev->pos, (struct sim_slot){ev->at, ev->order, ev});
 }
 
 void
@@ -186,7 +187,8 @@ trace(struct sim *s, uint32_t place, const char *what, uint32_t length)
 {
 	if (!s->trace)
 		return;
-	fprintf(stderr, "%6" PRIu64 ".%09" PRIu64 " ", s->now / GUTS_SECOND_NS, s->now % GUTS_SECOND_NS);
+	fprintf(stderr, "%6" PRIu64 ".%09" PRIu64 " ", s->now / GUTS_SECOND_NS,
+		s->now % GUTS_SECOND_NS);
 	if (place == NOBODY)
 		fprintf(stderr, "  -  ");
 	else
@@ -400,8 +402,9 @@ fire_job_run(struct sim *s, struct sim_event *ev)
 	struct sim_place *p = &s->place[ev->place];
 
 	j->run(j);
-	sim_event_add(s, p->index, s->now + sim_between(&p->fate, s->c.job_min_ns, s->c.job_max_ns) / 2, SIM_JOB_DONE,
-	    fire_job_done, j, NULL);
+	sim_event_add(s, p->index,
+		      s->now + sim_between(&p->fate, s->c.job_min_ns, s->c.job_max_ns) / 2,
+		      SIM_JOB_DONE, fire_job_done, j, NULL);
 }
 
 static void
@@ -437,7 +440,7 @@ fire_resolve(struct sim *s, struct sim_event *ev)
 
 static void
 env_resolve(struct guts_env *e, const char *host, uint16_t port, int family,
-    void (*done)(void *owner, const struct guts_addrs *a), void *owner)
+	    void (*done)(void *owner, const struct guts_addrs *a), void *owner)
 {
 	struct sim_place *p = sim_place_of(e);
 	struct resolve *r = guts_alloc(sizeof *r);
@@ -455,12 +458,16 @@ env_resolve(struct guts_env *e, const char *host, uint16_t port, int family,
 
 		in->sin_family = AF_INET;
 		in->sin_port = htons(port);
-		in->sin_addr.s_addr = htonl((a & 255) << 24 | (b & 255) << 16 | (c & 255) << 8 | (d & 255));
+		in->sin_addr.s_addr =
+			htonl((a & 255) << 24 | (b & 255) << 16 | (c & 255) << 8 | (d & 255));
 	} else {
 		r->a.err = GUTS_ENOTFOUND;
 	}
-	sim_event_add(p->s, p->index, p->s->now + sim_between(&p->fate, p->s->c.latency_min_ns, p->s->c.latency_max_ns),
-	    SIM_RESOLVED, fire_resolve, r, NULL)->drop = drop_resolve;
+	sim_event_add(p->s, p->index,
+		      p->s->now +
+			      sim_between(&p->fate, p->s->c.latency_min_ns, p->s->c.latency_max_ns),
+		      SIM_RESOLVED, fire_resolve, r, NULL)
+		->drop = drop_resolve;
 }
 
 static const struct guts_env_ops ops = {
@@ -496,7 +503,8 @@ sim_start(struct sim *s, unsigned place, const struct sim_program *program, void
 	p->machine_on = true;
 	p->starts++;
 	p->next_port = 49152;
-	guts_rng_seed(&p->own, s->c.seed * UINT64_C(0x9e3779b97f4a7c15) + ((uint64_t)place << 20) + p->starts);
+	guts_rng_seed(&p->own, s->c.seed * UINT64_C(0x9e3779b97f4a7c15) + ((uint64_t)place << 20) +
+				       p->starts);
 	sim_note(s, place, SIM_START, (uint32_t)p->starts);
 	p->owner = program->start(&p->env, p->store, p->repos, place, arg);
 	assert(p->owner);
@@ -575,7 +583,8 @@ sim_repos(struct sim *s, unsigned place)
 	return s->place[place].repos;
 }
 
-/* --- faults -------------------------------------------------------------------------------------- */
+/* --- faults --------------------------------------------------------------------------------------
+ */
 
 void
 sim_partition(struct sim *s, const unsigned *v)
@@ -623,7 +632,8 @@ sim_set_disk_error(struct sim *s, unsigned place, int err)
 	s->place[place].disk_error = err;
 }
 
-/* --- make and free ----------------------------------------------------------------------------------- */
+/* --- make and free
+ * ----------------------------------------------------------------------------------- */
 
 static void
 fill_in(uint64_t *v, uint64_t dflt)
@@ -662,7 +672,8 @@ sim_new(const struct sim_config *c)
 		p->env.ops = &ops;
 		p->s = s;
 		p->index = i;
-		guts_rng_seed(&p->fate, c->seed ^ (UINT64_C(0xd1b54a32d192ed03) * (i + UINT64_C(1))));
+		guts_rng_seed(&p->fate,
+			      c->seed ^ (UINT64_C(0xd1b54a32d192ed03) * (i + UINT64_C(1))));
 		p->store = simstore_new(p);
 		p->repos = simrepo_new(p);
 	}

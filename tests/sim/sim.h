@@ -4,14 +4,14 @@
  * simstore.h) and repositories (model: simrepo.h).  A program is started on a place and gets
  * these three.  One heap of (time, sequence) holds all that is to come; chance comes from one
  * seed, with a stream of its own for each place and for what the network, disk and workers do to
- * it.  Same seed, same program: same events, same digest, whatever compiler and flags.  (No floating
- * point, no order of addresses, no real clock.)
+ * it.  Same seed, same program: same events, same digest, whatever compiler and flags.  (No
+ * floating point, no order of addresses, no real clock.)
  *
- * Network: place i is 10.x.y.z with i = x·65536 + y·256 + z, or a loopback address for itself; it is also
- * called "n<i>.sim".  A connection is an ordered byte stream as TCP makes it: each piece arrives after
- * transmission time, latency and, when it was lost, retransmission delays (200 ms, doubling); a
- * piece that cannot pass for `break_ns` breaks the connection for its sender; 256 KiB may be under way or unread
- * in each direction, then the sender's queue grows.
+ * Network: place i is 10.x.y.z with i = x·65536 + y·256 + z, or a loopback address for itself; it
+ * is also called "n<i>.sim".  A connection is an ordered byte stream as TCP makes it: each piece
+ * arrives after transmission time, latency and, when it was lost, retransmission delays (200 ms,
+ * doubling); a piece that cannot pass for `break_ns` breaks the connection for its sender; 256 KiB
+ * may be under way or unread in each direction, then the sender's queue grows.
  *
  * Crash: the program's memory is let go without a word; its timers, jobs, posts, look-ups and
  * disk operations under way vanish, of the latter a random first part happened all the same.
@@ -30,10 +30,12 @@
 
 struct sim;
 
-/* What runs on a place.  `stop` ends it in order (its environment still works), `crash_free` only frees its memory
- * and must not call the three tables.  `arg` is the caller's, the same for every start. */
+/* What runs on a place.  `stop` ends it in order (its environment still works), `crash_free` only
+ * frees its memory and must not call the three tables.  `arg` is the caller's, the same for every
+ * start. */
 struct sim_program {
-	void *(*start)(struct guts_env *e, struct guts_store *st, struct guts_repos *r, unsigned place, void *arg);
+	void *(*start)(struct guts_env *e, struct guts_store *st, struct guts_repos *r,
+		       unsigned place, void *arg);
 	void (*stop)(void *owner);
 	void (*crash_free)(void *owner);
 };
@@ -49,7 +51,7 @@ struct sim_config {
 	uint64_t job_min_ns, job_max_ns;         /* [100 us, 10 ms] */
 	uint64_t sync_min_ns, sync_max_ns;       /* disk [1 ms, 10 ms] */
 	uint64_t start_wall_ns;                  /* wall clock at time 0 [2025-01-01] */
-	bool digest_bytes;                       /* the digest covers the bytes that arrive, not only their number */
+	bool digest_bytes; /* the digest covers the bytes that arrive, not only their number */
 };
 
 struct sim *sim_new(const struct sim_config *c);
@@ -122,7 +124,8 @@ struct guts_rng *sim_rng(struct sim *s);
 /* Write a fact of the program or scenario into the digest. */
 void sim_audit(struct sim *s, unsigned place, const char *what, struct guts_slice bytes);
 
-/* SHA-256 over everything so far: (time, place, kind, length) of each event, audited facts, commits. */
+/* SHA-256 over everything so far: (time, place, kind, length) of each event, audited facts,
+ * commits. */
 void sim_digest(struct sim *s, uint8_t out[SIM_DIGEST_SIZE]);
 
 /* Number of events so far. */

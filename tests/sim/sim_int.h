@@ -10,21 +10,37 @@
 #define NOBODY UINT32_MAX /* an event that belongs to no place */
 
 enum sim_kind {
-	SIM_SCENARIO, SIM_TIMER, SIM_POST, SIM_JOB_RUN, SIM_JOB_DONE, SIM_RESOLVED, SIM_WIRE, SIM_DELIVER, SIM_ACK,
-	SIM_DIAL, SIM_LINGER, SIM_DISK, SIM_FACT, SIM_START, SIM_STOP, SIM_CRASH, SIM_KINDS
+	SIM_SCENARIO,
+	SIM_TIMER,
+	SIM_POST,
+	SIM_JOB_RUN,
+	SIM_JOB_DONE,
+	SIM_RESOLVED,
+	SIM_WIRE,
+	SIM_DELIVER,
+	SIM_ACK,
+	SIM_DIAL,
+	SIM_LINGER,
+	SIM_DISK,
+	SIM_FACT,
+	SIM_START,
+	SIM_STOP,
+	SIM_CRASH,
+	SIM_KINDS
 };
 
 /* Something that is to come.  In the heap, and in the list of its place. */
 struct sim_event {
 	uint64_t at, order;
-	size_t pos;       /* in the heap */
-	uint32_t place;   /* whose crash drops it */
+	size_t pos;               /* in the heap */
+	uint32_t place;           /* whose crash drops it */
 	uint32_t subject, length; /* for the digest */
 	enum sim_kind kind;
 	void (*fire)(struct sim *s, struct sim_event *ev); /* freed after it returns */
-	void *a, *b;      /* its subject */
-	void (*call)(void *arg); /* post, scenario */
-	void (*drop)(struct sim_event *ev); /* called instead of fire when it is dropped; may be NULL */
+	void *a, *b;                                       /* its subject */
+	void (*call)(void *arg);                           /* post, scenario */
+	void (*drop)(
+		struct sim_event *ev); /* called instead of fire when it is dropped; may be NULL */
 	struct sim_event *prev, *next;
 };
 
@@ -78,8 +94,9 @@ sim_place_of(struct guts_env *e)
 }
 
 /* Add an event of `place` (or NOBODY); fill in the rest. */
-struct sim_event *sim_event_add(struct sim *s, uint32_t place, uint64_t at, enum sim_kind kind,
-    void (*fire)(struct sim *s, struct sim_event *ev), void *a, void *b);
+struct sim_event *
+sim_event_add(struct sim *s, uint32_t place, uint64_t at, enum sim_kind kind,
+	      void (*fire)(struct sim *s, struct sim_event *ev), void *a, void *b);
 
 /* Move it to another time; it comes after all that is set for that time already. */
 void sim_event_move(struct sim *s, struct sim_event *ev, uint64_t at);
@@ -98,11 +115,12 @@ void sim_note(struct sim *s, uint32_t place, enum sim_kind kind, uint32_t length
 void sim_note_bytes(struct sim *s, struct guts_slice bytes);
 
 /* --- simnet.c --- */
-int simnet_listen(struct guts_env *e, const struct sockaddr *at, const struct guts_listener_events *ev, void *owner,
-    struct guts_listener **out, struct sockaddr_storage *bound);
+int
+simnet_listen(struct guts_env *e, const struct sockaddr *at, const struct guts_listener_events *ev,
+	      void *owner, struct guts_listener **out, struct sockaddr_storage *bound);
 void simnet_unlisten(struct guts_env *e, struct guts_listener *l);
-int simnet_dial(struct guts_env *e, const struct sockaddr *to, const struct guts_conn_events *ev, void *owner,
-    struct guts_conn **out);
+int simnet_dial(struct guts_env *e, const struct sockaddr *to, const struct guts_conn_events *ev,
+		void *owner, struct guts_conn **out);
 int simnet_write(struct guts_env *e, struct guts_conn *c, struct guts_slice data);
 size_t simnet_queued(struct guts_env *e, const struct guts_conn *c);
 void simnet_read_pause(struct guts_env *e, struct guts_conn *c, bool pause);

@@ -2,8 +2,8 @@
  *
  * A connection is a pair of ends and, per direction:
  *
- *	queue (what the program wrote) → wire (pieces under way, in order of arrival) → unread → program
- *	        at most WINDOW bytes in wire and unread together
+ *	queue (what the program wrote) → wire (pieces under way, in order of arrival) → unread →
+ *program at most WINDOW bytes in wire and unread together
  *
  * The wire has one event, for its first piece.  A piece that arrives while the ends cannot reach
  * each other stays first and tries again later, so order holds by construction.  SYN answers, ends
@@ -20,13 +20,13 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define PIECE_MAX (16u << 10)
-#define WINDOW (256u << 10)
-#define LOW_BYTES (32u << 10) /* `writable` comes when at most so much is queued */
+#define PIECE_MAX    (16u << 10)
+#define WINDOW       (256u << 10)
+#define LOW_BYTES    (32u << 10) /* `writable` comes when at most so much is queued */
 #define RETRY_MIN_NS (200 * GUTS_MS_NS)
 #define RETRY_MAX_NS (5 * GUTS_SECOND_NS)
-#define LOSSES_MAX 8 /* of one piece; then the connection breaks */
-#define DIAL_TRIES 6 /* 1, 2, 4 … s apart */
+#define LOSSES_MAX   8 /* of one piece; then the connection breaks */
+#define DIAL_TRIES   6 /* 1, 2, 4 … s apart */
 
 enum what { DATA, OPENED, FIN, RESET };
 
@@ -53,16 +53,16 @@ struct guts_conn {
 
 	struct piece *queue, *queue_tail; /* not yet on the wire */
 	size_t queued;
-	struct piece *wire, *wire_tail;   /* from this end to the other */
+	struct piece *wire, *wire_tail; /* from this end to the other */
 	struct sim_event *wire_event;
 	uint64_t arrival, stalled_since, retry_ns;
 	size_t window_used, credit;
-	struct sim_event *ack_event;      /* brings `credit` back to this end */
+	struct sim_event *ack_event; /* brings `credit` back to this end */
 	struct sim_event *linger_event;
 
 	struct piece *unread, *unread_tail; /* arrived here */
 	struct sim_event *deliver_event;
-	struct guts_conn *prev, *next;      /* of the place */
+	struct guts_conn *prev, *next; /* of the place */
 };
 
 struct pair {
@@ -256,7 +256,8 @@ transmit(struct guts_conn *c, struct piece *x)
 	if (p != c->other->p) {
 		at += (x->n + 40) * GUTS_SECOND_NS / s->c.bytes_per_s;
 		p->send_free_ns = at;
-		for (int i = 0; s->c.loss_ppm && guts_rng_below(&p->fate, 1000000) < s->c.loss_ppm; i++) {
+		for (int i = 0; s->c.loss_ppm && guts_rng_below(&p->fate, 1000000) < s->c.loss_ppm;
+		     i++) {
 			at += again;
 			again *= 2;
 			if (i == LOSSES_MAX) {
@@ -303,9 +304,7 @@ arrive(struct guts_conn *c, struct piece *x)
 		free(x);
 		over(c, GUTS_ECLOSED);
 		return;
-	default:
-		append(&c->unread, &c->unread_tail, x);
-		deliver(c);
+	default: append(&c->unread, &c->unread_tail, x); deliver(c);
 	}
 }
 
@@ -328,7 +327,8 @@ fire_wire(struct sim *s, struct sim_event *ev)
 				over(to, GUTS_ETIMEOUT);
 		} else {
 			wire_arm(c, s->now + c->retry_ns);
-			c->retry_ns = c->retry_ns * 2 < RETRY_MAX_NS ? c->retry_ns * 2 : RETRY_MAX_NS;
+			c->retry_ns =
+				c->retry_ns * 2 < RETRY_MAX_NS ? c->retry_ns * 2 : RETRY_MAX_NS;
 		}
 	} else {
 		c->retry_ns = 0;
@@ -353,7 +353,8 @@ fire_ack(struct sim *s, struct sim_event *ev)
 	if (c->state == GONE && !c->fin_wanted)
 		return; /* crashed: it sends no more */
 	if (!reaches(c->p, c->other->p)) {
-		c->ack_event = sim_event_add(s, NOBODY, s->now + GUTS_SECOND_NS, SIM_ACK, fire_ack, c, NULL);
+		c->ack_event = sim_event_add(s, NOBODY, s->now + GUTS_SECOND_NS, SIM_ACK, fire_ack,
+					     c, NULL);
 		return;
 	}
 	hold(c);
@@ -378,8 +379,8 @@ consumed(struct guts_conn *c, size_t n)
 	}
 	from->credit += n;
 	if (!from->ack_event)
-		from->ack_event =
-		    sim_event_add(c->p->s, NOBODY, c->p->s->now + latency(c), SIM_ACK, fire_ack, from, NULL);
+		from->ack_event = sim_event_add(c->p->s, NOBODY, c->p->s->now + latency(c), SIM_ACK,
+						fire_ack, from, NULL);
 }
 
 static void
@@ -398,7 +399,8 @@ static void
 deliver_later(struct guts_conn *c, uint64_t at)
 {
 	if (!c->deliver_event)
-		c->deliver_event = sim_event_add(c->p->s, NOBODY, at, SIM_DELIVER, fire_deliver, c, NULL);
+		c->deliver_event =
+			sim_event_add(c->p->s, NOBODY, at, SIM_DELIVER, fire_deliver, c, NULL);
 }
 
 /* Give the program what it may have now; inside an event. */
@@ -439,7 +441,8 @@ simnet_read_pause(struct guts_env *e, struct guts_conn *c, bool pause)
 		deliver_later(c, 0);
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------------------
+ */
 
 /* Put on the wire what the window allows. */
 static void
@@ -511,8 +514,8 @@ close_end(struct guts_conn *c)
 		let_go(c);
 		c->fin_wanted = true;
 		if (c->queue)
-			c->linger_event =
-			    sim_event_add(s, NOBODY, s->now + GUTS_SECOND_NS, SIM_LINGER, fire_linger, c, NULL);
+			c->linger_event = sim_event_add(s, NOBODY, s->now + GUTS_SECOND_NS,
+							SIM_LINGER, fire_linger, c, NULL);
 		pump(c);
 	}
 	release(c);
@@ -525,7 +528,8 @@ simnet_close(struct guts_env *e, struct guts_conn *c)
 	close_end(c);
 }
 
-/* --- dialling and listening ------------------------------------------------------------------------ */
+/* --- dialling and listening
+ * ------------------------------------------------------------------------ */
 
 static struct guts_listener *
 listener_at(struct sim_place *p, uint16_t port)
@@ -566,7 +570,8 @@ accept_at(struct guts_conn *c, struct guts_listener *l)
 	c->pair->accepted = true;
 	transmit_mark(c, OPENED);
 	simnet_remote(&c->p->env, c, &from);
-	if (!l->ev->accept(l->owner, c, (struct sockaddr *)&from, &c->ev, &c->owner) && c->state != GONE) {
+	if (!l->ev->accept(l->owner, c, (struct sockaddr *)&from, &c->ev, &c->owner) &&
+	    c->state != GONE) {
 		let_go(c);
 		drop_queue(c);
 		transmit_mark(c, RESET);
@@ -586,8 +591,9 @@ fire_dial(struct sim *s, struct sim_event *ev)
 		if (++pair->tries == DIAL_TRIES)
 			over(c, GUTS_ETIMEOUT);
 		else
-			pair->dial_event = sim_event_add(s, NOBODY, s->now + (GUTS_SECOND_NS << (pair->tries - 1)),
-			    SIM_DIAL, fire_dial, pair, NULL);
+			pair->dial_event = sim_event_add(
+				s, NOBODY, s->now + (GUTS_SECOND_NS << (pair->tries - 1)), SIM_DIAL,
+				fire_dial, pair, NULL);
 	} else if (to->p->owner && (l = listener_at(to->p, to->port))) {
 		accept_at(to, l);
 	} else {
@@ -597,8 +603,8 @@ fire_dial(struct sim *s, struct sim_event *ev)
 }
 
 int
-simnet_dial(struct guts_env *e, const struct sockaddr *to, const struct guts_conn_events *ev, void *owner,
-    struct guts_conn **out)
+simnet_dial(struct guts_env *e, const struct sockaddr *to, const struct guts_conn_events *ev,
+	    void *owner, struct guts_conn **out)
 {
 	struct sim_place *p = sim_place_of(e);
 	struct sim *s = p->s;
@@ -623,14 +629,15 @@ simnet_dial(struct guts_env *e, const struct sockaddr *to, const struct guts_con
 	end_begin(c, DIALLING);
 	c->ev = ev;
 	c->owner = owner;
-	pair->dial_event = sim_event_add(s, NOBODY, s->now + latency(c), SIM_DIAL, fire_dial, pair, NULL);
+	pair->dial_event =
+		sim_event_add(s, NOBODY, s->now + latency(c), SIM_DIAL, fire_dial, pair, NULL);
 	*out = c;
 	return 0;
 }
 
 int
-simnet_listen(struct guts_env *e, const struct sockaddr *at, const struct guts_listener_events *ev, void *owner,
-    struct guts_listener **out, struct sockaddr_storage *bound)
+simnet_listen(struct guts_env *e, const struct sockaddr *at, const struct guts_listener_events *ev,
+	      void *owner, struct guts_listener **out, struct sockaddr_storage *bound)
 {
 	struct sim_place *p = sim_place_of(e);
 	const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)at;

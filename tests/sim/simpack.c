@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define MAGIC "SIMPACK1"
-#define HELD_MAX (256u << 10)
+#define MAGIC       "SIMPACK1"
+#define HELD_MAX    (256u << 10)
 #define CHUNK_BYTES (16u << 10)
-#define CHUNK_NS (GUTS_MS_NS / 2) /* between two chunks of a pack that is sent */
-#define OPEN_MAX 64
+#define CHUNK_NS    (GUTS_MS_NS / 2) /* between two chunks of a pack that is sent */
+#define OPEN_MAX    64
 #define PROGRESS_NS (100 * GUTS_MS_NS)
 
 /* --- the form --------------------------------------------------------------------------- */
@@ -88,7 +88,7 @@ parse(struct guts_ingest *g)
 	guts_cursor_init(&c, guts_slice(all.p + 8, all.n - 32 - 8));
 	for (;;) {
 		uint8_t type = guts_cursor_u8(&c);
-		struct simrepo_object o = { .type = (enum guts_object_type)type };
+		struct simrepo_object o = {.type = (enum guts_object_type)type};
 
 		if (type == 0)
 			break;
@@ -127,8 +127,9 @@ simpack_ingest_free(struct guts_ingest *g)
 }
 
 int
-simpack_ingest_open(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_ingest_spec *spec,
-    const struct guts_ingest_events *ev, void *owner, struct guts_ingest **out)
+simpack_ingest_open(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
+		    const struct guts_ingest_spec *spec, const struct guts_ingest_events *ev,
+		    void *owner, struct guts_ingest **out)
 {
 	struct simrepo *r = simrepo_of(base);
 
@@ -156,7 +157,8 @@ simpack_ingest_open(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
 static void
 told(struct guts_ingest *g, int err, const char *detail)
 {
-	struct guts_ingest_result res = { .pack_bytes = g->bytes.len, .objects = g->n, .detail = detail };
+	struct guts_ingest_result res = {
+		.pack_bytes = g->bytes.len, .objects = g->n, .detail = detail};
 
 	g->told = true;
 	g->ev->verified(g->owner, err, &res);
@@ -199,7 +201,8 @@ simpack_ingest_write(struct guts_ingest *g, struct guts_slice bytes)
 	if (n < bytes.n)
 		g->full = true;
 	if (!g->event)
-		g->event = sim_event_add(s, g->r->p->index, s->now + GUTS_MS_NS, SIM_DISK, fire_digest, g, NULL);
+		g->event = sim_event_add(s, g->r->p->index, s->now + GUTS_MS_NS, SIM_DISK,
+					 fire_digest, g, NULL);
 	return n;
 }
 
@@ -282,8 +285,10 @@ simpack_ingest_end(struct guts_ingest *g)
 		return;
 	if (g->event)
 		sim_event_cancel(s, g->event);
-	g->event = sim_event_add(s, g->r->p->index,
-	    s->now + sim_between(&g->r->p->fate, s->c.job_min_ns, s->c.job_max_ns), SIM_DISK, fire_verify, g, NULL);
+	g->event = sim_event_add(
+		s, g->r->p->index,
+		s->now + sim_between(&g->r->p->fate, s->c.job_min_ns, s->c.job_max_ns), SIM_DISK,
+		fire_verify, g, NULL);
 }
 
 void
@@ -309,7 +314,8 @@ simpack_ingest_abort(struct guts_ingest *g)
 	simpack_ingest_free(g);
 }
 
-/* --- sending out --------------------------------------------------------------------------------- */
+/* --- sending out ---------------------------------------------------------------------------------
+ */
 
 void
 simpack_free(struct guts_packer *p)
@@ -322,7 +328,8 @@ simpack_free(struct guts_packer *p)
 	free(p);
 }
 
-/* Walk from the given ids over what the repository holds and is not marked yet; newest first in *out. */
+/* Walk from the given ids over what the repository holds and is not marked yet; newest first in
+ * *out. */
 static bool
 walk(struct simrepo *r, struct repo *repo, const struct guts_oid *v, size_t n, struct guts_buf *out)
 {
@@ -379,7 +386,8 @@ static void
 send_later(struct guts_packer *p, uint64_t at)
 {
 	if (!p->event && !p->paused && !p->ended)
-		p->event = sim_event_add(p->r->p->s, p->r->p->index, at, SIM_DISK, fire_send, p, NULL);
+		p->event =
+			sim_event_add(p->r->p->s, p->r->p->index, at, SIM_DISK, fire_send, p, NULL);
 }
 
 static void
@@ -413,9 +421,10 @@ fire_send(struct sim *s, struct sim_event *ev)
 }
 
 int
-simpack_open(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *wants, size_t nwants,
-    const struct guts_oid *haves, size_t nhaves, const struct guts_packer_events *ev, void *owner,
-    struct guts_packer **out)
+simpack_open(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
+	     const struct guts_oid *wants, size_t nwants, const struct guts_oid *haves,
+	     size_t nhaves, const struct guts_packer_events *ev, void *owner,
+	     struct guts_packer **out)
 {
 	struct simrepo *r = simrepo_of(base);
 	struct sim *s = r->p->s;

@@ -179,8 +179,7 @@ op_apply(struct op *op)
 			sim_note_bytes(s, guts_oid_slice(&op->g->v[i].oid));
 		}
 		return 0;
-	default:
-		return repo ? project(repo, op) : GUTS_ENOTFOUND;
+	default: return repo ? project(repo, op) : GUTS_ENOTFOUND;
 	}
 }
 
@@ -209,7 +208,8 @@ simrepo_op(struct simrepo *r, enum op_kind kind, const uint8_t id[GUTS_REPOID_SI
 	memcpy(op->id, id, sizeof op->id);
 	DL_APPEND(r->ops, op);
 	r->nops++;
-	sim_event_add(r->p->s, r->p->index, sim_disk_time(r->p), SIM_DISK, fire_op, op, NULL)->length = (uint32_t)kind;
+	sim_event_add(r->p->s, r->p->index, sim_disk_time(r->p), SIM_DISK, fire_op, op, NULL)
+		->length = (uint32_t)kind;
 	return op;
 }
 
@@ -221,7 +221,7 @@ text_of(struct guts_slice s)
 
 static void
 repos_create(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], enum guts_object_format f,
-    struct guts_slice head_ref, void (*done)(void *owner, int err), void *owner)
+	     struct guts_slice head_ref, void (*done)(void *owner, int err), void *owner)
 {
 	struct op *op = simrepo_op(simrepo_of(base), OP_CREATE, id);
 
@@ -232,8 +232,8 @@ repos_create(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], enum g
 }
 
 static void
-repos_remove(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], void (*done)(void *owner, int err),
-    void *owner)
+repos_remove(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
+	     void (*done)(void *owner, int err), void *owner)
 {
 	struct op *op = simrepo_op(simrepo_of(base), OP_REMOVE, id);
 
@@ -242,8 +242,9 @@ repos_remove(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], void (
 }
 
 static void
-repos_project(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_ref_update *v, size_t n,
-    bool exact, struct guts_slice head_ref, void (*done)(void *owner, int err), void *owner)
+repos_project(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
+	      const struct guts_ref_update *v, size_t n, bool exact, struct guts_slice head_ref,
+	      void (*done)(void *owner, int err), void *owner)
 {
 	struct op *op = simrepo_op(simrepo_of(base), OP_PROJECT, id);
 
@@ -280,7 +281,8 @@ fire_ask(struct sim *s, struct sim_event *ev)
 }
 
 static struct ask *
-ask_new(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], void (*answer)(struct ask *a), void *owner)
+ask_new(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], void (*answer)(struct ask *a),
+	void *owner)
 {
 	struct simrepo *r = simrepo_of(base);
 	struct sim *s = r->p->s;
@@ -291,8 +293,9 @@ ask_new(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], void (*answ
 	a->answer = answer;
 	a->owner = owner;
 	DL_APPEND(r->asks, a);
-	sim_event_add(s, r->p->index, s->now + sim_between(&r->p->fate, s->c.job_min_ns, s->c.job_max_ns), SIM_DISK,
-	    fire_ask, a, NULL);
+	sim_event_add(s, r->p->index,
+		      s->now + sim_between(&r->p->fate, s->c.job_min_ns, s->c.job_max_ns), SIM_DISK,
+		      fire_ask, a, NULL);
 	return a;
 }
 
@@ -318,7 +321,7 @@ answer_refs(struct ask *a)
 	}
 	v = guts_calloc(HASH_COUNT(repo->refs) + 1, sizeof *v);
 	for (ref = repo->refs; ref; ref = ref->hh.next)
-		v[n++] = (struct guts_ref_row){ ref->name, ref->oid };
+		v[n++] = (struct guts_ref_row){ref->name, ref->oid};
 	qsort(v, n, sizeof *v, by_name);
 	a->done.refs(a->owner, 0, v, n);
 	free(v);
@@ -326,7 +329,7 @@ answer_refs(struct ask *a)
 
 static void
 repos_refs(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
-    void (*done)(void *owner, int err, const struct guts_ref_row *v, size_t n), void *owner)
+	   void (*done)(void *owner, int err, const struct guts_ref_row *v, size_t n), void *owner)
 {
 	ask_new(base, id, answer_refs, owner)->done.refs = done;
 }
@@ -373,14 +376,17 @@ answer_query(struct ask *a)
 		struct object *o = simrepo_object_find(repo, &q->oid);
 
 		q->type = o ? o->o.type : GUTS_OBJ_NONE;
-		q->is_ancestor = o && !guts_oid_is_none(&q->ancestor) && reaches(a->r, repo, o, &q->ancestor);
+		q->is_ancestor = o && !guts_oid_is_none(&q->ancestor) &&
+				 reaches(a->r, repo, o, &q->ancestor);
 	}
 	a->done.query(a->owner, 0, a->v, a->n);
 }
 
 static void
-repos_query(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_object_query *v, size_t n,
-    void (*done)(void *owner, int err, const struct guts_object_query *v, size_t n), void *owner)
+repos_query(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
+	    const struct guts_object_query *v, size_t n,
+	    void (*done)(void *owner, int err, const struct guts_object_query *v, size_t n),
+	    void *owner)
 {
 	struct ask *a = ask_new(base, id, answer_query, owner);
 
@@ -403,7 +409,7 @@ answer_size(struct ask *a)
 
 static void
 repos_size(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
-    void (*done)(void *owner, int err, uint64_t bytes), void *owner)
+	   void (*done)(void *owner, int err, uint64_t bytes), void *owner)
 {
 	ask_new(base, id, answer_size, owner)->done.size = done;
 }
@@ -469,7 +475,8 @@ simrepo_free(struct guts_repos *base)
 	free(r);
 }
 
-/* --- for scenarios ------------------------------------------------------------------------------ */
+/* --- for scenarios ------------------------------------------------------------------------------
+ */
 
 bool
 simrepo_has(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *oid)
@@ -488,7 +495,8 @@ simrepo_count(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE])
 }
 
 bool
-simrepo_ref(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], const char *name, struct guts_oid *out)
+simrepo_ref(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], const char *name,
+	    struct guts_oid *out)
 {
 	struct repo *repo = simrepo_find(simrepo_of(base), id);
 	struct ref *ref = NULL;

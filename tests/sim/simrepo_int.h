@@ -1,4 +1,5 @@
-/* tests/sim/simrepo_int.h - what simrepo.c (repositories, refs, questions) and simpack.c (packs in and out) share. */
+/* tests/sim/simrepo_int.h - what simrepo.c (repositories, refs, questions) and simpack.c (packs in
+ * and out) share. */
 #ifndef GUTS_TESTS_SIMREPO_INT_H
 #define GUTS_TESTS_SIMREPO_INT_H
 
@@ -8,7 +9,7 @@
 
 struct object {
 	struct simrepo_object o;
-	uint64_t mark; /* == simrepo.mark: seen by the walk under way */
+	uint64_t mark;       /* == simrepo.mark: seen by the walk under way */
 	struct object *next; /* of the walk */
 	UT_hash_handle hh;
 };
@@ -37,10 +38,10 @@ struct guts_ingest {
 	uint64_t pack_max, progress_ns;
 	struct guts_buf bytes;
 	bool no_pack, full, ended, told;
-	struct sim_event *event;    /* digesting or verifying */
-	struct simrepo_object *v;   /* verified objects */
+	struct sim_event *event;  /* digesting or verifying */
+	struct simrepo_object *v; /* verified objects */
 	size_t n;
-	bool accepting;             /* an op owns it */
+	bool accepting; /* an op owns it */
 	struct guts_ingest *prev, *next;
 };
 
@@ -103,15 +104,17 @@ struct object *simrepo_object_find(struct repo *repo, const struct guts_oid *oid
 struct op *simrepo_op(struct simrepo *r, enum op_kind kind, const uint8_t id[GUTS_REPOID_SIZE]);
 
 /* --- simpack.c --- */
-int simpack_ingest_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_ingest_spec *spec,
-    const struct guts_ingest_events *ev, void *owner, struct guts_ingest **out);
+int simpack_ingest_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE],
+			const struct guts_ingest_spec *spec, const struct guts_ingest_events *ev,
+			void *owner, struct guts_ingest **out);
 size_t simpack_ingest_write(struct guts_ingest *g, struct guts_slice bytes);
 void simpack_ingest_end(struct guts_ingest *g);
 void simpack_ingest_accept(struct guts_ingest *g);
 void simpack_ingest_abort(struct guts_ingest *g);
-int simpack_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *wants, size_t nwants,
-    const struct guts_oid *haves, size_t nhaves, const struct guts_packer_events *ev, void *owner,
-    struct guts_packer **out);
+int
+simpack_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *wants,
+	     size_t nwants, const struct guts_oid *haves, size_t nhaves,
+	     const struct guts_packer_events *ev, void *owner, struct guts_packer **out);
 void simpack_pause(struct guts_packer *p, bool pause);
 void simpack_close(struct guts_packer *p);
 void simpack_ingest_free(struct guts_ingest *g);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define WAITING_MAX 4096
+#define WAITING_MAX    4096
 #define FACT_ARENA_MAX (1u << 20)
 
 struct row {
@@ -154,7 +154,7 @@ apply(struct simstore *st, const struct guts_batch *b)
 	struct sim *s = st->p->s;
 
 	for (size_t pos = 0; guts_batch_next(b, &pos, &item);) {
-		uint8_t head[2] = { (uint8_t)item.op, (uint8_t)item.t };
+		uint8_t head[2] = {(uint8_t)item.op, (uint8_t)item.t};
 		struct table *t = &st->table[item.t];
 
 		sim_note_bytes(s, guts_slice(head, sizeof head));
@@ -202,7 +202,8 @@ fire_commit(struct sim *s, struct sim_event *ev)
 
 static int
 store_commit(struct guts_store *s, struct guts_batch *b,
-    void (*done)(void *owner, int err, uint64_t first_fact, uint64_t last_fact), void *owner)
+	     void (*done)(void *owner, int err, uint64_t first_fact, uint64_t last_fact),
+	     void *owner)
 {
 	struct simstore *st = simstore_of(s);
 
@@ -218,8 +219,8 @@ store_commit(struct guts_store *s, struct guts_batch *b,
 	c->owner = owner;
 	DL_APPEND(st->waiting, c);
 	st->nwaiting++;
-	sim_event_add(st->p->s, st->p->index, sim_disk_time(st->p), SIM_DISK, fire_commit, c, NULL)->length =
-	    (uint32_t)guts_batch_count(b);
+	sim_event_add(st->p->s, st->p->index, sim_disk_time(st->p), SIM_DISK, fire_commit, c, NULL)
+		->length = (uint32_t)guts_batch_count(b);
 	return 0;
 }
 
@@ -227,7 +228,8 @@ void
 simstore_end(struct guts_store *s, bool crash)
 {
 	struct simstore *st = simstore_of(s);
-	uint64_t kept = crash ? guts_rng_below(&st->p->fate, st->nwaiting + UINT64_C(1)) : UINT64_MAX;
+	uint64_t kept =
+		crash ? guts_rng_below(&st->p->fate, st->nwaiting + UINT64_C(1)) : UINT64_MAX;
 
 	while (st->waiting) {
 		if (kept && !guts_batch_failed(st->waiting->b) && !st->p->disk_error) {
@@ -252,8 +254,9 @@ store_get(struct guts_store *s, enum guts_table t, struct guts_slice key, struct
 }
 
 static int
-store_scan(struct guts_store *s, enum guts_table t, struct guts_slice prefix, struct guts_slice after,
-    bool (*row)(void *owner, struct guts_slice key, struct guts_slice value), void *owner)
+store_scan(struct guts_store *s, enum guts_table t, struct guts_slice prefix,
+	   struct guts_slice after,
+	   bool (*row)(void *owner, struct guts_slice key, struct guts_slice value), void *owner)
 {
 	struct table *tab = &simstore_of(s)->table[t];
 	size_t i = find(tab, guts_slice_cmp(after, prefix) > 0 ? after : prefix);
@@ -269,7 +272,7 @@ store_scan(struct guts_store *s, enum guts_table t, struct guts_slice prefix, st
 
 static int
 store_facts(struct guts_store *s, uint64_t after_id, size_t max,
-    bool (*row)(void *owner, const struct guts_fact *f), void *owner)
+	    bool (*row)(void *owner, const struct guts_fact *f), void *owner)
 {
 	struct simstore *st = simstore_of(s);
 
@@ -302,7 +305,8 @@ store_fact_range(struct guts_store *s, uint64_t *oldest, uint64_t *newest)
 struct guts_store *
 simstore_new(struct sim_place *p)
 {
-	static const struct guts_store_ops ops = { store_commit, store_get, store_scan, store_facts, store_fact_range };
+	static const struct guts_store_ops ops = {store_commit, store_get, store_scan, store_facts,
+						  store_fact_range};
 	struct simstore *st = guts_alloc(sizeof *st);
 
 	st->store.ops = &ops;

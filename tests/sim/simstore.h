@@ -11,7 +11,8 @@
 struct guts_store *simstore_new(struct sim_place *p);
 void simstore_free(struct guts_store *st);
 
-/* The program ended: all commits under way happen, or (crash) a random first part of them; the rest is dropped. */
+/* The program ended: all commits under way happen, or (crash) a random first part of them; the rest
+ * is dropped. */
 void simstore_end(struct guts_store *st, bool crash);
 
 #endif

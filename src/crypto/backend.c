@@ -9,28 +9,37 @@
 
 #ifdef HAVE_LIBCRYPTO
 
+#include <pthread.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 static EVP_MD *sha256;
 static EVP_CIPHER *chacha20_poly1305;
+
+static void
+fetch(void)
+{
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	chacha20_poly1305 = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
+}
 
 int
 guts_crypto_backend_init(void)
 {
-	if (sha256 == NULL)
-		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	if (chacha20_poly1305 == NULL)
-		chacha20_poly1305 = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
+	pthread_once(&once, fetch);
 	return sha256 && chacha20_poly1305 ? GUTS_OK : GUTS_EINTERNAL;
 }
 
 const EVP_MD *
 guts_crypto_evp_sha256(void)
 {
+	pthread_once(&once, fetch);
 	return sha256;
 }
 
 const EVP_CIPHER *
 guts_crypto_evp_chacha20_poly1305(void)
 {
+	pthread_once(&once, fetch);
 	return chacha20_poly1305;
 }
 

@@ -8,7 +8,7 @@ int guts_crypto_backend_init(void);
 #ifdef HAVE_LIBCRYPTO
 #include <openssl/evp.h>
 
-/* NULL before guts_crypto_backend_init. */
+/* Lent until the process ends; NULL if libcrypto does not have it. */
 const EVP_MD *guts_crypto_evp_sha256(void);
 const EVP_CIPHER *guts_crypto_evp_chacha20_poly1305(void);
 #endif

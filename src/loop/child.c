@@ -21,7 +21,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-/* --- the supervisor ----------------------------------------------------------- */
+/* --- the supervisor ------------------------------------------------------- */
 
 struct guts_children *
 guts_children_new(struct guts_uvenv *u, const struct guts_children_options *opt)
@@ -102,7 +102,7 @@ guts_children_count(struct guts_children *s, unsigned *running, unsigned *waitin
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* --- a child ------------------------------------------------------------------- */
+/* --- a child -------------------------------------------------------------- */
 
 static char **
 copy_list(const char *const *v)
@@ -158,7 +158,7 @@ guts_child_free(struct guts_child *c)
 	free(c);
 }
 
-/* --- slots ----------------------------------------------------------------------- */
+/* --- slots ---------------------------------------------------------------- */
 
 static unsigned
 count_key(struct guts_children *s, uint64_t key, bool waiting)
@@ -242,7 +242,7 @@ guts_child_slot_release(struct guts_child *c)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* --- start, kill, reap ----------------------------------------------------------- */
+/* --- start, kill, reap ---------------------------------------------------- */
 
 int
 guts_child_spawn(struct guts_child *c, const int fd[3])

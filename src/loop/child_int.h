@@ -83,7 +83,7 @@ void guts_child_reap(struct guts_child *c);
 /* Keep the last bytes of its standard error. */
 void guts_child_keep_text(struct guts_child *c, const uint8_t *p, size_t n);
 
-/* --- childloop.c --- */
+/* --- childloop.c ---------------------------------------------------------- */
 /* Start the children of the loop that got a slot. */
 void guts_childloop_pump(void *children);
 /* Kill, reap and close without event. */

@@ -21,7 +21,7 @@
 
 static void finish_if_over(struct guts_child *c);
 
-/* --- handles ---------------------------------------------------------------------- */
+/* --- handles -------------------------------------------------------------- */
 
 static void
 on_closed(uv_handle_t *h)
@@ -85,7 +85,7 @@ moved(struct guts_child *c)
 	c->moved_ns = uv_hrtime();
 }
 
-/* --- streams ------------------------------------------------------------------------ */
+/* --- streams -------------------------------------------------------------- */
 
 /* Write what is queued; errors mean that the child wants no more. */
 static void
@@ -210,7 +210,7 @@ on_exit_seen(uv_poll_t *h, int status, int events)
 	see_exit(begin(h));
 }
 
-/* --- life ------------------------------------------------------------------------------ */
+/* --- life ----------------------------------------------------------------- */
 
 /* Everything of it is over: give the slot back, tell, free when the handles are closed. */
 static void

@@ -107,7 +107,7 @@ guts_pipe_on_drop(struct guts_pipe *p, void (*fn)(void *arg), void *arg)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* --- writer ------------------------------------------------------------------ */
+/* --- writer --------------------------------------------------------------- */
 
 ssize_t
 guts_pipe_write(struct guts_pipe *p, struct guts_slice data)
@@ -158,7 +158,7 @@ guts_pipe_end(struct guts_pipe *p, int err)
 	release(p);
 }
 
-/* --- reader ------------------------------------------------------------------ */
+/* --- reader --------------------------------------------------------------- */
 
 /* The contiguous bytes at the front, at most `n`; locked. */
 static ssize_t

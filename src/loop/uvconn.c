@@ -78,7 +78,7 @@ err_of(int status)
 	}
 }
 
-/* --- chunks ---------------------------------------------------------------- */
+/* --- chunks --------------------------------------------------------------- */
 
 static struct guts_uvchunk *
 chunk_new(struct guts_uvenv *u)
@@ -117,8 +117,7 @@ guts_uvconn_free_chunks(struct guts_uvenv *u)
 	u->chunks = NULL;
 }
 
-/* The last chunk may be part of a uv_write under way: that one knows only the bytes it was given.
- */
+/* The last chunk may be part of a uv_write under way: that one knows only what it was given. */
 static void
 queue_add(struct guts_conn *c, struct guts_slice data)
 {
@@ -160,7 +159,7 @@ queue_consume(struct guts_conn *c, size_t n)
 	}
 }
 
-/* --- life ------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 static void on_written(uv_write_t *req, int status);
 static void on_linger_over(struct guts_timer *t, void *owner);
@@ -250,7 +249,7 @@ guts_uvconn_run_deferred(struct guts_uvenv *u)
 	}
 }
 
-/* --- closing ---------------------------------------------------------------- */
+/* --- closing -------------------------------------------------------------- */
 
 static void reading(struct guts_conn *c, bool on);
 
@@ -315,7 +314,7 @@ guts_uvconn_close_all(struct guts_uvenv *u)
 		guts_uvconn_unlisten(&u->env, l);
 }
 
-/* --- reading ---------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 static void
 on_alloc(uv_handle_t *h, size_t wanted, uv_buf_t *buf)
@@ -385,7 +384,7 @@ guts_uvconn_read_pause(struct guts_env *e, struct guts_conn *c, bool pause)
 		reading(c, !pause);
 }
 
-/* --- writing ---------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 static void
 write_start(struct guts_conn *c)
@@ -464,7 +463,7 @@ guts_uvconn_queued(struct guts_env *e, const struct guts_conn *c)
 	return c->queued;
 }
 
-/* --- dialling and accepting --------------------------------------------------- */
+/* --- dialling and accepting ----------------------------------------------- */
 
 static void
 on_connect(uv_connect_t *req, int status)

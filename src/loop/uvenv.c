@@ -77,7 +77,7 @@ env_random(struct guts_env *e, void *p, size_t n)
 	}
 }
 
-/* --- timers ------------------------------------------------------------------ */
+/* --- timers --------------------------------------------------------------- */
 
 static bool
 slot_before(const struct guts_uvtimer_slot *a, const struct guts_uvtimer_slot *b)
@@ -235,7 +235,7 @@ guts_uvenv_timer_clear(struct guts_env *e, struct guts_timer *t)
 		slot_place(u, i, u->heap[u->heap_n]);
 }
 
-/* --- other threads ------------------------------------------------------------- */
+/* --- other threads -------------------------------------------------------- */
 
 static void
 env_post(struct guts_env *e, void (*fn)(void *arg), void *arg)
@@ -292,7 +292,7 @@ env_submit(struct guts_env *e, struct guts_job *j)
 	guts_workers_submit(uvenv_of(e)->workers, j);
 }
 
-/* --- names --------------------------------------------------------------------- */
+/* --- names ---------------------------------------------------------------- */
 
 struct resolve {
 	uv_getaddrinfo_t req;
@@ -378,7 +378,7 @@ env_resolve(struct guts_env *e, const char *host, uint16_t port, int family,
 		env_post(e, resolve_failed, r);
 }
 
-/* --- make, run, free ----------------------------------------------------------- */
+/* --- make, run, free ------------------------------------------------------ */
 
 static const struct guts_env_ops ops = {
 	.now = env_now,

@@ -59,12 +59,12 @@ struct guts_uvenv {
 	void *signal_owner;
 };
 
-/* --- uvenv.c --- */
+/* --- uvenv.c -------------------------------------------------------------- */
 void guts_uvenv_timer_set(struct guts_env *e, struct guts_timer *t, uint64_t at_ns);
 void guts_uvenv_timer_clear(struct guts_env *e, struct guts_timer *t);
 void guts_uvenv_again(struct guts_uvenv *u); /* see that the idle callback runs in the next turn */
 
-/* --- uvconn.c --- */
+/* --- uvconn.c ------------------------------------------------------------- */
 int guts_uvconn_listen(struct guts_env *e, const struct sockaddr *at,
 		       const struct guts_listener_events *ev, void *owner,
 		       struct guts_listener **out, struct sockaddr_storage *bound);
@@ -82,7 +82,7 @@ void guts_uvconn_run_deferred(struct guts_uvenv *u);
 void guts_uvconn_close_all(struct guts_uvenv *u);
 void guts_uvconn_free_chunks(struct guts_uvenv *u);
 
-/* --- uvjob.c --- */
+/* --- uvjob.c -------------------------------------------------------------- */
 /* Start `n` threads; `wake(arg)` is called on a worker when the first finished job waits. */
 int guts_workers_new(unsigned n, void (*wake)(void *arg), void *arg, struct guts_workers **out);
 void guts_workers_submit(struct guts_workers *w, struct guts_job *j);

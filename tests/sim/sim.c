@@ -17,7 +17,7 @@ static const char *const kind_name[SIM_KINDS] = {
 	"scenario", "timer", "post",   "job run", "job done", "resolved", "wire", "deliver",
 	"ack",      "dial",  "linger", "disk",    "fact",     "start",    "stop", "crash"};
 
-/* --- the heap --------------------------------------------------------------------- */
+/* --- the heap ------------------------------------------------------------- */
 
 static inline bool
 before(const struct sim_slot *a, const struct sim_slot *b)
@@ -78,7 +78,7 @@ heap_remove(struct sim *s, struct sim_event *ev)
 		place_slot(s, i, s->heap[s->n]);
 }
 
-/* --- events ------------------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------- */
 
 static struct sim_event *
 event_new(struct sim *s)
@@ -151,7 +151,7 @@ events_drop(struct sim *s, struct sim_place *p)
 	}
 }
 
-/* --- digest and trace ----------------------------------------------------------------- */
+/* --- digest and trace ----------------------------------------------------- */
 
 static void
 put_be(uint8_t *p, size_t n, uint64_t v)
@@ -244,7 +244,7 @@ sim_events(const struct sim *s)
 	return s->events;
 }
 
-/* --- time and chance --------------------------------------------------------------------- */
+/* --- time and chance ------------------------------------------------------ */
 
 uint64_t
 sim_between(struct guts_rng *r, uint64_t lo, uint64_t hi)
@@ -320,7 +320,7 @@ sim_at(struct sim *s, uint64_t at_ns, void (*fn)(void *arg), void *arg)
 	sim_event_add(s, NOBODY, at_ns, SIM_SCENARIO, fire_call, arg, NULL)->call = fn;
 }
 
-/* --- the environment table ------------------------------------------------------------------ */
+/* --- the environment table ------------------------------------------------ */
 
 static uint64_t
 env_now(struct guts_env *e)
@@ -490,7 +490,7 @@ static const struct guts_env_ops ops = {
 	.post = env_post,
 };
 
-/* --- places ----------------------------------------------------------------------------------- */
+/* --- places --------------------------------------------------------------- */
 
 void
 sim_start(struct sim *s, unsigned place, const struct sim_program *program, void *arg)
@@ -583,8 +583,7 @@ sim_repos(struct sim *s, unsigned place)
 	return s->place[place].repos;
 }
 
-/* --- faults --------------------------------------------------------------------------------------
- */
+/* --- faults --------------------------------------------------------------- */
 
 void
 sim_partition(struct sim *s, const unsigned *v)

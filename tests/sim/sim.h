@@ -59,7 +59,7 @@ struct sim *sim_new(const struct sim_config *c);
 /* Crashes what still runs, frees all. */
 void sim_free(struct sim *s);
 
-/* --- places ------------------------------------------------------------------- */
+/* --- places --------------------------------------------------------------- */
 
 /* Run a program (later: again, after sim_stop or sim_crash). */
 void sim_start(struct sim *s, unsigned place, const struct sim_program *p, void *arg);
@@ -79,7 +79,7 @@ struct guts_env *sim_env(struct sim *s, unsigned place);
 struct guts_store *sim_store(struct sim *s, unsigned place);
 struct guts_repos *sim_repos(struct sim *s, unsigned place);
 
-/* --- faults --------------------------------------------------------------------- */
+/* --- faults --------------------------------------------------------------- */
 
 /* Places in different groups (v[i] = group of place i) cannot reach each other. */
 void sim_partition(struct sim *s, const unsigned *v);
@@ -102,7 +102,7 @@ void sim_set_wall_skew(struct sim *s, unsigned place, int64_t skew_ns);
 /* Every commit of the place's store fails with this error from now on (0 = works). */
 void sim_set_disk_error(struct sim *s, unsigned place, int err);
 
-/* --- time ------------------------------------------------------------------------ */
+/* --- time ----------------------------------------------------------------- */
 
 uint64_t sim_now(const struct sim *s);
 
@@ -119,7 +119,7 @@ void sim_at(struct sim *s, uint64_t at_ns, void (*fn)(void *arg), void *arg);
 /* The stream of chance for the scenario. */
 struct guts_rng *sim_rng(struct sim *s);
 
-/* --- what happened ------------------------------------------------------------------ */
+/* --- what happened -------------------------------------------------------- */
 
 /* Write a fact of the program or scenario into the digest. */
 void sim_audit(struct sim *s, unsigned place, const char *what, struct guts_slice bytes);

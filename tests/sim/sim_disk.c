@@ -38,7 +38,7 @@ begin(uint64_t seed)
 	return s;
 }
 
-/* --- the store ------------------------------------------------------------------------- */
+/* --- the store ------------------------------------------------------------ */
 
 struct commits {
 	unsigned done, failed;
@@ -256,7 +256,7 @@ test_store_stop_keeps_all(void **state)
 	sim_free(s);
 }
 
-/* --- repositories ------------------------------------------------------------------------- */
+/* --- repositories --------------------------------------------------------- */
 
 static const uint8_t repo_id[GUTS_REPOID_SIZE] = { 1, 2, 3 };
 

@@ -114,7 +114,7 @@ uint64_t sim_disk_time(struct sim_place *p);
 void sim_note(struct sim *s, uint32_t place, enum sim_kind kind, uint32_t length);
 void sim_note_bytes(struct sim *s, struct guts_slice bytes);
 
-/* --- simnet.c --- */
+/* --- simnet.c ------------------------------------------------------------- */
 int
 simnet_listen(struct guts_env *e, const struct sockaddr *at, const struct guts_listener_events *ev,
 	      void *owner, struct guts_listener **out, struct sockaddr_storage *bound);

@@ -23,7 +23,7 @@
 #define S GUTS_SECOND_NS
 #define MS GUTS_MS_NS
 
-/* --- the program ----------------------------------------------------------------------- */
+/* --- the program ---------------------------------------------------------- */
 
 struct setting {
 	struct sim *s;
@@ -239,7 +239,7 @@ node(struct sim *s, unsigned place)
 	return sim_owner(s, place);
 }
 
-/* --- the digest ------------------------------------------------------------------------------ */
+/* --- the digest ----------------------------------------------------------- */
 
 static void
 storm(uint64_t seed, char hex[2 * SIM_DIGEST_SIZE + 1], uint64_t *pongs)
@@ -290,7 +290,7 @@ test_same_seed_same_digest(void **state)
 	assert_string_equal(a, DIGEST_OF_SEED_7);
 }
 
-/* --- faults --------------------------------------------------------------------------------------- */
+/* --- faults --------------------------------------------------------------- */
 
 static void
 test_partition_and_heal(void **state)
@@ -402,7 +402,7 @@ test_crash_of_the_power(void **state)
 	assert_true(found_out > 0 && never > 0);
 }
 
-/* --- a stream of many bytes ---------------------------------------------------------------------------- */
+/* --- a stream of many bytes ----------------------------------------------- */
 
 #define STREAM_BYTES (3u << 20)
 
@@ -635,7 +635,7 @@ test_dialling_in_vain(void **state)
 	sim_free(s);
 }
 
-/* --- timers, jobs, names --------------------------------------------------------------------------------- */
+/* --- timers, jobs, names -------------------------------------------------- */
 
 struct marks {
 	char text[64];
@@ -746,7 +746,7 @@ test_timers_jobs_names(void **state)
 	sim_free(s);
 }
 
-/* --- speed -------------------------------------------------------------------------------------------------- */
+/* --- speed ---------------------------------------------------------------- */
 
 static void
 test_speed(void **state)

@@ -84,7 +84,7 @@ struct guts_listener {
 static void pump(struct guts_conn *c);
 static void deliver(struct guts_conn *c);
 
-/* --- reach, time --------------------------------------------------------------------- */
+/* --- reach, time ---------------------------------------------------------- */
 
 static bool
 reaches(const struct sim_place *a, const struct sim_place *b)
@@ -104,7 +104,7 @@ latency(const struct guts_conn *c)
 	return sim_between(&p->fate, p->s->c.latency_min_ns, p->s->c.latency_max_ns);
 }
 
-/* --- pieces ---------------------------------------------------------------------------- */
+/* --- pieces --------------------------------------------------------------- */
 
 static struct piece *
 piece_new(enum what what, const uint8_t *p, size_t n)
@@ -145,7 +145,7 @@ free_pieces(struct piece **head)
 		free(shift(head));
 }
 
-/* --- life -------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 static void
 cancel(struct sim *s, struct sim_event **ev)
@@ -230,7 +230,7 @@ over(struct guts_conn *c, int err)
 		ev->closed(owner, c, err);
 }
 
-/* --- the wire ------------------------------------------------------------------------------ */
+/* --- the wire ------------------------------------------------------------- */
 
 static void fire_wire(struct sim *s, struct sim_event *ev);
 
@@ -342,7 +342,7 @@ fire_wire(struct sim *s, struct sim_event *ev)
 	release(c);
 }
 
-/* --- reading ---------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 static void
 fire_ack(struct sim *s, struct sim_event *ev)
@@ -441,8 +441,7 @@ simnet_read_pause(struct guts_env *e, struct guts_conn *c, bool pause)
 		deliver_later(c, 0);
 }
 
-/* --- writing ------------------------------------------------------------------------------------
- */
+/* --- writing -------------------------------------------------------------- */
 
 /* Put on the wire what the window allows. */
 static void

@@ -15,7 +15,7 @@
 #define OPEN_MAX    64
 #define PROGRESS_NS (100 * GUTS_MS_NS)
 
-/* --- the form --------------------------------------------------------------------------- */
+/* --- the form ------------------------------------------------------------- */
 
 static void
 write_object(struct guts_buf *out, const struct simrepo_object *o)
@@ -111,7 +111,7 @@ parse(struct guts_ingest *g)
 	return guts_cursor_done(&c) ? 0 : GUTS_EPROTO;
 }
 
-/* --- taking in ------------------------------------------------------------------------------ */
+/* --- taking in ------------------------------------------------------------ */
 
 void
 simpack_ingest_free(struct guts_ingest *g)
@@ -314,8 +314,7 @@ simpack_ingest_abort(struct guts_ingest *g)
 	simpack_ingest_free(g);
 }
 
-/* --- sending out ---------------------------------------------------------------------------------
- */
+/* --- sending out ---------------------------------------------------------- */
 
 void
 simpack_free(struct guts_packer *p)

@@ -23,7 +23,7 @@ struct ask {
 	struct ask *prev, *next;
 };
 
-/* --- repositories -------------------------------------------------------------------- */
+/* --- repositories --------------------------------------------------------- */
 
 struct repo *
 simrepo_find(struct simrepo *r, const uint8_t id[GUTS_REPOID_SIZE])
@@ -108,7 +108,7 @@ set_ref(struct repo *repo, const char *name, const struct guts_oid *oid)
 	ref->oid = *oid;
 }
 
-/* --- changes ---------------------------------------------------------------------------- */
+/* --- changes -------------------------------------------------------------- */
 
 static void
 op_free(struct op *op)
@@ -260,7 +260,7 @@ repos_project(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
 	op->owner = owner;
 }
 
-/* --- questions ----------------------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------ */
 
 static void
 ask_free(struct ask *a)
@@ -414,7 +414,7 @@ repos_size(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
 	ask_new(base, id, answer_size, owner)->done.size = done;
 }
 
-/* --- make, crash, free ------------------------------------------------------------------------ */
+/* --- make, crash, free ---------------------------------------------------- */
 
 struct guts_repos *
 simrepo_new(struct sim_place *p)
@@ -475,8 +475,7 @@ simrepo_free(struct guts_repos *base)
 	free(r);
 }
 
-/* --- for scenarios ------------------------------------------------------------------------------
- */
+/* --- for scenarios -------------------------------------------------------- */
 
 bool
 simrepo_has(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *oid)

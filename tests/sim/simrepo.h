@@ -30,7 +30,7 @@ void simrepo_free(struct guts_repos *r);
  * is dropped. */
 void simrepo_end(struct guts_repos *r, bool crash);
 
-/* --- for scenarios ------------------------------------------------------------- */
+/* --- for scenarios -------------------------------------------------------- */
 
 /* Id of an object: first 20 bytes of the SHA-256 of type, parents and `salt`. */
 void simrepo_id(struct simrepo_object *o, uint64_t salt);

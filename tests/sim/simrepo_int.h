@@ -103,7 +103,7 @@ struct object *simrepo_object_find(struct repo *repo, const struct guts_oid *oid
 /* Begin a change; it ends with op_apply and its callback. */
 struct op *simrepo_op(struct simrepo *r, enum op_kind kind, const uint8_t id[GUTS_REPOID_SIZE]);
 
-/* --- simpack.c --- */
+/* --- simpack.c ------------------------------------------------------------ */
 int simpack_ingest_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE],
 			const struct guts_ingest_spec *spec, const struct guts_ingest_events *ev,
 			void *owner, struct guts_ingest **out);

@@ -49,7 +49,7 @@ simstore_of(struct guts_store *s)
 	return (struct simstore *)(void *)s;
 }
 
-/* --- rows ------------------------------------------------------------------------- */
+/* --- rows ----------------------------------------------------------------- */
 
 static struct row *
 row_new(struct guts_slice key, struct guts_slice value)
@@ -135,7 +135,7 @@ table_del_prefix(struct table *t, struct guts_slice prefix)
 	table_remove(t, from, to);
 }
 
-/* --- commits ------------------------------------------------------------------------ */
+/* --- commits -------------------------------------------------------------- */
 
 static void
 fact_add(struct simstore *st, struct guts_slice bytes)
@@ -240,7 +240,7 @@ simstore_end(struct guts_store *s, bool crash)
 	}
 }
 
-/* --- reading --------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 static int
 store_get(struct guts_store *s, enum guts_table t, struct guts_slice key, struct guts_buf *value)
@@ -300,7 +300,7 @@ store_fact_range(struct guts_store *s, uint64_t *oldest, uint64_t *newest)
 	*oldest = *newest ? 1 : 0;
 }
 
-/* --- make and free ------------------------------------------------------------------------ */
+/* --- make and free -------------------------------------------------------- */
 
 struct guts_store *
 simstore_new(struct sim_place *p)

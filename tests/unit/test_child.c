@@ -129,7 +129,7 @@ run_one(struct world *w, struct watched *x, struct guts_child_spec spec)
 	return x;
 }
 
-/* --- on the loop ------------------------------------------------------------------------ */
+/* --- on the loop ---------------------------------------------------------- */
 
 static void
 test_output_and_environment(void **state)
@@ -415,7 +415,7 @@ test_paused_for_too_long(void **state)
 	guts_buf_deinit(&x.out);
 }
 
-/* --- slots -------------------------------------------------------------------------------- */
+/* --- slots ---------------------------------------------------------------- */
 
 static void
 test_queue_is_bounded_and_fair(void **state)
@@ -476,7 +476,7 @@ test_waiting_has_an_end(void **state)
 		guts_buf_deinit(&x[i].out);
 }
 
-/* --- in a job --------------------------------------------------------------------------------- */
+/* --- in a job ------------------------------------------------------------- */
 
 struct task {
 	struct guts_job job;

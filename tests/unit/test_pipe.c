@@ -112,7 +112,7 @@ test_waits_fire_once(void **state)
 	guts_pipe_drop(p);
 }
 
-/* --- two threads, each sleeping when it must ------------------------------------------- */
+/* --- two threads, each sleeping when it must ------------------------------ */
 
 #define TOTAL (8u << 20)
 

@@ -154,7 +154,7 @@ dial(struct world *w)
 	assert_int_equal(w->a.opened, 0);
 }
 
-/* --- sockets ----------------------------------------------------------------------- */
+/* --- sockets -------------------------------------------------------------- */
 
 static void
 hello_from_both(struct world *w)
@@ -298,7 +298,7 @@ test_last_words_survive(void **state)
 	assert_int_equal(w->b.closed_err, 0);
 }
 
-/* --- back-pressure: b does not read, a's queue grows; then b reads and all of it comes ------ */
+/* --- back-pressure: b does not read, a's queue grows; then b reads and all of it comes  */
 
 #define PUSH_BYTES (12u << 20)
 
@@ -377,7 +377,7 @@ test_broken_connection_is_told_once(void **state)
 	guts_env_timer_clear(w->e, &t);
 }
 
-/* --- timers ------------------------------------------------------------------------------- */
+/* --- timers --------------------------------------------------------------- */
 
 struct clocked {
 	struct guts_timer t;
@@ -481,7 +481,7 @@ test_many_timers_sorted(void **state)
 		assert_int_equal(fired[i], i);
 }
 
-/* --- threads --------------------------------------------------------------------------------- */
+/* --- threads -------------------------------------------------------------- */
 
 #define THREADS 4
 #define POSTS 5000
@@ -614,7 +614,7 @@ test_free_with_work_left(void **state)
 	guts_env_write(w->e, w->a.c, guts_slice_str("lost"));
 }
 
-/* --- names, signals, the rest ------------------------------------------------------------------ */
+/* --- names, signals, the rest --------------------------------------------- */
 
 static struct guts_addrs answer;
 static int answers;

@@ -160,7 +160,6 @@ on_data(void *owner, struct guts_stream *s, struct guts_slice data)
 
 	if (guts_buf_add_slice(&j->in, data) == 0)
 		return data.n;
-	guts_peers_penalize(j->p, &j->id, (unsigned)guts_err_penalty(GUTS_ELIMIT), "identify is too long");
 	job_free(j);
 	guts_stream_reset(s, 0);
 	return data.n;
@@ -183,7 +182,9 @@ on_eof(void *owner, struct guts_stream *s)
 	if (!e)
 		return;
 	if (err) {
-		guts_peers_penalize(p, &id, (unsigned)guts_err_penalty(err), "identify is broken");
+		/* Over a cap of ours is no fault of the peer's. */
+		if (err != GUTS_ELIMIT)
+			guts_peers_penalize(p, &id, (unsigned)guts_err_penalty(err), "identify is broken");
 		return;
 	}
 	peers_wake(p);

@@ -178,7 +178,7 @@ guts_conf_new(void)
 		struct guts_errinfo ei;
 
 		if (o->fallback && guts_conf_set(c, (enum guts_conf_id)i, o->fallback, 0, &ei))
-			assert(!"a default breaks its own rule");
+			abort() /* a default breaks its own rule */;
 	}
 	return c;
 }

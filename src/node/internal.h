@@ -128,6 +128,7 @@ void guts_neighbour_register(struct guts_node *n);
 void guts_neighbour_identified(struct guts_node *n, const struct guts_peerid *peer);
 void guts_neighbour_gone(struct guts_node *n, const struct guts_peerid *peer);
 struct guts_nodepeer *guts_neighbour_find(struct guts_node *n, const struct guts_peerid *peer);
+void guts_neighbours_stop(struct guts_node *n);
 uint64_t guts_neighbour_tick(struct guts_node *n, uint64_t now); /* returns the next deadline */
 /* Tell every neighbour our digest soon. */
 void guts_neighbour_digest_changed(struct guts_node *n);

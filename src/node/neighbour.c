@@ -37,7 +37,7 @@ peer_free(struct guts_nodepeer *p)
 {
 	struct guts_node *n = p->node;
 
-	if (p->is_up)
+	if (p->is_up && n->sync)
 		guts_sync_peer_down(n->sync, &p->id);
 	HASH_DEL(n->nodepeers, p);
 	free(p);
@@ -456,4 +456,16 @@ guts_neighbour_send_gossip(struct guts_node *n, const struct guts_peerid *peer, 
 		return GUTS_ENOTFOUND;
 	send_message(p, &m);
 	return GUTS_OK;
+}
+
+void
+guts_neighbours_stop(struct guts_node *n)
+{
+	struct guts_nodepeer *p, *tmp;
+
+	HASH_ITER (hh, n->nodepeers, p, tmp) {
+		if (p->stream)
+			guts_stream_reset(p->stream, 0);
+		peer_free(p);
+	}
 }

@@ -366,14 +366,16 @@ guts_node_free(struct guts_node *n)
 	guts_command_free(n);
 	guts_env_timer_clear(n->env, &n->tick);
 	guts_env_timer_clear(n->env, &n->snap);
+	guts_jobs_free(n);
+	guts_sync_free(n->sync); /* before the links: its streams are on them */
+	n->sync = NULL;
+	guts_pubsub_free(n);
+	guts_neighbours_stop(n);
 	guts_bootstrap_free(n->bootstrap);
 	guts_peers_free(n->peers);
-	guts_sync_free(n->sync);
-	guts_pubsub_free(n);
 	guts_events_free(n);
 	guts_topics_free(n);
 	guts_policy_free(n);
-	guts_jobs_free(n);
 	guts_snapshot_unref(n->snapshot);
 	pthread_mutex_destroy(&n->snapshot_lock);
 	pthread_mutex_destroy(&n->jobs_lock);

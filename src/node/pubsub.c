@@ -436,6 +436,10 @@ guts_pubsub_free(struct guts_node *n)
 	guts_env_timer_clear(n->env, &n->gossip_timer);
 	guts_gossip_free(ps->gossip);
 	HASH_ITER (hh, ps->peers, p, ptmp) {
+		if (p->in)
+			guts_stream_reset(p->in, 0);
+		if (p->out)
+			guts_stream_reset(p->out, 0);
 		HASH_DEL(ps->peers, p);
 		free(p);
 	}

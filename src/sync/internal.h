@@ -126,6 +126,7 @@ struct guts_names {
 
 struct guts_change;
 struct guts_fetch;
+struct guts_serve;
 
 struct guts_repo {
 	struct guts_sync *sync;
@@ -186,6 +187,7 @@ struct guts_sync {
 	struct guts_fetch *fetches;            /* uthash by number */
 	uint64_t fetch_number;
 	unsigned nfetches, nserves;
+	struct guts_serve *serves;             /* answers under way */
 	struct guts_timer timer;
 	uint8_t inventory[32];
 	uint64_t inventory_count;
@@ -343,6 +345,11 @@ int guts_request_start(struct guts_sync *s, const struct guts_peerid *peer, stru
     const struct guts_request_events *ev, void *owner, struct guts_request **out);
 void guts_request_pause(struct guts_request *q, bool pause);
 void guts_request_cancel(struct guts_request *q);
+
+/* -- serve.c ------------------------------------------------------------------------------ */
+
+/* Reset all answers under way. */
+void guts_serves_free(struct guts_sync *s);
 
 /* -- announce.c -------------------------------------------------------------------------- */
 

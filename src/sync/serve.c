@@ -29,7 +29,7 @@ struct serve_author {
 	bool started;
 };
 
-struct serve {
+struct guts_serve {
 	struct guts_sync *sync;
 	struct guts_peerid peer;
 	struct guts_stream *stream;
@@ -50,10 +50,11 @@ struct serve {
 	struct guts_sha256_ctx sha;
 	bool hashing;
 	uint64_t bytes, limit;
+	struct guts_serve *prev, *next;
 };
 
 static void
-serve_free(struct serve *v)
+serve_free(struct guts_serve *v)
 {
 	struct guts_sync *s = v->sync;
 	uint8_t sum[32];
@@ -81,12 +82,13 @@ serve_free(struct serve *v)
 	GUTS_VEC_FREE(v->votes);
 	GUTS_VEC_FREE(v->authors);
 	guts_buf_deinit(&v->out);
+	DL_DELETE(s->serves, v);
 	s->nserves--;
 	free(v);
 }
 
 static void
-touch(struct serve *v)
+touch(struct guts_serve *v)
 {
 	guts_env_timer_set(v->sync->s.env, &v->timer, guts_env_now(v->sync->s.env) + DEADLINE_NS);
 }
@@ -94,7 +96,7 @@ touch(struct serve *v)
 static void
 on_timer(struct guts_timer *t, void *owner)
 {
-	struct serve *v = owner;
+	struct guts_serve *v = owner;
 
 	(void)t;
 	guts_stream_reset(v->stream, 0);
@@ -102,14 +104,14 @@ on_timer(struct guts_timer *t, void *owner)
 }
 
 static void
-put(struct serve *v, struct guts_msg_response *m)
+put(struct guts_serve *v, struct guts_msg_response *m)
 {
 	m->request_id = v->request_id;
 	guts_msg_response_frame(m, &v->out);
 }
 
 static void
-put_error(struct serve *v, int err, const char *text, uint64_t limit)
+put_error(struct guts_serve *v, int err, const char *text, uint64_t limit)
 {
 	struct guts_msg_response m = { .has_error = true };
 
@@ -125,7 +127,7 @@ put_error(struct serve *v, int err, const char *text, uint64_t limit)
 /* -- inventory -------------------------------------------------------------------------------------- */
 
 static void
-serve_inventory(struct serve *v, const struct guts_msg_get_inventory *q)
+serve_inventory(struct guts_serve *v, const struct guts_msg_get_inventory *q)
 {
 	struct guts_sync *s = v->sync;
 	struct guts_msg_response m = { .has_inventory = true };
@@ -180,7 +182,7 @@ chain_row(void *owner, struct guts_slice key, struct guts_slice value)
 
 /* One head of an author, with the records since and the entries against what the asker has. */
 static void
-add_head(struct serve *v, struct guts_repo *r, const struct guts_author *a, const struct guts_head *h,
+add_head(struct guts_serve *v, struct guts_repo *r, const struct guts_author *a, const struct guts_head *h,
     const struct guts_msg_author_state *known, uint64_t since)
 {
 	struct serve_author out = { .id = a->id, .tree = guts_reftree_ref(h->tree) };
@@ -211,7 +213,7 @@ known_of(const struct guts_msg_get_refs *q, const struct guts_peerid *id)
 }
 
 static void
-serve_refs(struct serve *v, struct guts_repo *r, const struct guts_msg_get_refs *q)
+serve_refs(struct guts_serve *v, struct guts_repo *r, const struct guts_msg_get_refs *q)
 {
 	for (size_t i = q->identity_known; i < r->chain.n; i++) {
 		GUTS_VEC_PUSH(v->identities, guts_bytes_dup(guts_bytes_slice(r->chain.v[i].envelope)));
@@ -250,7 +252,7 @@ add_entry(void *owner, const struct guts_refentry *e)
 
 /* The entries to send: changes since the base, or all. */
 static void
-start_author(struct serve *v, struct serve_author *a)
+start_author(struct guts_serve *v, struct serve_author *a)
 {
 	if (!a->base || guts_reftree_diff(a->base, a->tree, add_entry, a)) {
 		guts_reftree_unref(a->base);
@@ -263,7 +265,7 @@ start_author(struct serve *v, struct serve_author *a)
 
 /* Put the next Refs frame into `out`. */
 static void
-next_refs(struct serve *v)
+next_refs(struct guts_serve *v)
 {
 	struct guts_msg_response m = { .has_refs = true };
 	struct guts_msg_author_refs ar = { 0 };
@@ -317,7 +319,7 @@ next_refs(struct serve *v)
 static void
 on_pack_data(void *owner, struct guts_slice bytes)
 {
-	struct serve *v = owner;
+	struct guts_serve *v = owner;
 
 	v->bytes += bytes.n;
 	if (v->limit && v->bytes > v->limit) {
@@ -346,7 +348,7 @@ on_pack_data(void *owner, struct guts_slice bytes)
 static void
 on_pack_end(void *owner, int err)
 {
-	struct serve *v = owner;
+	struct guts_serve *v = owner;
 	struct guts_msg_response m = { .has_objects_end = true };
 	uint8_t sum[32];
 
@@ -379,7 +381,7 @@ read_ids(const struct guts_pb_bytes_list *l, struct guts_oid *out)
 }
 
 static void
-serve_objects(struct serve *v, struct guts_repo *r, const struct guts_msg_get_objects *q)
+serve_objects(struct guts_serve *v, struct guts_repo *r, const struct guts_msg_get_objects *q)
 {
 	struct guts_oid *wants = guts_calloc(q->wants.n + q->haves.n + 1, sizeof *wants);
 	struct guts_oid *haves = wants + q->wants.n;
@@ -437,7 +439,7 @@ status_row(void *owner, struct guts_slice key, struct guts_slice value)
 /* Statuses that count by the identity; the cursor is the number of rows passed, so a row that is added meanwhile may be
  * missed: the digests still differ then, and the asker comes again. */
 static void
-serve_statuses(struct serve *v, struct guts_repo *r, const struct guts_msg_get_statuses *q)
+serve_statuses(struct guts_serve *v, struct guts_repo *r, const struct guts_msg_get_statuses *q)
 {
 	struct statuses w = { .id = guts_repo_identity(r), .commit = q->commit };
 	struct guts_msg_response m = { .has_statuses = true };
@@ -468,7 +470,7 @@ serve_statuses(struct serve *v, struct guts_repo *r, const struct guts_msg_get_s
 /* -- the stream --------------------------------------------------------------------------------------------- */
 
 static void
-dispatch(struct serve *v, struct guts_slice frame)
+dispatch(struct guts_serve *v, struct guts_slice frame)
 {
 	struct guts_sync *s = v->sync;
 	struct guts_msg_request m;
@@ -515,7 +517,7 @@ out:
 static size_t
 on_data(void *owner, struct guts_stream *st, struct guts_slice data)
 {
-	struct serve *v = owner;
+	struct guts_serve *v = owner;
 	struct guts_slice frame;
 	size_t n;
 	uint64_t len;
@@ -543,7 +545,7 @@ on_data(void *owner, struct guts_stream *st, struct guts_slice data)
 static void
 on_eof(void *owner, struct guts_stream *st)
 {
-	struct serve *v = owner;
+	struct guts_serve *v = owner;
 
 	if (v->kind == SERVE_NOTHING) {
 		guts_stream_reset(st, 0);
@@ -554,7 +556,7 @@ on_eof(void *owner, struct guts_stream *st)
 static size_t
 on_pull(void *owner, struct guts_stream *st, uint8_t *out, size_t max)
 {
-	struct serve *v = owner;
+	struct guts_serve *v = owner;
 	size_t n;
 
 	while (v->kind == SERVE_REFS && !v->done && v->out.len < max)
@@ -589,7 +591,7 @@ static const struct guts_stream_events stream_events = {
 void
 guts_sync_serve(struct guts_sync *s, const struct guts_peerid *peer, struct guts_stream *st)
 {
-	struct serve *v = guts_alloc(sizeof *v);
+	struct guts_serve *v = guts_alloc(sizeof *v);
 
 	v->sync = s;
 	v->peer = *peer;
@@ -597,8 +599,18 @@ guts_sync_serve(struct guts_sync *s, const struct guts_peerid *peer, struct guts
 	v->timer.fire = on_timer;
 	v->timer.owner = v;
 	guts_buf_init(&v->out, GUTS_MESSAGE_MAX + PACK_AHEAD);
+	DL_APPEND(s->serves, v);
 	s->nserves++;
 	guts_stream_set_events(st, &stream_events, v);
 	guts_stream_set_prio(st, GUTS_PRIO_BULK);
 	touch(v);
+}
+
+void
+guts_serves_free(struct guts_sync *s)
+{
+	while (s->serves) {
+		guts_stream_reset(s->serves->stream, 0);
+		serve_free(s->serves);
+	}
 }

@@ -107,6 +107,7 @@ guts_sync_free(struct guts_sync *s)
 	if (!s)
 		return;
 	guts_env_timer_clear(s->s.env, &s->timer);
+	guts_serves_free(s);
 	guts_neighbours_free(s);
 	while (s->sorted.n) {
 		struct guts_repo *r = s->sorted.v[s->sorted.n - 1];

@@ -1,0 +1,146 @@
+/* tests/sim/sim_nodes.c - networks of whole nodes: a push reaches everyone, through loss, partition, crash and restart.
+ *
+ * Every seed is one world; the same seed gives the same digest.  GUTS_LONG: the issue's full number of seeds.
+ */
+#include "simnode.h"
+
+#include "base/log.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define S GUTS_SECOND_NS
+
+static uint64_t
+first_seed(void)
+{
+	const char *s = getenv("GUTS_SEED");
+
+	return s ? strtoull(s, NULL, 10) : 1;
+}
+
+/* A line of three: what is pushed at one end arrives at the other. */
+static void
+a_push_crosses_a_line(void **state)
+{
+	struct sim_config c = { .seed = first_seed(), .places = 3 };
+	struct simnet_world w = { 0 };
+	struct sim *s = sim_new(&c);
+	uint64_t t;
+	unsigned k;
+
+	(void)state;
+	simnet_world_start(&w, s, 3, 1);
+	sim_run_for(s, 3 * S);
+	k = simnet_world_create(&w, 0);
+	assert_true(simnet_world_converge(&w, sim_now(s) + 20 * S));
+	assert_true(w.repo[k].made);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_true(simnet_world_push(&w, k, i % 4));
+		t = sim_now(s);
+		assert_true(simnet_world_converge(&w, sim_now(s) + 20 * S));
+		assert_int_equal(w.repo[k].acks, i + 1);
+		print_message("# push %u is everywhere after %" PRIu64 " ms\n", i, (sim_now(s) - t) / GUTS_MS_NS);
+	}
+	assert_null(simnet_world_fault(&w));
+	sim_free(s);
+	simnet_world_end(&w);
+}
+
+/* One world with everything that can go wrong; gives its digest. */
+static void
+storm(uint64_t seed, unsigned places, uint8_t digest[SIM_DIGEST_SIZE])
+{
+	struct sim_config c = { .seed = seed, .places = places, .loss_ppm = 50000 };
+	struct simnet_world w = { .inventory_ms = 10000 };
+	struct sim *s = sim_new(&c);
+	struct guts_rng *r = sim_rng(s);
+	unsigned group[SIMNODE_MAX], crashed = places;
+
+	simnet_world_start(&w, s, places, 3);
+	sim_run_for(s, 5 * S);
+	for (unsigned i = 0; i < 3; i++)
+		simnet_world_create(&w, (unsigned)guts_rng_below(r, places));
+	for (unsigned round = 0; round < 12; round++) {
+		sim_run_for(s, S + guts_rng_below(r, 2 * S));
+		for (unsigned i = 0; i < 3; i++)
+			(void)simnet_world_push(&w, (unsigned)guts_rng_below(r, 3), (unsigned)guts_rng_below(r, 4));
+		if (round == 3) {
+			for (unsigned i = 0; i < places; i++)
+				group[i] = (unsigned)guts_rng_below(r, 2);
+			sim_partition(s, group);
+		}
+		if (round == 7)
+			sim_heal(s);
+		if (crashed < places) {
+			sim_restart(s, crashed);
+			crashed = places;
+		} else if (round % 2) {
+			sim_run_for(s, guts_rng_below(r, S / 4));
+			crashed = (unsigned)guts_rng_below(r, places);
+			sim_crash(s, crashed, guts_rng_below(r, 2) ? SIM_CRASH_POWER : SIM_CRASH_PROCESS);
+		}
+	}
+	if (crashed < places)
+		sim_restart(s, crashed);
+	sim_heal(s);
+	sim_set_loss(s, 0);
+	if (!simnet_world_converge(&w, sim_now(s) + 180 * S))
+		fail_msg("seed %" PRIu64 ": not equal everywhere", seed);
+	if (simnet_world_fault(&w))
+		fail_msg("seed %" PRIu64 ": %s", seed, simnet_world_fault(&w));
+	for (unsigned k = 0; k < 3; k++)
+		assert_true(!w.repo[k].made || w.repo[k].pushes == 0 || w.repo[k].acks <= w.repo[k].pushes);
+	sim_digest(s, digest);
+	sim_free(s);
+	simnet_world_end(&w);
+}
+
+static void
+storms_end_equal(void **state)
+{
+	unsigned seeds = getenv("GUTS_LONG") ? 200 : 20, places = 20;
+	uint8_t digest[SIM_DIGEST_SIZE];
+	char hex[2 * SIM_DIGEST_SIZE + 1];
+
+	(void)state;
+	for (unsigned i = 0; i < seeds; i++) {
+		storm(first_seed() + i, places, digest);
+		guts_hex_encode(hex, digest, sizeof digest);
+		print_message("# seed %" PRIu64 " digest %.16s\n", first_seed() + i, hex);
+	}
+}
+
+static void
+one_seed_one_digest(void **state)
+{
+	uint8_t a[SIM_DIGEST_SIZE], b[SIM_DIGEST_SIZE], other[SIM_DIGEST_SIZE];
+
+	(void)state;
+	storm(first_seed(), 8, a);
+	storm(first_seed(), 8, b);
+	storm(first_seed() + 1, 8, other);
+	assert_memory_equal(a, b, sizeof a);
+	assert_memory_not_equal(a, other, sizeof a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_push_crosses_a_line),
+		cmocka_unit_test(one_seed_one_digest),
+		cmocka_unit_test(storms_end_equal),
+	};
+
+	if (guts_crypto_init())
+		return 1;
+	guts_log_set_level(getenv("GUTS_SIM_LOG") ? GUTS_LOG_DEBUG : GUTS_LOG_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

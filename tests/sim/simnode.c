@@ -1,0 +1,426 @@
+/* tests/sim/simnode.c - whole nodes in the simulator.
+ *
+ * The node is the real one: real handshakes, yamux, gossipsub, records.  Only the three tables under it are the
+ * model's.  After a crash its memory is freed with dead tables in place of the live ones, so that nothing a
+ * dying node might still do reaches the world.
+ */
+#include "simnode.h"
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "simrepo.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PORT 9000
+
+static const char *const branches[4] = { "refs/heads/main", "refs/heads/topic/a", "refs/heads/b", "refs/tags/v1" };
+
+/* -- dead tables ------------------------------------------------------------------------------------ */
+
+static uint64_t
+dead_time(struct guts_env *e)
+{
+	(void)e;
+	return 0;
+}
+
+static void
+dead_random(struct guts_env *e, void *p, size_t n)
+{
+	(void)e;
+	memset(p, 0, n);
+}
+
+static void
+dead_timer_set(struct guts_env *e, struct guts_timer *t, uint64_t at)
+{
+	(void)e;
+	(void)t;
+	(void)at;
+}
+
+static void
+dead_timer_clear(struct guts_env *e, struct guts_timer *t)
+{
+	(void)e;
+	(void)t;
+}
+
+static void
+dead_unlisten(struct guts_env *e, struct guts_listener *l)
+{
+	(void)e;
+	(void)l;
+}
+
+static int
+dead_write(struct guts_env *e, struct guts_conn *c, struct guts_slice d)
+{
+	(void)e;
+	(void)c;
+	(void)d;
+	return GUTS_ECLOSED;
+}
+
+static size_t
+dead_queued(struct guts_env *e, const struct guts_conn *c)
+{
+	(void)e;
+	(void)c;
+	return 0;
+}
+
+static void
+dead_pause(struct guts_env *e, struct guts_conn *c, bool p)
+{
+	(void)e;
+	(void)c;
+	(void)p;
+}
+
+static void
+dead_close(struct guts_env *e, struct guts_conn *c)
+{
+	(void)e;
+	(void)c;
+}
+
+static void
+dead_post(struct guts_env *e, void (*fn)(void *arg), void *arg)
+{
+	(void)e;
+	(void)fn;
+	(void)arg;
+}
+
+static const struct guts_env_ops dead_env = {
+	.now = dead_time, .wall = dead_time, .random = dead_random, .timer_set = dead_timer_set,
+	.timer_clear = dead_timer_clear, .unlisten = dead_unlisten, .write = dead_write, .queued = dead_queued,
+	.read_pause = dead_pause, .close = dead_close, .post = dead_post,
+};
+
+static int
+dead_commit(struct guts_store *s, struct guts_batch *b, void (*done)(void *owner, int err, uint64_t f, uint64_t l),
+    void *owner)
+{
+	(void)s;
+	(void)done;
+	(void)owner;
+	guts_batch_free(b);
+	return GUTS_ECANCELED;
+}
+
+static int
+dead_get(struct guts_store *s, enum guts_table t, struct guts_slice k, struct guts_buf *v)
+{
+	(void)s;
+	(void)t;
+	(void)k;
+	(void)v;
+	return GUTS_EIO;
+}
+
+static const struct guts_store_ops dead_store = { .commit = dead_commit, .get = dead_get };
+
+static void
+dead_ingest(struct guts_ingest *g)
+{
+	(void)g;
+}
+
+static void
+dead_pack(struct guts_packer *p)
+{
+	(void)p;
+}
+
+static const struct guts_repos_ops dead_repos = { .ingest_abort = dead_ingest, .pack_close = dead_pack };
+
+/* -- the program -------------------------------------------------------------------------------------- */
+
+static void
+key_of(unsigned place, struct guts_key *k)
+{
+	uint8_t seed[32] = { 'k', (uint8_t)place, (uint8_t)(place >> 8) };
+
+	guts_key_from_seed(k, seed);
+}
+
+static void
+address_of(unsigned place, bool with_peer, struct guts_maddr *out)
+{
+	struct sockaddr_storage a;
+	struct guts_key k;
+
+	sim_address(place, PORT, &a);
+	guts_maddr_from_tcp(out, (struct sockaddr *)&a);
+	key_of(place, &k);
+	if (with_peer)
+		assert(guts_maddr_add_peer(out, guts_peerid_slice(&k.id)) == 0);
+}
+
+static void
+on_ready(void *owner, int err, const char *text)
+{
+	struct simnode *sn = owner;
+
+	if (err)
+		fprintf(stderr, "# node %u does not start: %s\n", sn->place, text);
+	sn->ready = err == 0;
+}
+
+static void *
+node_start(struct guts_env *e, struct guts_store *st, struct guts_repos *r, unsigned place, void *arg)
+{
+	struct simnet_world *w = arg;
+	struct simnode *sn = guts_alloc(sizeof *sn);
+	struct guts_maddr listen, boot[8];
+	struct guts_errinfo ei;
+	struct guts_node_setup s = { .env = e, .store = st, .repos = r, .network = "sim", .agent = "guts/sim",
+		.listen = &listen, .nlisten = 1, .bootstrap = boot, .max_connections = 50, .connection_timeout_ms = 10000,
+		.keepalive_interval_ms = 30000, .seed_default = GUTS_SEED_ALL, .quota_total_bytes = 1u << 30,
+		.quota_creator_bytes = 1u << 30, .quota_repo_bytes = 1u << 30, .quota_creator_repos = 100,
+		.quota_new_per_hour = 1000, .pack_max_bytes = 64u << 20, .gossip_keep = true,
+		.inventory_interval_ms = w->inventory_ms ? w->inventory_ms : 30000 };
+
+	*sn = (struct simnode){ .w = w, .place = place, .env = e, .store = st, .repos = r };
+	key_of(place, &s.key);
+	address_of(place, false, &listen);
+	for (unsigned i = 1; i <= w->dials && i <= place && s.nbootstrap < 8; i++)
+		address_of(place - i, true, &boot[s.nbootstrap++]);
+	assert(guts_node_new(&sn->node, &s, &ei) == 0);
+	guts_node_start(sn->node, on_ready, sn);
+	return sn;
+}
+
+static void
+node_stop(void *owner)
+{
+	struct simnode *sn = owner;
+
+	guts_node_free(sn->node);
+	free(sn);
+}
+
+static void
+node_crash_free(void *owner)
+{
+	struct simnode *sn = owner;
+	const struct guts_env_ops *env = sn->env->ops;
+	const struct guts_store_ops *store = sn->store->ops;
+	const struct guts_repos_ops *repos = sn->repos->ops;
+
+	sn->env->ops = &dead_env;
+	sn->store->ops = &dead_store;
+	sn->repos->ops = &dead_repos;
+	guts_node_free(sn->node);
+	sn->env->ops = env;
+	sn->store->ops = store;
+	sn->repos->ops = repos;
+	free(sn);
+}
+
+static const struct sim_program program = { node_start, node_stop, node_crash_free };
+
+void
+simnet_world_start(struct simnet_world *w, struct sim *sim, unsigned n, unsigned dials)
+{
+	w->sim = sim;
+	w->n = n;
+	w->dials = dials;
+	for (unsigned i = 0; i < n; i++)
+		sim_start(sim, i, &program, w);
+}
+
+/* Kept until the world ends: a crash takes the answer with it. */
+struct simnode_ask {
+	struct simnode_ask *next;
+	struct simnet_world *w;
+	unsigned k, b, place;
+	struct guts_oid oid;
+};
+
+void
+simnet_world_end(struct simnet_world *w)
+{
+	while (w->asks) {
+		struct simnode_ask *a = w->asks;
+
+		w->asks = a->next;
+		free(a);
+	}
+}
+
+struct simnode *
+simnet_world_node(struct simnet_world *w, unsigned place)
+{
+	struct simnode *sn = sim_owner(w->sim, place);
+
+	return sn && sn->ready ? sn : NULL;
+}
+
+/* -- users ---------------------------------------------------------------------------------------------- */
+
+static void
+on_created(void *owner, int err, const struct guts_errinfo *ei, struct guts_repo *r)
+{
+	struct simnode_ask *a = owner;
+
+	(void)ei;
+	if (!err) {
+		memcpy(a->w->repo[a->k].id, guts_repo_id(r), GUTS_REPOID_SIZE);
+		a->w->repo[a->k].made = true;
+		sim_audit(a->w->sim, a->place, "made", guts_slice(guts_repo_id(r), GUTS_REPOID_SIZE));
+	}
+}
+
+unsigned
+simnet_world_create(struct simnet_world *w, unsigned place)
+{
+	struct simnode *sn = simnet_world_node(w, place);
+	unsigned k = w->nrepos;
+	char name[16];
+	struct guts_repo_params p = { .name = name };
+	struct simnode_ask *a;
+
+	assert(sn && k < SIMNODE_REPOS);
+	w->nrepos++;
+	snprintf(name, sizeof name, "repo%u", k);
+	w->repo[k] = (struct simnode_repo){ .place = place };
+	a = guts_alloc(sizeof *a);
+	*a = (struct simnode_ask){ .next = w->asks, .w = w, .k = k, .place = place };
+	w->asks = a;
+	guts_sync_create(guts_node_sync(sn->node), &p, on_created, a);
+	return k;
+}
+
+static void
+on_pushed(void *owner, int err, const char *text, const struct guts_push_cmd *cmds, size_t n)
+{
+	struct simnode_ask *a = owner;
+
+	(void)text;
+	(void)n;
+	if (!err && !cmds[0].err) {
+		a->w->repo[a->k].acked[a->b] = a->oid;
+		a->w->repo[a->k].acks++;
+		sim_audit(a->w->sim, a->place, "acked", guts_oid_slice(&a->oid));
+	}
+}
+
+static const struct guts_push_events push_events = { .done = on_pushed };
+
+bool
+simnet_world_push(struct simnet_world *w, unsigned k, unsigned b)
+{
+	struct simnode_repo *repo = &w->repo[k];
+	struct simnode *sn = simnet_world_node(w, repo->place);
+	struct guts_repo *r = sn && repo->made ? guts_sync_find(guts_node_sync(sn->node), repo->id) : NULL;
+	struct guts_repo_info *info;
+	const struct guts_refs_row *row;
+	struct simrepo_object o[2] = { { .type = GUTS_OBJ_TREE, .size = 100 }, { .type = GUTS_OBJ_COMMIT, .size = 200 } };
+	struct guts_push_cmd cmd = { .name = (char *)(uintptr_t)branches[b] };
+	struct guts_push *p;
+	struct guts_errinfo ei;
+	struct guts_buf pack;
+	struct simnode_ask *a;
+	int err;
+
+	if (!r)
+		return false;
+	info = guts_repo_info_get(r);
+	row = guts_refs_view_find(info->canonical, guts_slice_str(branches[b]));
+	simrepo_id(&o[0], ++w->salt);
+	o[1].parent[o[1].nparents++] = o[0].oid;
+	if (row) {
+		cmd.old_oid = row->oid;
+		o[1].parent[o[1].nparents++] = row->oid;
+	}
+	guts_repo_info_unref(info);
+	simrepo_id(&o[1], ++w->salt);
+	cmd.new_oid = o[1].oid;
+	a = guts_alloc(sizeof *a);
+	*a = (struct simnode_ask){ .next = w->asks, .w = w, .k = k, .b = b, .place = repo->place, .oid = o[1].oid };
+	w->asks = a;
+	err = guts_push_open(guts_node_sync(sn->node), r, NULL, &cmd, 1, false, true, &push_events, a, &p, &ei);
+	if (err)
+		return false;
+	repo->asked[b] = o[1].oid;
+	repo->pushes++;
+	guts_buf_init(&pack, 64u << 10);
+	simrepo_pack(&pack, o, 2);
+	assert(guts_push_write(p, guts_buf_slice(&pack)) == pack.len);
+	guts_push_end(p);
+	guts_buf_deinit(&pack);
+	return true;
+}
+
+/* -- the judge -------------------------------------------------------------------------------------------- */
+
+/* Do all running nodes show what the owner's node shows, and is it at or past what was acknowledged? */
+static bool
+is_equal(struct simnet_world *w)
+{
+	for (unsigned k = 0; k < w->nrepos; k++) {
+		struct simnode_repo *repo = &w->repo[k];
+
+		if (!repo->made)
+			continue;
+		for (unsigned b = 0; b < 4; b++) {
+			struct guts_oid first = { 0 }, other;
+			bool has_first = false;
+
+			for (unsigned i = 0; i < w->n; i++) {
+				struct simnode *sn = simnet_world_node(w, i);
+
+				if (!sn || !guts_sync_find(guts_node_sync(sn->node), repo->id))
+					return false;
+				memset(&other, 0, sizeof other);
+				(void)simrepo_ref(sn->repos, repo->id, branches[b], &other);
+				if (has_first && !guts_oid_eq(&first, &other))
+					return false;
+				first = other;
+				has_first = true;
+			}
+			/* An acknowledged value may only be followed by one that was asked for later. */
+			if (!guts_oid_is_none(&repo->acked[b]) && !guts_oid_eq(&first, &repo->acked[b]) &&
+			    !guts_oid_eq(&first, &repo->asked[b]))
+				return false;
+		}
+	}
+	return true;
+}
+
+bool
+simnet_world_converge(struct simnet_world *w, uint64_t until_ns)
+{
+	while (sim_now(w->sim) < until_ns) {
+		sim_run_for(w->sim, GUTS_SECOND_NS / 2);
+		if (is_equal(w))
+			return true;
+	}
+	return false;
+}
+
+const char *
+simnet_world_fault(struct simnet_world *w)
+{
+	static char text[200];
+
+	for (unsigned k = 0; k < w->nrepos; k++) {
+		struct simnode_repo *repo = &w->repo[k];
+
+		for (unsigned i = 0; repo->made && i < w->n; i++) {
+			struct guts_repos *r = sim_repos(w->sim, i);
+
+			if (simrepo_count(r, repo->id) && !simrepo_is_whole(r, repo->id)) {
+				snprintf(text, sizeof text, "repository %u at place %u is not whole", k, i);
+				return text;
+			}
+		}
+	}
+	return NULL;
+}

@@ -1,0 +1,67 @@
+/* tests/sim/simnode.h - whole nodes in the simulator: the program, its users, and an independent judge. */
+#ifndef GUTS_TESTS_SIMNODE_H
+#define GUTS_TESTS_SIMNODE_H
+
+#include "node/node.h"
+#include "sim.h"
+
+#define SIMNODE_MAX 64    /* places */
+#define SIMNODE_REPOS 16  /* repositories of one network */
+
+struct simnet_world;
+
+/* One node as it runs. */
+struct simnode {
+	struct simnet_world *w;
+	unsigned place;
+	struct guts_env *env;
+	struct guts_store *store;
+	struct guts_repos *repos;
+	struct guts_node *node;
+	bool ready;
+};
+
+/* A repository that a user of some place works on. */
+struct simnode_repo {
+	uint8_t id[GUTS_REPOID_SIZE];
+	unsigned place;
+	bool made;
+	struct guts_oid acked[4];  /* newest acknowledged value of each branch */
+	struct guts_oid asked[4];  /* newest value that was asked for */
+	unsigned pushes, acks;
+};
+
+/* A network of nodes and what its users did. */
+struct simnet_world {
+	struct sim *sim;
+	unsigned n;
+	unsigned dials;            /* place i dials i-1 … i-dials */
+	unsigned inventory_ms;
+	struct simnode_repo repo[SIMNODE_REPOS];
+	unsigned nrepos;
+	uint64_t salt;
+	struct simnode_ask *asks;  /* private: what users wait for */
+};
+
+/* Make a world of `n` places on `sim` (config already set) and start a node on each. */
+void simnet_world_start(struct simnet_world *w, struct sim *sim, unsigned n, unsigned dials);
+
+/* Free what users wait for; after sim_free. */
+void simnet_world_end(struct simnet_world *w);
+
+/* A user at `place` makes a repository; its number. */
+unsigned simnet_world_create(struct simnet_world *w, unsigned place);
+
+/* The user of repository `k` pushes a commit to branch `b` (0..3); false if the node cannot take it now. */
+bool simnet_world_push(struct simnet_world *w, unsigned k, unsigned b);
+
+struct simnode *simnet_world_node(struct simnet_world *w, unsigned place);
+
+/* Run until every running node shows the same refs for every repository made (or `until_ns`); true if so. */
+bool simnet_world_converge(struct simnet_world *w, uint64_t until_ns);
+
+/* The judge: what is wrong with the world as it is, or NULL.  Looks only at durable rows of refs and objects on the
+ * model disks, and at what was acknowledged. */
+const char *simnet_world_fault(struct simnet_world *w);
+
+#endif

@@ -1,5 +1,6 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
 libguts_a_SOURCES += %reldir%/gitcmd.c
+libguts_a_SOURCES += %reldir%/import.c
 libguts_a_SOURCES += %reldir%/ingest.c
 libguts_a_SOURCES += %reldir%/listrefs.c
 libguts_a_SOURCES += %reldir%/packer.c

@@ -541,6 +541,10 @@ static const struct guts_repos_ops ops = {
 	.refs = guts_repostore_refs,
 	.query = guts_repostore_query,
 	.size = size,
+	.import_open = guts_repostore_import_open,
+	.import_pack = guts_repostore_import_pack,
+	.import_pause = guts_repostore_import_pause,
+	.import_close = guts_repostore_import_close,
 };
 
 int
@@ -586,6 +590,7 @@ guts_repostore_close(struct guts_repostore *s)
 		return;
 	guts_repostore_ingests_free(s);
 	guts_repostore_packers_free(s);
+	guts_repostore_importers_free(s);
 	HASH_ITER(hh, s->queues, q, next) {
 		struct guts_repoop *op, *op_next;
 

@@ -32,6 +32,7 @@ struct guts_repostore {
 	struct guts_ingest *ingests;
 	struct guts_packer *packers;
 	struct guts_query *queries;
+	struct guts_importer *importers;
 };
 
 /* Queue a changing job; run and done must be set, the rest zero. */
@@ -79,5 +80,12 @@ int guts_repostore_pack_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_
 void guts_repostore_pack_pause(struct guts_packer *p, bool pause);
 void guts_repostore_pack_close(struct guts_packer *p);
 void guts_repostore_packers_free(struct guts_repostore *s);
+
+int guts_repostore_import_open(struct guts_repos *r, const char *path, const struct guts_import_events *ev, void *owner,
+    struct guts_importer **out);
+void guts_repostore_import_pack(struct guts_importer *m);
+void guts_repostore_import_pause(struct guts_importer *m, bool pause);
+void guts_repostore_import_close(struct guts_importer *m);
+void guts_repostore_importers_free(struct guts_repostore *s);
 
 #endif

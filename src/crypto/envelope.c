@@ -2,6 +2,10 @@
  *
  * What is signed is not the envelope but uvarint-framed domain, payload type and payload,
  * so a signature made for one purpose holds for no other.
+ *
+ * The envelope's own bytes are not signed, but must be the one encoding of its fields:
+ * else whoever forwards a record could make any number of others of it that are as valid,
+ * each with an id of its own.
  */
 #include "crypto/envelope.h"
 
@@ -90,6 +94,21 @@ read_envelope(struct guts_envelope *e, struct guts_slice in, size_t max, uint8_t
 	return GUTS_OK;
 }
 
+/* Is `in` what guts_pb_encode makes of its fields? */
+static bool
+is_canonical(struct guts_slice in)
+{
+	struct envelope_pb pb;
+	struct guts_buf again;
+	bool same;
+
+	guts_buf_init(&again, in.n);
+	same = guts_pb_decode(&envelope_desc, in, &pb, NULL) == GUTS_OK &&
+	    guts_pb_encode(&envelope_desc, &pb, &again) == GUTS_OK && guts_slice_eq(guts_buf_slice(&again), in);
+	guts_buf_deinit(&again);
+	return same;
+}
+
 int
 guts_envelope_open(struct guts_envelope *e, struct guts_slice in, size_t max, const char *domain,
     struct guts_slice want_type)
@@ -99,6 +118,8 @@ guts_envelope_open(struct guts_envelope *e, struct guts_slice in, size_t max, co
 	struct guts_buf b;
 	int err = read_envelope(e, in, max, pub, &sig);
 
+	if (!err && !is_canonical(in))
+		err = GUTS_EPROTO;
 	if (!err && want_type.n > 0 && !guts_slice_eq(e->payload_type, want_type))
 		err = GUTS_EUNSUPPORTED;
 	if (!err) {

@@ -17,7 +17,7 @@ struct guts_envelope {
 int guts_envelope_seal(struct guts_buf *out, const struct guts_key *k, const char *domain,
     struct guts_slice payload_type, struct guts_slice payload);
 
-/* Check length (≤ max), form and signature, then give views.  Errors: GUTS_ELIMIT, GUTS_EPROTO, GUTS_EUNSUPPORTED
+/* Check length (≤ max), form (the one encoding: no other order, no unknown fields) and signature, then give views.  Errors: GUTS_ELIMIT, GUTS_EPROTO, GUTS_EUNSUPPORTED
  * (key type, or not `want_type`), GUTS_ESIG.  `want_type` may be empty: any type. */
 int guts_envelope_open(struct guts_envelope *e, struct guts_slice in, size_t max, const char *domain,
     struct guts_slice want_type);

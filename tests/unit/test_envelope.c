@@ -104,6 +104,34 @@ no_changed_bit_passes(void **state)
 		assert_true(guts_envelope_open(&e, guts_slice(p, n), 4096, DOMAIN, S("")) < 0);
 }
 
+/* The same signed content in another dress would be another record to everybody who hashes bytes. */
+static void
+there_is_one_envelope_of_a_content(void **state)
+{
+	struct guts_slice in = guts_buf_slice(&sealed);
+	uint8_t bytes[512];
+	struct guts_envelope e;
+
+	(void)state;
+	/* An unknown field behind it, one before it, a field twice, an empty field. */
+	memcpy(bytes, in.p, in.n);
+	memcpy(bytes + in.n, "\x30\x01", 2);
+	assert_int_equal(guts_envelope_peek(&e, guts_slice(bytes, in.n + 2), 4096), GUTS_OK);
+	assert_int_equal(guts_envelope_open(&e, guts_slice(bytes, in.n + 2), 4096, DOMAIN, S("")), GUTS_EPROTO);
+	memcpy(bytes, "\x22\x00", 2);
+	memcpy(bytes + 2, in.p, in.n);
+	assert_int_equal(guts_envelope_open(&e, guts_slice(bytes, in.n + 2), 4096, DOMAIN, S("")), GUTS_EPROTO);
+	memcpy(bytes, in.p, in.n);
+	memcpy(bytes + in.n, in.p, in.n);
+	assert_int_equal(guts_envelope_open(&e, guts_slice(bytes, 2 * in.n), 4096, DOMAIN, S("")), GUTS_EPROTO);
+	/* A length that takes two bytes where one does. */
+	bytes[0] = 0x0a;
+	bytes[1] = 0xa4;
+	bytes[2] = 0x00;
+	memcpy(bytes + 3, in.p + 2, in.n - 2);
+	assert_int_equal(guts_envelope_open(&e, guts_slice(bytes, in.n + 1), 4096, DOMAIN, S("")), GUTS_EPROTO);
+}
+
 static void
 bad_forms(void **state)
 {
@@ -145,6 +173,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(opens_what_was_sealed, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_purpose_is_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_changed_bit_passes, setup, teardown),
+		cmocka_unit_test_setup_teardown(there_is_one_envelope_of_a_content, setup, teardown),
 		cmocka_unit_test(bad_forms),
 		cmocka_unit_test(too_large_is_not_made),
 	};

@@ -81,7 +81,7 @@ static void
 refuses_other_bytes(void **state)
 {
 	static const char *const bad[] = { "", "04", "047f0000", "047f0000010623", "ff", "8004", "06", "0623", "e703",
-		"047f00000106232800", "3500", "3503612f62", "35026162" "06", "a50300", "a5030112", "9f8001", "d20300",
+		"047f00000106232800", "3500", "3503612f62", "3502616206", "a50300", "a5030112", "9f8001", "d20300",
 		"d203031202ab", "35ffffffffffffffff7f" };
 	uint8_t many[GUTS_MADDR_MAX + 1];
 	struct guts_maddr m;

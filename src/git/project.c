@@ -231,8 +231,9 @@ remove_loose(const struct project *p, const struct guts_refsfile *refs)
 			for (size_t i = 0; i < refs->n && !used; i++)
 				used = starts_with(refs->v[i].name, NAMESPACES) && refs->v[i].name.n > space &&
 				    memcmp(refs->v[i].name.p, name.p, space) == 0;
-			if (used)
-				continue;
+			if (!used)
+				unlink(e->fts_accpath);
+			continue;
 		}
 		guts_log(GUTS_LOG_WARN, "git", "removed a ref that no record explains name=%s", e->fts_path + skip);
 		unlink(e->fts_accpath);

@@ -9,8 +9,10 @@
 #include "base/alloc.h"
 #include "git/odb.h"
 
+#include <errno.h>
 #include <git2.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct guts_query {
 	struct guts_job job;
@@ -27,10 +29,10 @@ int
 guts_odb_open(struct git_odb **odb, const char *repo_path)
 {
 	char *objects = guts_asprintf("%s/objects", repo_path);
-	int rc = git_odb_open(odb, objects);
+	int err = access(objects, X_OK) ? guts_errno_err(errno) : git_odb_open(odb, objects) ? GUTS_EIO : GUTS_OK;
 
 	free(objects);
-	return rc == 0 ? GUTS_OK : rc == GIT_ENOTFOUND ? GUTS_ENOTFOUND : GUTS_EIO;
+	return err;
 }
 
 bool

@@ -1,0 +1,260 @@
+/* Unit tests of git/read, against what stock git says about the same history. */
+#include "gitfix.h"
+
+#include "git/read.h"
+
+#define HISTORY \
+	"rm -rf work; git init -q -b main work; cd work; mkdir -p src/deep; printf 'a\\nb\\nc\\n' > src/a.c; echo readme > README.md;" \
+	"echo text > readme.txt; ln -s src/a.c link; printf '#!/bin/sh\\n' > run; chmod +x run; git add .; git commit -q -m 'first\n\nbody';" \
+	"for i in $(seq 1 30); do echo $i >> count; git add count; git commit -q -m \"count $i\"; done;" \
+	"printf 'a\\nB\\nc\\nd\\n' > src/a.c; git rm -q readme.txt; git mv run start; printf '\\0\\1' > bin; git add .; git commit -q -m many;" \
+	"git checkout -q -b side HEAD~5; echo s > side; git add side; git commit -q -m side; git checkout -q main;" \
+	"git merge -q --no-ff -m merge side; git tag -a -m tag v1"
+
+struct readfix {
+	struct gitfix *f;
+	struct guts_read *r;
+	struct guts_arena a;
+};
+
+static void
+begin(struct readfix *x, struct gitfix *f)
+{
+	char path[96];
+
+	x->f = f;
+	assert_int_equal(sh(f, HISTORY), 0);
+	snprintf(path, sizeof(path), "%s/work/.git", f->dir);
+	assert_int_equal(guts_read_open(&x->r, path), 0);
+	guts_arena_init(&x->a, 4u << 20);
+}
+
+static void
+end(struct readfix *x)
+{
+	guts_arena_deinit(&x->a);
+	guts_read_close(x->r);
+}
+
+static void
+one_commit(void **state)
+{
+	struct guts_read_commit c;
+	struct guts_oid o;
+	struct readfix x;
+
+	begin(&x, *state);
+	o = oid_of(x.f, "main");
+	assert_int_equal(guts_read_commit(x.r, &o, &x.a, &c), 0);
+	assert_string_equal(c.summary, "merge");
+	assert_string_equal(c.author.name, "A U Thor");
+	assert_string_equal(c.committer.email, "c@example.org");
+	assert_int_equal(c.nparents, 2);
+	o = oid_of(x.f, "v1");
+	assert_int_equal(guts_read_commit(x.r, &o, &x.a, &c), 0);
+	assert_string_equal(c.summary, "merge");
+	o = oid_of(x.f, "main:src");
+	assert_int_equal(guts_read_commit(x.r, &o, &x.a, &c), GUTS_ENOTFOUND);
+	o.b[0] ^= 1;
+	assert_int_equal(guts_read_commit(x.r, &o, &x.a, &c), GUTS_ENOTFOUND);
+	o = (struct guts_oid){ 0 };
+	assert_int_equal(guts_read_commit(x.r, &o, &x.a, &c), GUTS_ENOTFOUND);
+	end(&x);
+}
+
+/* All pages of a history together are what git lists, as a set, each commit once. */
+static void
+pages_hold_the_history(void **state)
+{
+	struct guts_read_commits page;
+	struct guts_oid tip;
+	unsigned total = 0;
+	struct readfix x;
+	FILE *out;
+	char path[96];
+	char *same, *count;
+
+	begin(&x, *state);
+	tip = oid_of(x.f, "main");
+	snprintf(path, sizeof(path), "%s/mine", x.f->dir);
+	out = fopen(path, "w");
+	for (unsigned n = 1; n < 20; n++) {
+		assert_int_equal(guts_read_log(x.r, &tip, guts_slice_str(""), n, 7, n == 1, &x.a, &page), 0);
+		for (size_t i = 0; i < page.n; i++) {
+			char hex[GUTS_OID_HEX_SIZE];
+
+			guts_oid_hex(hex, &page.v[i].oid);
+			fprintf(out, "%s\n", hex);
+			total++;
+		}
+		if (n == 1) {
+			count = line_of(x.f, "git -C work rev-list --count main");
+			assert_int_equal(page.total, strtoul(count, NULL, 10));
+			assert_true(guts_oid_eq(&page.v[0].oid, &tip));
+			free(count);
+		}
+		if (!page.more)
+			break;
+		assert_int_equal(page.n, 7);
+	}
+	fclose(out);
+	assert_int_equal(total, 34);
+	same = line_of(x.f, "sort mine > a; git -C work rev-list main | sort > b; cmp a b && echo same");
+	assert_string_equal(same, "same");
+	free(same);
+	assert_int_equal(guts_read_log(x.r, &tip, guts_slice_str(""), 1000, 7, false, &x.a, &page), 0);
+	assert_true(page.n == 0 && !page.more && page.total == 0);
+	end(&x);
+}
+
+static void
+the_history_of_a_path(void **state)
+{
+	struct guts_read_commits page;
+	struct guts_oid tip;
+	struct readfix x;
+
+	begin(&x, *state);
+	tip = oid_of(x.f, "main");
+	assert_int_equal(guts_read_log(x.r, &tip, guts_slice_str("src/a.c"), 1, 10, false, &x.a, &page), 0);
+	assert_int_equal(page.n, 2);
+	assert_string_equal(page.v[0].summary, "many");
+	assert_string_equal(page.v[1].summary, "first");
+	assert_int_equal(guts_read_log(x.r, &tip, guts_slice_str("/src/"), 2, 1, false, &x.a, &page), 0);
+	assert_true(page.n == 1 && !page.more);
+	assert_int_equal(guts_read_log(x.r, &tip, guts_slice_str("readme.txt"), 1, 10, false, &x.a, &page), 0);
+	assert_int_equal(page.n, 2);
+	assert_int_equal(guts_read_log(x.r, &tip, guts_slice_str("nothing"), 1, 10, false, &x.a, &page), 0);
+	assert_int_equal(page.n, 0);
+	end(&x);
+}
+
+static const struct guts_read_file *
+file_of(const struct guts_read_diff *d, const char *path)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (strcmp(d->v[i].path, path) == 0)
+			return &d->v[i];
+	fail_msg("no %s in the diff", path);
+	return NULL;
+}
+
+static void
+what_a_commit_changed(void **state)
+{
+	const struct guts_read_file *f;
+	struct guts_read_diff d;
+	struct guts_oid o, none = { 0 };
+	struct readfix x;
+
+	begin(&x, *state);
+	o = oid_of(x.f, "main^1");
+	assert_int_equal(guts_read_diff(x.r, &o, true, &x.a, &d), 0);
+	assert_true(d.nfiles == 4 && d.n == 4 && !d.truncated);
+	f = file_of(&d, "src/a.c");
+	assert_true(f->status == GUTS_FILE_MODIFIED && f->additions == 2 && f->deletions == 1);
+	assert_string_equal(f->patch, "@@ -1,3 +1,4 @@\n a\n-b\n+B\n c\n+d\n");
+	f = file_of(&d, "start");
+	assert_true(f->status == GUTS_FILE_RENAMED);
+	assert_string_equal(f->old_path, "run");
+	f = file_of(&d, "readme.txt");
+	assert_true(f->status == GUTS_FILE_REMOVED && f->deletions == 1);
+	f = file_of(&d, "bin");
+	assert_true(f->status == GUTS_FILE_ADDED && f->is_binary && f->patch == NULL);
+	assert_true(d.additions == 2 && d.deletions == 2);
+
+	/* The first commit is shown against nothing. */
+	o = oid_of(x.f, "$(git -C work rev-list --max-parents=0 main)");
+	assert_int_equal(guts_read_diff(x.r, &o, false, &x.a, &d), 0);
+	assert_int_equal(d.nfiles, 5);
+	assert_null(d.v[0].patch);
+	o = oid_of(x.f, "main");
+	assert_int_equal(guts_read_compare(x.r, &none, &o, false, &x.a, &d), 0);
+	assert_int_equal(d.nfiles, 7);
+	end(&x);
+}
+
+static void
+folders_files_and_readme(void **state)
+{
+	struct guts_read_entry e;
+	struct guts_read_tree t;
+	struct guts_slice bytes;
+	struct guts_oid tip;
+	struct readfix x;
+	uint64_t size;
+
+	begin(&x, *state);
+	tip = oid_of(x.f, "main");
+	assert_int_equal(guts_read_path(x.r, &tip, guts_slice_str(""), &x.a, &e), 0);
+	assert_int_equal(e.kind, GUTS_ENTRY_DIR);
+	assert_int_equal(guts_read_tree(x.r, &e.oid, &x.a, &t), 0);
+	assert_int_equal(t.n, 7);
+	assert_string_equal(t.v[0].name, "src");
+	assert_string_equal(t.v[1].name, "README.md");
+	assert_int_equal(t.v[4].kind, GUTS_ENTRY_LINK);
+	assert_int_equal(t.v[6].kind, GUTS_ENTRY_EXEC);
+	assert_int_equal(guts_read_path(x.r, &tip, guts_slice_str("src/a.c"), &x.a, &e), 0);
+	assert_true(e.kind == GUTS_ENTRY_FILE && e.size == 8);
+	assert_string_equal(e.name, "a.c");
+	assert_int_equal(guts_read_tree(x.r, &e.oid, &x.a, &t), GUTS_EINVAL);
+	assert_int_equal(guts_read_blob(x.r, &e.oid, 8, &x.a, &bytes, &size), 0);
+	assert_true(guts_slice_eq(bytes, guts_slice_str("a\nB\nc\nd\n")));
+	assert_int_equal(guts_read_blob(x.r, &e.oid, 7, &x.a, &bytes, &size), GUTS_ELIMIT);
+	assert_int_equal(size, 8);
+	assert_int_equal(guts_read_blob(x.r, &t.oid, 7, &x.a, &bytes, &size), GUTS_ENOTFOUND);
+	assert_int_equal(guts_read_path(x.r, &tip, guts_slice_str("src/b.c"), &x.a, &e), GUTS_ENOTFOUND);
+	assert_int_equal(guts_read_path(x.r, &tip, guts_slice_str("../x"), &x.a, &e), GUTS_ENOTFOUND);
+	assert_int_equal(guts_read_readme(x.r, &tip, &x.a, &e), 0);
+	assert_string_equal(e.name, "README.md");
+	end(&x);
+}
+
+static void
+the_arena_bounds_it(void **state)
+{
+	struct guts_read_commits page;
+	struct guts_arena small;
+	struct guts_oid tip;
+	struct readfix x;
+
+	begin(&x, *state);
+	tip = oid_of(x.f, "main");
+	guts_arena_init(&small, 2000);
+	assert_int_equal(guts_read_log(x.r, &tip, guts_slice_str(""), 1, 30, false, &small, &page), GUTS_ELIMIT);
+	guts_arena_deinit(&small);
+	end(&x);
+}
+
+static void
+an_empty_repository(void **state)
+{
+	struct gitfix *f = *state;
+	struct guts_oid o = oid_of(f, "main");
+	struct guts_read_commit c;
+	struct guts_read *r;
+	struct guts_arena a;
+
+	guts_arena_init(&a, 1000);
+	assert_int_equal(guts_read_open(&r, f->path), 0);
+	assert_int_equal(guts_read_commit(r, &o, &a, &c), GUTS_ENOTFOUND);
+	guts_read_close(r);
+	assert_int_equal(guts_read_open(&r, "/nonexistent.git"), GUTS_ENOTFOUND);
+	guts_arena_deinit(&a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(one_commit, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(pages_hold_the_history, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(the_history_of_a_path, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(what_a_commit_changed, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(folders_files_and_readme, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(the_arena_bounds_it, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(an_empty_repository, git_setup, git_teardown),
+	};
+
+	return cmocka_run_group_tests_name("read", tests, NULL, NULL);
+}

@@ -56,6 +56,7 @@ struct guts_child {
 	struct guts_timer timer;
 	struct guts_buf input;
 	bool started, input_ended, input_full, paused, exited, done;
+	bool tell_stop; /* its exit event comes even from guts_children_stop */
 };
 
 /* Copy a spec. */

@@ -439,10 +439,13 @@ guts_child_cancel(struct guts_child *c)
 void
 guts_childloop_stop(struct guts_child *c)
 {
-	c->ev = NULL;
+	if (!c->tell_stop)
+		c->ev = NULL;
 	if (c->started) {
 		guts_child_kill(c, GUTS_ECANCELED);
 		guts_child_reap(c);
+	} else {
+		c->r.err = GUTS_ECANCELED;
 	}
 	finish(c);
 }

@@ -6,6 +6,8 @@
  */
 #include "loop/childpipe.h"
 
+#include "loop/child_int.h"
+
 #include "base/alloc.h"
 
 #include <stdatomic.h>
@@ -227,6 +229,7 @@ guts_childpipe_start(struct guts_children *s, const struct guts_child_spec *spec
 		free_if_over(b);
 		return;
 	}
+	b->child->tell_stop = true; /* the other thread must not wait for ever */
 	if (in)
 		pump_in(b);
 	else

@@ -14,8 +14,8 @@
 /* Start a child (see guts_child_start).  `in` (NULL = empty input) is read, `out` is written: this
  * adopts the reader's end of `in` and the writer's end of `out`, also on error.  `out` is ended
  * with 0 only if the child exited with 0, else with the result's error; `done` (may be NULL) comes
- * before that end is visible, exactly once, also after a start that failed with GUTS_EBUSY. Thread:
- * loop; from another thread by guts_env_post. */
+ * before that end is visible, exactly once; from inside this call if the start failed (GUTS_EBUSY), and
+ * from inside guts_children_stop (GUTS_ECANCELED).  Thread: loop; from another by guts_env_post. */
 void
 guts_childpipe_start(struct guts_children *s, const struct guts_child_spec *spec,
 		     struct guts_pipe *in, struct guts_pipe *out,

@@ -211,6 +211,32 @@ test_writer_fails(void **state)
 	assert_int_equal(o.r.err, GUTS_ECANCELED);
 }
 
+static void
+test_stop_ends_the_pipe(void **state)
+{
+	struct world *w = *state;
+	struct guts_pipe *in = guts_pipe_new(100), *out = guts_pipe_new(100);
+	struct guts_child_spec spec = SH("exec cat");
+	struct other o = { .got = 0 };
+	uint8_t byte;
+
+	guts_childpipe_start(w->s, &spec, in, out, other_done, &o);
+	guts_children_stop(w->s);
+	assert_int_equal(o.r.err, GUTS_ECANCELED);
+	assert_int_equal(guts_pipe_read(out, &byte, 1), GUTS_ECANCELED);
+	assert_int_equal(guts_pipe_write(in, guts_slice_str("x")), GUTS_ECLOSED);
+	guts_pipe_end(in, 0);
+	guts_pipe_drop(out);
+
+	/* too late for this one */
+	in = guts_pipe_new(100);
+	out = guts_pipe_new(100);
+	guts_childpipe_start(w->s, &spec, in, out, other_done, &o);
+	assert_int_equal(guts_pipe_read(out, &byte, 1), GUTS_ECANCELED);
+	guts_pipe_end(in, 0);
+	guts_pipe_drop(out);
+}
+
 int
 main(void)
 {
@@ -220,6 +246,7 @@ main(void)
 		T(test_pipe_gets_the_error),
 		T(test_reader_drops),
 		T(test_writer_fails),
+		T(test_stop_ends_the_pipe),
 	};
 
 	return cmocka_run_group_tests_name("childpipe", tests, NULL, NULL);

@@ -180,6 +180,10 @@ keep_hint(struct guts_repo *r, const struct guts_author *a, const struct guts_si
 	}
 	if (guts_reftree_apply_delta(base, e, m->changes.n, rec->refs_root, &tree))
 		return;
+	if (guts_reftree_oid_size(tree) && guts_reftree_oid_size(tree) != guts_sync_oid_size(guts_repo_identity(r))) {
+		guts_reftree_unref(tree);
+		return;
+	}
 	guts_head_free(&r->hint);
 	r->hint.rec = *rec;
 	r->hint.envelope = guts_bytes_dup(m->record);

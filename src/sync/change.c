@@ -352,6 +352,37 @@ batch_moves(struct guts_batch *b, struct guts_change *c, uint64_t wall)
 
 /* -- steps --------------------------------------------------------------------------------------- */
 
+/* Disk use is asked for after new objects came; the answer finds the repository by its id. */
+struct sizing {
+	struct guts_sync *sync;
+	uint8_t id[GUTS_REPOID_SIZE];
+};
+
+static void
+on_sized(void *owner, int err, uint64_t bytes)
+{
+	struct sizing *z = owner;
+	struct guts_repo *r = guts_sync_find(z->sync, z->id);
+
+	if (r && !err && r->local.size_bytes != bytes) {
+		r->local.size_bytes = bytes; /* stored with the next change */
+		guts_repo_info_unref(r->info);
+		r->info = NULL;
+		z->sync->s.events->changed(z->sync->s.owner, r);
+	}
+	free(z);
+}
+
+static void
+ask_size(struct guts_repo *r)
+{
+	struct sizing *z = guts_alloc(sizeof *z);
+
+	z->sync = r->sync;
+	memcpy(z->id, r->id, sizeof z->id);
+	guts_repos_size(r->sync->s.repos, r->id, on_sized, z);
+}
+
 static void
 on_projected(void *owner, int err)
 {
@@ -383,6 +414,8 @@ on_projected(void *owner, int err)
 			guts_announce_head(r, a, c->authors.v[i].head.tree);
 	}
 	guts_fork_close(r);
+	if (c->had_objects)
+		ask_size(r);
 	finish(c, GUTS_OK);
 }
 
@@ -533,6 +566,7 @@ void
 guts_change_accepted(struct guts_change *c, int err)
 {
 	c->ingest = NULL;
+	c->had_objects = true;
 	if (err) {
 		snprintf(c->text, sizeof c->text, "the objects could not be stored: %s", guts_err_text(err));
 		finish(c, err);

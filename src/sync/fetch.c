@@ -378,6 +378,10 @@ build_head(struct guts_fetch *f, const struct guts_fetch_block *b, const struct 
 	}
 	if (!err)
 		err = guts_reftree_apply_delta(base, b->entries.v, b->entries.n, h.head.rec.refs_root, &h.head.tree);
+	if (!err && guts_reftree_oid_size(h.head.tree) && guts_reftree_oid_size(h.head.tree) != guts_sync_oid_size(id)) {
+		guts_reftree_unref(h.head.tree);
+		err = GUTS_EPROTO;
+	}
 	if (err) {
 		GUTS_VEC_FREE(h.chain);
 		return err;

@@ -228,6 +228,13 @@ guts_sync_wall_ms(struct guts_sync *s)
 	return guts_env_wall(s->s.env) / GUTS_MS_NS;
 }
 
+/* Bytes of an object id of the repository. */
+static inline size_t
+guts_sync_oid_size(const struct guts_identity *id)
+{
+	return id->object_format == GUTS_SHA256 ? 32 : 20;
+}
+
 /* -- keys.c ------------------------------------------------------------------------------ */
 
 struct guts_storekey {
@@ -296,7 +303,7 @@ struct guts_change {
 	char text[200];                        /* reason for people, set by prepare */
 
 	/* private to change.c */
-	bool running, committing, shadowed;
+	bool running, committing, shadowed, had_objects;
 	struct guts_reftree *before, *canonical; /* as it is, as it will be */
 	GUTS_VEC(struct guts_move) moves;
 	GUTS_VEC(struct guts_ref_update) updates; /* of refs on disk; names are owned */

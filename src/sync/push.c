@@ -302,6 +302,9 @@ guts_push_open(struct guts_sync *s, struct guts_repo *r, const struct guts_peeri
 		p->cmds[i].name = guts_strdup(cmds[i].name);
 		if (!p->cmds[i].err && !guts_refname_is_valid(guts_slice_str(cmds[i].name)))
 			refuse(&p->cmds[i], GUTS_EINVAL, "not a ref name this node takes");
+		if (!p->cmds[i].err && !guts_oid_is_none(&cmds[i].new_oid) &&
+		    cmds[i].new_oid.n != guts_sync_oid_size(guts_repo_identity(r)))
+			refuse(&p->cmds[i], GUTS_EINVAL, "an object id of another kind");
 		if (!guts_oid_is_none(&cmds[i].new_oid))
 			tips[ntips++] = cmds[i].new_oid;
 	}

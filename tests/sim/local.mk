@@ -8,4 +8,3 @@ libtests_a_SOURCES += %reldir%/simstore.c
 unit_tests += %reldir%/sim_disk
 unit_tests += %reldir%/sim_self
 libtests_a_SOURCES += %reldir%/simnode.c
-unit_tests += %reldir%/sim_nodes

@@ -139,6 +139,8 @@ int guts_neighbour_send_gossip(struct guts_node *n, const struct guts_peerid *pe
 
 /* -- pubsub.c -- */
 void guts_pubsub_new(struct guts_node *n);
+/* End its streams, while the links are still there; free the rest after them. */
+void guts_pubsub_stop(struct guts_node *n);
 void guts_pubsub_free(struct guts_node *n);
 void guts_pubsub_register(struct guts_node *n);
 void guts_pubsub_identified(struct guts_node *n, const struct guts_peerid *peer);

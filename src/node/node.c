@@ -369,10 +369,11 @@ guts_node_free(struct guts_node *n)
 	guts_jobs_free(n);
 	guts_sync_free(n->sync); /* before the links: its streams are on them */
 	n->sync = NULL;
-	guts_pubsub_free(n);
+	guts_pubsub_stop(n);
 	guts_neighbours_stop(n);
 	guts_bootstrap_free(n->bootstrap);
 	guts_peers_free(n->peers);
+	guts_pubsub_free(n);
 	guts_events_free(n);
 	guts_topics_free(n);
 	guts_policy_free(n);

@@ -425,24 +425,28 @@ guts_pubsub_register(struct guts_node *n)
 }
 
 void
-guts_pubsub_free(struct guts_node *n)
+guts_pubsub_stop(struct guts_node *n)
 {
-	struct guts_pubsub *ps = n->pubsub;
-	struct pubsub_peer *p, *ptmp;
-	struct pubsub_ticket *t, *ttmp;
+	struct pubsub_peer *p, *tmp;
 
-	if (!ps)
-		return;
 	guts_env_timer_clear(n->env, &n->gossip_timer);
-	guts_gossip_free(ps->gossip);
-	HASH_ITER (hh, ps->peers, p, ptmp) {
+	HASH_ITER (hh, n->pubsub->peers, p, tmp) {
 		if (p->in)
 			guts_stream_reset(p->in, 0);
 		if (p->out)
 			guts_stream_reset(p->out, 0);
-		HASH_DEL(ps->peers, p);
+		HASH_DEL(n->pubsub->peers, p);
 		free(p);
 	}
+}
+
+void
+guts_pubsub_free(struct guts_node *n)
+{
+	struct guts_pubsub *ps = n->pubsub;
+	struct pubsub_ticket *t, *ttmp;
+
+	guts_gossip_free(ps->gossip);
 	HASH_ITER (hh, ps->tickets, t, ttmp) {
 		HASH_DEL(ps->tickets, t);
 		free(t);

@@ -41,17 +41,19 @@ guts_buf_wipe(struct guts_buf *b)
 	guts_buf_deinit(b);
 }
 
-/* Memory for `need` bytes and a NUL. */
+/* Memory for `need` bytes and a NUL.  A queue (consumed in front) gets twice that, so that its next
+ * move to the front is half of the memory away, even when it stays close to its maximum. */
 static void
 grow(struct guts_buf *b, size_t need)
 {
-	size_t cap = b->cap ? b->cap : CAP_MIN;
+	size_t cap = b->cap ? b->cap : CAP_MIN, want = b->off > 0 ? 2 * need + 2 : need + 1;
+	size_t most = b->off > 0 ? 2 * b->max + 2 : b->max + 1;
 	uint8_t *mem;
 
-	while (cap < need + 1)
+	while (cap < want)
 		cap *= 2;
-	if (cap > b->max + 1)
-		cap = b->max + 1;
+	if (cap > most)
+		cap = most;
 	/* Not realloc: old bytes may be secrets, and the free front need not be copied. */
 	mem = guts_realloc(NULL, cap);
 	if (b->len)

@@ -358,6 +358,12 @@ guts_yamux_poll(struct guts_yamux *y, uint64_t now)
 	yamux_leave(y);
 }
 
+bool
+guts_yamux_wants_poll(const struct guts_yamux *y)
+{
+	return y->ready_list != NULL;
+}
+
 uint64_t
 guts_yamux_deadline(const struct guts_yamux *y)
 {

@@ -98,6 +98,9 @@ bool guts_yamux_has_output(const struct guts_yamux *y);
 /* Show kept data to readers that resumed, and end streams that were cut by the budget. */
 void guts_yamux_poll(struct guts_yamux *y, uint64_t now);
 
+/* Is there anything for guts_yamux_poll? */
+bool guts_yamux_wants_poll(const struct guts_yamux *y);
+
 /* Next time guts_yamux_tick must run; UINT64_MAX = never. */
 uint64_t guts_yamux_deadline(const struct guts_yamux *y);
 

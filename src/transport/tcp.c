@@ -176,9 +176,14 @@ pump(struct tcp_link *t)
 			break;
 		write_sealed(t);
 	}
-	if (t->yamux && t->conn && !t->base.dead && guts_yamux_has_output(t->yamux)
-	    && guts_env_queued(env, t->conn) < GUTS_LINK_BULK_AHEAD && t->kick.at_ns == GUTS_NEVER)
-		guts_env_timer_set(env, &t->kick, guts_env_now(env));
+	if (t->yamux && t->conn && !t->base.dead && t->kick.at_ns == GUTS_NEVER) {
+		bool more = guts_yamux_has_output(t->yamux)
+		    && guts_env_queued(env, t->conn) < GUTS_LINK_BULK_AHEAD;
+
+		/* A writer that got room may have let its reader go on: that is for the next turn. */
+		if (more || guts_yamux_wants_poll(t->yamux))
+			guts_env_timer_set(env, &t->kick, guts_env_now(env));
+	}
 	watch_stall(t);
 }
 

@@ -397,6 +397,61 @@ bulk_both_ways(void **state)
 	world_deinit(&w);
 }
 
+/* An echo with a small ring: its reader goes on from inside its writer. */
+struct ring {
+	struct guts_buf b;
+	bool refused;
+};
+
+static size_t
+ring_data(void *owner, struct guts_stream *s, struct guts_slice data)
+{
+	struct ring *r = owner;
+	size_t n = data.n < 16384 - r->b.len ? data.n : 16384 - r->b.len;
+
+	guts_buf_add(&r->b, data.p, n);
+	r->refused = n < data.n;
+	guts_stream_want_write(s);
+	return n;
+}
+
+static size_t
+ring_pull(void *owner, struct guts_stream *s, uint8_t *out, size_t max)
+{
+	struct ring *r = owner;
+	size_t n = max < r->b.len ? max : r->b.len;
+
+	memcpy(out, guts_buf_slice(&r->b).p, n);
+	guts_buf_consume(&r->b, n);
+	if (r->refused) {
+		guts_stream_pause(s, true);
+		guts_stream_pause(s, false);
+	}
+	return n;
+}
+
+static void
+a_reader_goes_on_from_inside_its_writer(void **state)
+{
+	static const struct guts_stream_events ring_events = { .data = ring_data, .pull = ring_pull };
+	struct ring ring = { 0 };
+	struct world w;
+
+	(void)state;
+	connect_both(&w);
+	guts_buf_init(&ring.b, 16384);
+	open_echo(&w, echo_name, 1);
+	memnet_pass(w.net, GUTS_SECOND_NS);
+	guts_stream_set_events(w.b.s, &ring_events, &ring);
+	w.a.bulk_left = 1 << 20;
+	guts_stream_want_write(w.a.s);
+	memnet_pass(w.net, 5 * GUTS_SECOND_NS);
+	assert_int_equal(w.a.got.len, 1 << 20);
+	guts_buf_deinit(&ring.b);
+	guts_stream_reset(w.b.s, 0);
+	world_deinit(&w);
+}
+
 static void
 a_reader_that_holds_stops_the_writer(void **state)
 {
@@ -597,6 +652,7 @@ main(void)
 		cmocka_unit_test(the_second_protocol_is_taken),
 		cmocka_unit_test(unknown_protocol_and_refused_stream),
 		cmocka_unit_test(bulk_both_ways),
+		cmocka_unit_test(a_reader_goes_on_from_inside_its_writer),
 		cmocka_unit_test(a_reader_that_holds_stops_the_writer),
 		cmocka_unit_test(a_dead_line_is_noticed),
 		cmocka_unit_test(closing_ends_streams_on_both_sides),

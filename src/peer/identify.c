@@ -103,6 +103,18 @@ take_addresses(struct guts_peers *p, struct peer_entry *e, const struct guts_ide
 	free(r);
 }
 
+/* Where it sees us; js-libp2p appends our own id. */
+static void
+take_observed(struct guts_peers *p, struct peer_entry *e, struct guts_slice bin)
+{
+	struct guts_maddr seen;
+
+	if (guts_maddr_decode(&seen, bin) != 0)
+		return;
+	guts_maddr_strip_peer(&seen);
+	listen_note_seen(p, &seen, guts_link_remote(e->active->link));
+}
+
 static int
 check_key(const struct guts_identify *m, const struct guts_peerid *id)
 {
@@ -147,6 +159,8 @@ take_message(struct guts_peers *p, struct peer_entry *e, struct guts_slice in)
 		if (all.protocols.n > 0)
 			take_protocols(p, e, &all.protocols);
 		take_addresses(p, e, &all);
+		if (all.has_observed_addr)
+			take_observed(p, e, all.observed_addr);
 		e->identified = true;
 	}
 	guts_arena_deinit(&arena);

@@ -3,7 +3,7 @@
  * An inbound connection costs nothing before these checks: half-open links per node, links
  * and new links per address of the network (IPv6: per /64).  Loopback is free, it is us.
  * The addresses we tell others are those configured, those bound, and for wildcards the local
- * end of links that exist: what a peer reached, or reached out from, is real.
+ * end of links that exist and what peers on two hosts say they see.
  */
 #include "base/alloc.h"
 #include "peer/peers_int.h"
@@ -201,13 +201,10 @@ with_our_port(const struct guts_peers *p, const struct guts_maddr *local, struct
 	return false;
 }
 
-void
-listen_note_local(struct guts_peers *p, struct guts_link *l)
+static void
+note_found(struct guts_peers *p, const struct guts_maddr *ours)
 {
-	struct guts_maddr local, ours;
-
-	guts_link_local(l, &local);
-	if (!with_our_port(p, &local, &ours) || !add_once(p->found, &p->n_found, PEERS_FOUND_MAX, &ours))
+	if (!add_once(p->found, &p->n_found, PEERS_FOUND_MAX, ours))
 		return;
 	if (p->entries) {
 		p->push_due = true;
@@ -215,6 +212,51 @@ listen_note_local(struct guts_peers *p, struct guts_link *l)
 	}
 	if (p->ev->addresses)
 		p->ev->addresses(p->owner);
+}
+
+void
+listen_note_local(struct guts_peers *p, struct guts_link *l)
+{
+	struct guts_maddr local, ours;
+
+	guts_link_local(l, &local);
+	if (with_our_port(p, &local, &ours))
+		note_found(p, &ours);
+}
+
+/* `m` without its port: one voice per host. */
+static bool
+host_of(const struct guts_maddr *m, struct guts_maddr *host)
+{
+	struct guts_maddr_target t;
+
+	if (guts_maddr_target(m, &t) != 0 || t.is_dns)
+		return false;
+	if (t.addr.ss_family == AF_INET)
+		((struct sockaddr_in *)(void *)&t.addr)->sin_port = 0;
+	else
+		((struct sockaddr_in6 *)(void *)&t.addr)->sin6_port = 0;
+	guts_maddr_from_tcp(host, (const struct sockaddr *)&t.addr);
+	return true;
+}
+
+void
+listen_note_seen(struct guts_peers *p, const struct guts_maddr *seen, const struct guts_maddr *by)
+{
+	struct guts_maddr ours, host;
+	struct peer_seen *s = NULL;
+
+	if (guts_maddr_is_loopback(seen) || !with_our_port(p, seen, &ours) || !host_of(by, &host))
+		return;
+	for (size_t i = 0; i < PEERS_SEEN_MAX && !s; i++)
+		if (guts_maddr_eq(&p->seen[i].ours, &ours))
+			s = &p->seen[i];
+	if (!s) {
+		s = &p->seen[p->seen_at++ % PEERS_SEEN_MAX];
+		*s = (struct peer_seen){ .ours = ours };
+	}
+	if (add_once(s->by, &s->n, PEERS_SEEN_BY, &host) && s->n == PEERS_SEEN_BY)
+		note_found(p, &ours);
 }
 
 size_t

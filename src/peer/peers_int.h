@@ -31,6 +31,8 @@
 #define PEERS_KEEP_MAX 64
 #define PEERS_SELF_MAX 16         /* addresses at which we met ourselves */
 #define PEERS_FOUND_MAX 8         /* addresses of ours that links showed */
+#define PEERS_SEEN_MAX 16         /* addresses at which peers say they see us */
+#define PEERS_SEEN_BY 2           /* peers that must agree */
 #define PEERS_BANS_MAX 4096
 #define PEERS_ACCOUNTS_MAX 4096
 #define PEERS_IPS_MAX 4096
@@ -125,6 +127,13 @@ struct peer_ban_row {
 	UT_hash_handle hh;
 };
 
+/* Where a peer says it sees us; believed when PEERS_SEEN_BY of different hosts agree. */
+struct peer_seen {
+	struct guts_maddr ours;
+	struct guts_maddr by[PEERS_SEEN_BY]; /* their hosts, port 0 */
+	size_t n;
+};
+
 struct peer_listener {
 	struct guts_listener *l;
 	struct guts_maddr bound;
@@ -161,6 +170,8 @@ struct guts_peers {
 	size_t n_announce;
 	struct guts_maddr found[PEERS_FOUND_MAX]; /* host part of wildcards, with our port */
 	size_t n_found;
+	struct peer_seen seen[PEERS_SEEN_MAX];
+	size_t seen_at;                   /* place that is written over next */
 	struct guts_maddr self[PEERS_SELF_MAX];
 	size_t n_self;
 
@@ -183,6 +194,7 @@ void listen_deinit(struct guts_peers *p);
 void listen_release_ip(struct plink *pl);
 void listen_prune(struct guts_peers *p);
 void listen_note_local(struct guts_peers *p, struct guts_link *l);
+void listen_note_seen(struct guts_peers *p, const struct guts_maddr *seen, const struct guts_maddr *by);
 size_t listen_addresses_for(const struct guts_peers *p, bool loopback, struct guts_maddr *out, size_t max);
 
 /* links.c */

@@ -40,6 +40,12 @@ guts_link_context_free(struct guts_link_context *ctx)
 {
 	if (!ctx)
 		return;
+	while (ctx->dying) {
+		struct guts_link *l = ctx->dying;
+
+		link_enter(l);
+		link_leave(l);
+	}
 	guts_noise_identity_wipe(&ctx->noise);
 	explicit_bzero(ctx->plain, sizeof(ctx->plain));
 	guts_buf_wipe(&ctx->sealed);
@@ -77,6 +83,8 @@ link_leave(struct guts_link *l)
 	l->depth--;
 	if (!l->dead)
 		return false;
+	if (l->is_dying)
+		DL_DELETE(l->ctx->dying, l);
 	free(l);
 	return true;
 }
@@ -111,6 +119,9 @@ guts_link_close(struct guts_link *l, enum guts_goaway code)
 		return;
 	if (l->ctx->pulling) {
 		/* Inside another link's pull, whose buffers the farewell would need. */
+		if (!l->is_dying)
+			DL_APPEND(l->ctx->dying, l);
+		l->is_dying = true;
 		l->ops->later(l);
 		return;
 	}

@@ -69,11 +69,14 @@ struct guts_link_context {
 	uint8_t plain[GUTS_NOISE_PLAIN_MAX]; /* private: what is being encrypted */
 	struct guts_buf sealed;           /* private: what is being written */
 	bool pulling;                     /* private: the two above are in use */
+	struct guts_link *dying;          /* private: closed, to be freed in their next turn */
 };
 
 /* Make the shared part.  `env` and `key` outlive it.  0 = 10 s, 30 s.  Owner: caller. */
 struct guts_link_context *guts_link_context_new(struct guts_env *env, const struct guts_key *key,
     uint64_t handshake_timeout_ns, uint64_t keepalive_ns);
+
+/* After every link was closed or went down; not from inside a callback of one. */
 void guts_link_context_free(struct guts_link_context *ctx);
 
 /* Dial `to` over TCP; the answer is `up` or `down`.  `expect`: the peer id it must show, NULL = any.  The

@@ -51,6 +51,8 @@ struct guts_link {
 	struct guts_stream *streams;      /* all */
 	struct guts_stream *negotiating;  /* in order of their deadline */
 	struct guts_stream *graveyard;    /* to be freed when depth is 0 */
+	bool is_dying;                    /* in the context's list */
+	struct guts_link *prev, *next;    /* of that list */
 };
 
 struct guts_stream {

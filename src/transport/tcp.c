@@ -23,6 +23,7 @@
 #define RX_MAX (2 + GUTS_NOISE_FRAME_MAX + (64u << 10)) /* [bytes] a cut frame and one read */
 #define RX_STEP (64u << 10)
 #define STALL_NS (12 * GUTS_SECOND_NS)  /* no byte taken by the other side for so long: it is gone */
+#define LINGER_NS (2 * GUTS_SECOND_NS)  /* for what was sent before a goodbye */
 #define ROUNDS_MAX 4                    /* writes per turn */
 #define FAREWELL_MAX (256u << 10)       /* [bytes] still framed when we close */
 
@@ -39,6 +40,7 @@ struct tcp_link {
 	struct guts_buf rx;            /* bytes of a frame that is not whole */
 	struct guts_timer timer, kick;
 	uint64_t handshake_at;         /* deadline; GUTS_NEVER once open */
+	uint64_t linger_at;            /* the other side said goodbye: how long we hear it out */
 	uint64_t stall_at, stall_mark; /* when to look again; bytes that had left then */
 	bool in_turn;                  /* an event of ours is handled: its end pumps */
 };
@@ -75,6 +77,8 @@ rearm(struct guts_link *l)
 		at = d;
 	if (t->stall_at < at)
 		at = t->stall_at;
+	if (t->linger_at < at)
+		at = t->linger_at;
 	if (t->timer.at_ns != at || at == GUTS_NEVER)
 		guts_env_timer_set(env_of(t), &t->timer, at);
 }
@@ -253,7 +257,16 @@ mux_wake(void *owner)
 	wake(owner);
 }
 
-static const struct guts_yamux_events mux_events = { mux_incoming, mux_wake, NULL };
+static void
+mux_goaway(void *owner, uint32_t code)
+{
+	struct tcp_link *t = owner;
+
+	(void)code;
+	t->linger_at = guts_env_now(env_of(t)) + LINGER_NS;
+}
+
+static const struct guts_yamux_events mux_events = { mux_incoming, mux_wake, mux_goaway };
 
 static int
 op_open(struct guts_link *l, struct guts_stream *s)
@@ -348,8 +361,6 @@ op_destroy(struct guts_link *l)
 	struct tcp_link *t = tcp_of(l);
 	struct guts_env *env = env_of(t);
 
-	guts_env_timer_clear(env, &t->timer);
-	guts_env_timer_clear(env, &t->kick);
 	if (t->yamux && t->conn) {
 		guts_yamux_goaway(t->yamux, l->close_code);
 		l->dead = false; /* the last frames pass the usual way */
@@ -359,6 +370,8 @@ op_destroy(struct guts_link *l)
 	}
 	guts_yamux_free(t->yamux);
 	t->yamux = NULL;
+	guts_env_timer_clear(env, &t->timer);
+	guts_env_timer_clear(env, &t->kick);
 	if (t->conn)
 		guts_env_close(env, t->conn);
 	t->conn = NULL;
@@ -657,6 +670,8 @@ timer_fired(struct guts_timer *timer, void *owner)
 	begin(t);
 	if (t->handshake_at <= now)
 		link_fail(&t->base, GUTS_ETIMEOUT);
+	if (t->linger_at <= now)
+		link_fail(&t->base, GUTS_ECLOSED);
 	stream_expire(&t->base, now);
 	if (t->yamux && guts_yamux_tick(t->yamux, now) != 0)
 		link_fail(&t->base, GUTS_ETIMEOUT);
@@ -694,7 +709,7 @@ tcp_new(struct guts_link_context *ctx, const struct sockaddr *remote, bool inbou
 	t->timer = (struct guts_timer){ .fire = timer_fired, .owner = t, .at_ns = GUTS_NEVER };
 	t->kick = (struct guts_timer){ .fire = kick_fired, .owner = t, .at_ns = GUTS_NEVER };
 	t->handshake_at = now + ctx->handshake_timeout_ns;
-	t->stall_at = GUTS_NEVER;
+	t->stall_at = t->linger_at = GUTS_NEVER;
 	rearm(&t->base);
 	return t;
 }

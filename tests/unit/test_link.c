@@ -537,6 +537,48 @@ closing_from_a_callback(void **state)
 	world_deinit(&w);
 }
 
+static struct guts_link *victim;
+
+static size_t
+pull_that_closes_another_link(void *owner, struct guts_stream *s, uint8_t *out, size_t max)
+{
+	if (victim)
+		guts_link_close(victim, GUTS_GOAWAY_NORMAL);
+	victim = NULL;
+	return on_pull(owner, s, out, max);
+}
+
+static void
+a_writer_closes_another_link(void **state)
+{
+	static const struct guts_stream_events closing = { .pull = pull_that_closes_another_link, .closed = on_closed };
+	struct world w;
+	struct guts_link *first;
+
+	(void)state;
+	connect_both(&w);
+	open_echo(&w, echo_name, 1);
+	first = w.a.link;
+	dial(&w, NULL);
+	memnet_pass(w.net, GUTS_SECOND_NS);
+	assert_int_equal(w.a.ups, 2);
+	victim = w.a.link;
+	w.a.link = first;
+	guts_stream_set_events(w.a.s, &closing, &w.a);
+	w.a.bulk_left = 300000;
+	guts_stream_want_write(w.a.s);
+	memnet_pass(w.net, 5 * GUTS_SECOND_NS);
+	assert_null(victim);
+	assert_int_equal(w.b.downs, 1);
+	assert_int_equal(w.b.got.len, 300000);
+	/* b keeps both in one place; the one that is left is the first. */
+	guts_link_close(w.a.link, GUTS_GOAWAY_NORMAL);
+	w.a.link = NULL;
+	memnet_pass(w.net, GUTS_SECOND_NS);
+	assert_int_equal(w.b.downs, 2);
+	world_deinit(&w);
+}
+
 /* --- strangers: a bare connection to b --- */
 
 struct stranger {
@@ -657,6 +699,7 @@ main(void)
 		cmocka_unit_test(a_dead_line_is_noticed),
 		cmocka_unit_test(closing_ends_streams_on_both_sides),
 		cmocka_unit_test(closing_from_a_callback),
+		cmocka_unit_test(a_writer_closes_another_link),
 		cmocka_unit_test(garbage_is_cut_at_once),
 		cmocka_unit_test(dribbler_is_cut_at_the_deadline),
 	};

@@ -684,6 +684,41 @@ book_shares_and_order(void **state)
 	guts_book_free(book);
 }
 
+static bool
+announces(const struct node *d, const char *text)
+{
+	struct guts_maddr list[16], m;
+	size_t n = guts_peers_addresses(d->peers, list, 16);
+
+	assert_int_equal(guts_maddr_parse(&m, guts_slice_str(text)), 0);
+	for (size_t i = 0; i < n; i++)
+		if (guts_maddr_eq(&list[i], &m))
+			return true;
+	return false;
+}
+
+static void
+a_wildcard_is_announced_by_its_real_address(void **state)
+{
+	struct guts_peer_state st;
+	struct node *a, *b;
+
+	(void)state;
+	pair(&a, &b);
+	guts_peers_free(a->peers);
+	node_start(a, base_config(), "/ip4/10.0.0.1/tcp/4001", false);
+	assert_true(announces(a, "/ip4/10.0.0.1/tcp/4001"));
+	guts_peers_free(a->peers);
+	node_start(a, base_config(), "/ip4/0.0.0.0/tcp/4001", false);
+	assert_false(announces(a, "/ip4/0.0.0.0/tcp/4001"));
+	assert_int_equal(guts_peers_connect(a->peers, &b->at), 0);
+	memnet_pass(net, GUTS_SECOND_NS);
+	assert_true(announces(a, "/ip4/10.0.0.1/tcp/4001"));
+	assert_int_equal(guts_peers_state(b->peers, &a->key.id, &st), 0);
+	assert_int_equal(st.n_addrs, 1);
+	all_end();
+}
+
 int
 main(void)
 {
@@ -706,6 +741,7 @@ main(void)
 		cmocka_unit_test(bootstrap_list_is_checked),
 		cmocka_unit_test(the_book_brings_a_node_back_without_bootstrap),
 		cmocka_unit_test(book_shares_and_order),
+		cmocka_unit_test(a_wildcard_is_announced_by_its_real_address),
 	};
 
 	return guts_crypto_init() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

@@ -332,8 +332,15 @@ on_stream(void *owner, struct guts_stream *s, const struct guts_protocol *proto)
 	struct guts_nodepeer *p;
 
 	(void)proto;
-	if (guts_neighbour_find(n, guts_stream_peer(s)) || !n->is_ready || n->is_stopping)
+	if (!n->is_ready || n->is_stopping)
 		return false;
+	p = guts_neighbour_find(n, guts_stream_peer(s));
+	if (p) { /* the peer came again before we noticed that its old link is dead */
+		if (guts_stream_link(p->stream) == guts_stream_link(s))
+			return false;
+		guts_stream_reset(p->stream, 0);
+		peer_free(p);
+	}
 	p = peer_new(n, guts_stream_peer(s), false);
 	p->stream = s;
 	guts_stream_set_events(s, &stream_events, p);
@@ -391,7 +398,7 @@ guts_neighbour_gone(struct guts_node *n, const struct guts_peerid *peer)
 {
 	struct guts_nodepeer *p = guts_neighbour_find(n, peer);
 
-	if (p)
+	if (p && !p->stream) /* with a stream it belongs to the link that takes over */
 		peer_free(p);
 }
 

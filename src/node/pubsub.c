@@ -165,7 +165,8 @@ on_stream(void *owner, struct guts_stream *s, const struct guts_protocol *proto)
 	}
 	p->in = s;
 	guts_stream_set_events(s, &in_events, p);
-	guts_pubsub_identified(ps->node, &p->id); /* its bytes need a peer that gossip knows */
+	guts_pubsub_identified(ps->node, &p->id);
+	guts_stream_pause(s, !p->out); /* its bytes wait until gossip knows the peer */
 	return true;
 }
 
@@ -196,6 +197,8 @@ guts_pubsub_identified(struct guts_node *n, const struct guts_peerid *id)
 	} else {
 		guts_stream_set_prio(p->out, GUTS_PRIO_MESSAGE);
 		guts_stream_want_write(p->out);
+		if (p->in)
+			guts_stream_pause(p->in, false);
 	}
 	arm(ps);
 out:
@@ -209,7 +212,9 @@ guts_pubsub_gone(struct guts_node *n, const struct guts_peerid *id)
 	struct pubsub_peer *p = peer_find(ps, id);
 
 	guts_gossip_peer_remove(ps->gossip, id, guts_env_now(n->env));
-	if (p) {
+	if (p && p->in) { /* on the link that takes over: it waits until the peer is identified there */
+		guts_stream_pause(p->in, true);
+	} else if (p) {
 		HASH_DEL(ps->peers, p);
 		free(p);
 	}

@@ -128,9 +128,9 @@ close_with(struct plink *pl, enum guts_goaway code, int err, const char *reason)
 	struct guts_link *l = pl->link;
 
 	links_count_bytes(pl);
-	guts_link_close(l, code);
-	if (pl->dial)
+	if (pl->dial) /* while the link still knows its address */
 		dial_failed(pl, err, reason);
+	guts_link_close(l, code);
 	detach(pl, err, reason);
 	plink_free(pl);
 }

@@ -502,9 +502,11 @@ commit(struct guts_change *c)
 	if (c->is_first) {
 		const struct guts_identity *id = next_identity(c);
 		char owner[GUTS_PEERID_TEXT_SIZE];
-		struct guts_fact_attr attrs[2] = { guts_attr_text("owner", owner), guts_attr_text("name", id->name) };
+		struct guts_fact_attr attrs[2];
 
 		guts_peerid_text(owner, &id->creator);
+		attrs[0] = guts_attr_text("owner", owner);
+		attrs[1] = guts_attr_text("name", id->name);
 		r->local.created_wall_ns = wall;
 		r->local.from = c->from;
 		guts_sync_fact(b, r, c->is_local_create ? &id->creator : &c->from, wall,

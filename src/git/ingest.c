@@ -35,6 +35,7 @@
 #define PROGRESS_NS (100 * GUTS_MS_NS)       /* [ns] between two progress events */
 #define INDEX_MEMORY (UINT64_C(448) << 20)   /* [bytes] address space of index-pack … */
 #define INDEX_MEMORY_OBJECT 256u             /* [bytes] … and for each object promised */
+#define THREADS_FROM 256u                    /* objects from which more threads pay */
 #define INDEX_FILE_SLACK (UINT64_C(256) << 20) /* [bytes] index and bases added to a thin pack */
 
 enum stage {
@@ -287,6 +288,8 @@ start_index(struct guts_ingest *g)
 	guts_gitcmd_arg(&c, "--fix-thin");
 	guts_gitcmd_arg(&c, "--check-self-contained-and-connected");
 	guts_gitcmd_arg(&c, "-v");
+	if (objects < THREADS_FROM)
+		guts_gitcmd_arg(&c, "--threads=1");
 	guts_gitcmd_arg(&c, max);
 	c.spec.memory_max_bytes = INDEX_MEMORY + INDEX_MEMORY_OBJECT * objects;
 	c.spec.file_max_bytes = g->pack_max + INDEX_FILE_SLACK;
@@ -332,7 +335,7 @@ static void
 walk(struct guts_ingest *g)
 {
 	static const char *const args[] = { "rev-list", "--objects", "--stdin", "--not", "--all", "--quiet",
-		"--alternate-refs", "--progress=Checking connectivity" };
+		"--progress=Checking connectivity" };
 	struct guts_gitcmd c;
 	int err;
 

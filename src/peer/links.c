@@ -128,8 +128,8 @@ close_with(struct plink *pl, enum guts_goaway code, int err, const char *reason)
 	struct guts_link *l = pl->link;
 
 	links_count_bytes(pl);
-	if (pl->dial) /* while the link still knows its address */
-		dial_failed(pl, err, reason);
+	/* While the link still knows its address. */
+	dial_failed(pl, err, reason);
 	guts_link_close(l, code);
 	detach(pl, err, reason);
 	plink_free(pl);
@@ -324,8 +324,7 @@ on_down(void *owner, struct guts_link *l, int err)
 		if (pl->inbound)
 			guts_log_limited(GUTS_LOG_DEBUG, "peer", "handshake=failed err=%s", guts_err_name(err));
 	}
-	if (pl->dial)
-		dial_failed(pl, err, NULL);
+	dial_failed(pl, err, NULL);
 	detach(pl, err, guts_err_text(err));
 	plink_free(pl);
 }

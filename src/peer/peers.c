@@ -109,11 +109,9 @@ guts_peers_free(struct guts_peers *p)
 	if (!p)
 		return;
 	p->ev = &silent;
+	dial_deinit(p); /* what is given up now did not fail */
 	listen_deinit(p);
-	while (p->plinks)
-		links_close(p->plinks, GUTS_GOAWAY_NORMAL);
 	identify_deinit(p);
-	dial_deinit(p);
 	guts_env_timer_clear(p->env, &p->timer);
 	standing_deinit(p);
 	guts_book_free(p->book);

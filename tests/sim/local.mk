@@ -6,5 +6,6 @@ libtests_a_SOURCES += %reldir%/simpack.c
 libtests_a_SOURCES += %reldir%/simrepo.c
 libtests_a_SOURCES += %reldir%/simstore.c
 unit_tests += %reldir%/sim_disk
+unit_tests += %reldir%/sim_peers
 unit_tests += %reldir%/sim_self
 libtests_a_SOURCES += %reldir%/simnode.c

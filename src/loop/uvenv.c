@@ -521,6 +521,12 @@ close_handle(uv_handle_t *h, void *arg)
 }
 
 void
+guts_uvenv_end_jobs(struct guts_uvenv *u)
+{
+	guts_workers_stop(u->workers);
+}
+
+void
 guts_uvenv_free(struct guts_uvenv *u)
 {
 	if (!u)

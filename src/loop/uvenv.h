@@ -50,6 +50,10 @@ void guts_uvenv_run(struct guts_uvenv *u);
 /* Make guts_uvenv_run return after this turn.  Thread: any. */
 void guts_uvenv_stop(struct guts_uvenv *u);
 
+/* Wait for the jobs that run and let no other begin: what they use (the store, the gateway) may be closed then,
+ * while the environment is still there for those who post to it.  Thread: loop, when it turns no more. */
+void guts_uvenv_end_jobs(struct guts_uvenv *u);
+
 /* Wait for the jobs that run, forget those that wait, close all sockets without events, free.
  * No `done`, `fire` or posted function is called any more; memory of jobs must still be there.
  * NULL is fine. */

@@ -89,6 +89,7 @@ void guts_workers_submit(struct guts_workers *w, struct guts_job *j);
 /* Call `done` of the jobs that finished until now. */
 void guts_workers_reap(struct guts_workers *w);
 /* Wait for the running ones, forget the others. */
+void guts_workers_stop(struct guts_workers *w);
 void guts_workers_free(struct guts_workers *w);
 
 #endif

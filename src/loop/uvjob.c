@@ -153,16 +153,23 @@ guts_workers_reap(struct guts_workers *w)
 }
 
 void
-guts_workers_free(struct guts_workers *w)
+guts_workers_stop(struct guts_workers *w)
 {
-	if (!w)
-		return;
 	pthread_mutex_lock(&w->lock);
 	w->stop = true;
 	pthread_cond_broadcast(&w->work);
 	pthread_mutex_unlock(&w->lock);
 	for (unsigned i = 0; i < w->n; i++)
 		pthread_join(w->thread[i], NULL);
+	w->n = 0;
+}
+
+void
+guts_workers_free(struct guts_workers *w)
+{
+	if (!w)
+		return;
+	guts_workers_stop(w);
 	pthread_cond_destroy(&w->work);
 	pthread_mutex_destroy(&w->lock);
 	free(w);

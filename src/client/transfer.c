@@ -1,0 +1,305 @@
+/* client/transfer.c - a curl handle with our rules set on it.
+ *
+ * curl does HTTP, TLS, name lookup and deadlines; this file only holds it to what guts wants:
+ * which schemes, how much, how long, and no surprises from the environment.  A proxy named in
+ * the environment is fine for the wide world but would see (and break) what is said to a node
+ * on this machine, hence the explicit exception.
+ */
+#include "client/transfer.h"
+
+#include "base/alloc.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define NO_PROXY_FOR "localhost,127.0.0.1,127.0.0.0/8,::1,[::1]"
+
+struct guts_transfer {
+	CURL *curl;
+	struct curl_slist *headers;
+	struct guts_buf sent;    /* request body */
+	struct guts_buf got;     /* answer's body */
+	size_t header_bytes;
+	bool (*data)(void *owner, struct guts_slice bytes);
+	bool (*alive)(void *owner);
+	void *owner;
+	bool stopped, too_large; /* why a callback ended it */
+	char reason[CURL_ERROR_SIZE];
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void
+init_curl(void)
+{
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static long
+status_of(const struct guts_transfer *t)
+{
+	long status = 0;
+
+	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+	return status;
+}
+
+static size_t
+on_body(char *p, size_t size, size_t n, void *owner)
+{
+	struct guts_transfer *t = owner;
+
+	n *= size;
+	if (t->data != NULL && status_of(t) == 200) {
+		t->stopped = !t->data(t->owner, guts_slice(p, n));
+		return t->stopped ? 0 : n;
+	}
+	t->too_large = guts_buf_add(&t->got, p, n) != GUTS_OK;
+	return t->too_large ? 0 : n;
+}
+
+/* Headers are kept by curl itself; here they are only counted. */
+static size_t
+on_header(char *p, size_t size, size_t n, void *owner)
+{
+	struct guts_transfer *t = owner;
+
+	(void)p;
+	n *= size;
+	t->header_bytes += n;
+	t->too_large = t->header_bytes > GUTS_TRANSFER_HEADERS_MAX;
+	return t->too_large ? 0 : n;
+}
+
+static int
+on_progress(void *owner, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+{
+	struct guts_transfer *t = owner;
+
+	(void)down_total;
+	(void)down;
+	(void)up_total;
+	(void)up;
+	if (t->alive != NULL && !t->alive(t->owner))
+		t->stopped = true;
+	return t->stopped;
+}
+
+static bool
+has_line_break(const char *s)
+{
+	return strpbrk(s, "\r\n") != NULL;
+}
+
+static void
+add_header(struct guts_transfer *t, const char *line)
+{
+	struct curl_slist *more = curl_slist_append(t->headers, line);
+
+	if (more != NULL)
+		t->headers = more;
+}
+
+static int
+set_headers(struct guts_transfer *t, const struct guts_transfer_spec *s, struct guts_errinfo *ei)
+{
+	char *line;
+
+	for (size_t i = 0; s->headers != NULL && s->headers[i] != NULL; i++) {
+		if (has_line_break(s->headers[i]))
+			return guts_err_set(ei, GUTS_EINVAL, "a header may not hold a line break");
+		add_header(t, s->headers[i]);
+	}
+	if (s->token != NULL) {
+		if (has_line_break(s->token))
+			return guts_err_set(ei, GUTS_EINVAL, "a token may not hold a line break");
+		line = guts_asprintf("Authorization: Bearer %s", s->token);
+		add_header(t, line);
+		explicit_bzero(line, strlen(line));
+		free(line);
+	}
+	if (s->body.p != NULL) {
+		line = guts_asprintf("Content-Type: %s", s->content_type ? s->content_type : "application/json");
+		add_header(t, line);
+		free(line);
+	} else {
+		add_header(t, "Content-Type:"); /* none, where curl would name a form */
+	}
+	add_header(t, "Expect:");
+	curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, t->headers);
+	return GUTS_OK;
+}
+
+static void
+set_limits(struct guts_transfer *t, const struct guts_transfer_spec *s)
+{
+	CURL *c = t->curl;
+	uint32_t total = s->total_ms ? s->total_ms : GUTS_TRANSFER_TOTAL_MS;
+
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(s->connect_ms ? s->connect_ms : GUTS_TRANSFER_CONNECT_MS));
+	if (total != UINT32_MAX)
+		curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)total);
+	if (s->idle_ms) {
+		curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)((s->idle_ms + 999) / 1000));
+	}
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, s->redirects_max ? 1L : 0L);
+	curl_easy_setopt(c, CURLOPT_MAXREDIRS, (long)s->redirects_max);
+	curl_easy_setopt(c, CURLOPT_NOPROXY, NO_PROXY_FOR);
+	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+}
+
+int
+guts_transfer_new(struct guts_transfer **out, const struct guts_transfer_spec *s, struct guts_errinfo *ei)
+{
+	struct guts_transfer *t;
+	int err;
+
+	if (strlen(s->url) > GUTS_TRANSFER_URL_MAX ||
+	    (strncasecmp(s->url, "http://", 7) != 0 && strncasecmp(s->url, "https://", 8) != 0))
+		return guts_err_set(ei, GUTS_EINVAL, "\"%.100s\" is not an http or https address", s->url);
+	pthread_once(&once, init_curl);
+	t = guts_alloc(sizeof(*t));
+	t->curl = curl_easy_init();
+	if (t->curl == NULL) {
+		free(t);
+		return guts_err_set(ei, GUTS_EINTERNAL, "libcurl does not start");
+	}
+	t->data = s->data;
+	t->alive = s->alive;
+	t->owner = s->owner;
+	guts_buf_init(&t->got, s->body_max ? s->body_max : GUTS_TRANSFER_BODY_MAX);
+	guts_buf_init(&t->sent, s->body.n);
+	guts_buf_add_slice(&t->sent, s->body);
+	curl_easy_setopt(t->curl, CURLOPT_URL, s->url);
+	curl_easy_setopt(t->curl, CURLOPT_USERAGENT, "guts/" PACKAGE_VERSION);
+	if (s->body.p != NULL || strcmp(s->method, "POST") == 0 || strcmp(s->method, "PUT") == 0) {
+		curl_easy_setopt(t->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->sent.len);
+		curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, guts_buf_cstr(&t->sent));
+	}
+	if (strcmp(s->method, "HEAD") == 0)
+		curl_easy_setopt(t->curl, CURLOPT_NOBODY, 1L);
+	else
+		curl_easy_setopt(t->curl, CURLOPT_CUSTOMREQUEST, s->method);
+	curl_easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(t->curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(t->curl, CURLOPT_HEADERDATA, t);
+	curl_easy_setopt(t->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(t->curl, CURLOPT_XFERINFODATA, t);
+	curl_easy_setopt(t->curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(t->curl, CURLOPT_ERRORBUFFER, t->reason);
+	set_limits(t, s);
+	err = set_headers(t, s, ei);
+	if (err) {
+		guts_transfer_free(t);
+		return err;
+	}
+	*out = t;
+	return GUTS_OK;
+}
+
+void *
+guts_transfer_handle(struct guts_transfer *t)
+{
+	return t->curl;
+}
+
+static int
+err_of(CURLcode code)
+{
+	switch (code) {
+	case CURLE_OK:
+		return GUTS_OK;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+	case CURLE_GOT_NOTHING:
+	case CURLE_PARTIAL_FILE:
+		return GUTS_ECLOSED;
+	case CURLE_OPERATION_TIMEDOUT:
+		return GUTS_ETIMEOUT;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CERTPROBLEM:
+		return GUTS_ESIG;
+	case CURLE_URL_MALFORMAT:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return GUTS_EINVAL;
+	case CURLE_TOO_MANY_REDIRECTS:
+		return GUTS_ELIMIT;
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_BAD_CONTENT_ENCODING:
+		return GUTS_EPROTO;
+	default:
+		return GUTS_EIO;
+	}
+}
+
+int
+guts_transfer_finish(struct guts_transfer *t, int curl_code, struct guts_errinfo *ei)
+{
+	CURLcode code = (CURLcode)curl_code;
+	int err = err_of(code);
+
+	if (t->stopped)
+		return guts_err_set(ei, GUTS_ECANCELED, "stopped");
+	if (t->too_large)
+		return guts_err_set(ei, GUTS_ELIMIT, "the answer is too large");
+	if (err)
+		guts_err_set(ei, err, "%s", t->reason[0] ? t->reason : curl_easy_strerror(code));
+	return err;
+}
+
+int
+guts_transfer_run(struct guts_transfer *t, struct guts_errinfo *ei)
+{
+	guts_buf_clear(&t->got);
+	t->header_bytes = 0;
+	t->stopped = t->too_large = false;
+	return guts_transfer_finish(t, (int)curl_easy_perform(t->curl), ei);
+}
+
+long
+guts_transfer_status(const struct guts_transfer *t)
+{
+	return status_of(t);
+}
+
+struct guts_slice
+guts_transfer_body(const struct guts_transfer *t)
+{
+	return guts_buf_slice(&t->got);
+}
+
+const char *
+guts_transfer_header(struct guts_transfer *t, const char *name)
+{
+	struct curl_header *h;
+
+	if (curl_easy_header(t->curl, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+		return NULL;
+	return h->value;
+}
+
+void
+guts_transfer_free(struct guts_transfer *t)
+{
+	if (t == NULL)
+		return;
+	for (struct curl_slist *h = t->headers; h != NULL; h = h->next)
+		explicit_bzero(h->data, strlen(h->data));
+	curl_slist_free_all(t->headers);
+	curl_easy_cleanup(t->curl);
+	guts_buf_wipe(&t->sent);
+	guts_buf_deinit(&t->got);
+	free(t);
+}

@@ -52,7 +52,7 @@ static const struct guts_conf_option options[GUTS_CONF_N] = {
 	    "Largest pack that is taken from a push or a peer." },
 	[GUTS_CONF_GOSSIP_KEEP] = { "gossip.keep", GUTS_CONF_BOOL, false, "true", 0, 0, NULL, false,
 	    "Keep the newest users' gossip messages for the API." },
-	[GUTS_CONF_LOG_LEVEL] = { "log.level", GUTS_CONF_CHOICE, false, "notice", 0, 0, "error warn notice info debug", true,
+	[GUTS_CONF_LOG_LEVEL] = { "log.level", GUTS_CONF_CHOICE, false, "notice", 0, 0, "error warn notice info debug", false,
 	    "How much is logged on standard error." },
 };
 

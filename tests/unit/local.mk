@@ -50,3 +50,7 @@ unit_tests += %reldir%/test_varint
 unit_tests += %reldir%/test_yamux
 libtests_a_SOURCES += %reldir%/pb_sample.c
 libtests_a_SOURCES += %reldir%/memenv.c
+unit_tests += %reldir%/test_args
+unit_tests += %reldir%/test_doc
+unit_tests += %reldir%/test_sse
+unit_tests += %reldir%/test_term

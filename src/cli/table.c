@@ -1,0 +1,155 @@
+/* cli/table.c - every command of the command line, in the order of its help.
+ *
+ * Help, manual page and completion are made from this table.
+ */
+#include "cli/table.h"
+
+#include "cli/commands.h"
+
+#define END { NULL, 0, NULL, NULL }
+
+static const struct guts_opt all_opts[] = { { "all", 'a', NULL, "also those that have their default" }, END };
+static const struct guts_opt list_opts[] = {
+	{ "long", 'l', NULL, "whole ids and addresses" },
+	END,
+};
+static const struct guts_opt ban_opts[] = {
+	{ "reason", 0, "TEXT", "why, for the list of bans" },
+	{ "for", 0, "SECONDS", "how long (default: for ever)" },
+	END,
+};
+static const struct guts_opt token_opts[] = {
+	{ "scope", 's', "SCOPE", "read, write, ci or admin; may be given several times (default read)" },
+	{ "repo", 'r', "REPO", "only for this repository; may be given several times" },
+	{ "expires", 0, "SECONDS", "how long it is valid (default: for ever)" },
+	END,
+};
+static const struct guts_opt repo_list_opts[] = {
+	{ "long", 'l', NULL, "whole ids" },
+	{ "search", 'q', "TEXT", "only those with this in name, description, owner or id" },
+	{ "sort", 0, "KEY", "name, created, updated, size, seeders or id; a minus in front turns it round" },
+	END,
+};
+static const struct guts_opt create_opts[] = {
+	{ "description", 'd', "TEXT", "one sentence about it" },
+	{ "branch", 'b', "NAME", "default branch (default main)" },
+	{ "format", 0, "FORMAT", "sha1 or sha256 (default sha1)" },
+	{ "private", 0, NULL, "only for this node and the readers it names" },
+	END,
+};
+static const struct guts_opt update_opts[] = {
+	{ "name", 'n', "NAME", "new name; the old one redirects" },
+	{ "description", 'd', "TEXT", "new description" },
+	{ "branch", 'b', "NAME", "new default branch" },
+	{ "private", 0, "YES", "yes or no" },
+	{ "archive", 0, "YES", "yes: retire it in the whole network; no: take that back" },
+	{ "signer", 's', "PEER", "whose commit statuses count; may be given several times; replaces the list" },
+	{ "no-signers", 0, NULL, "nobody's but the delegates' statuses count" },
+	END,
+};
+static const struct guts_opt delete_opts[] = { { "yes", 'y', NULL, "do not ask" }, END };
+static const struct guts_opt trust_opts[] = { { "remove", 0, NULL, "no longer trust" }, END };
+static const struct guts_opt import_opts[] = {
+	{ "name", 'n', "NAME", "name of the new repository (default: the folder's)" },
+	{ "description", 'd', "TEXT", "one sentence about it" },
+	{ "branch", 'b', "NAME", "default branch (default: what HEAD names)" },
+	{ "private", 0, NULL, "only for this node and the readers it names" },
+	END,
+};
+static const struct guts_opt sync_opts[] = {
+	{ "wait", 'w', NULL, "wait until it is done, showing progress" },
+	END,
+};
+static const struct guts_opt subscribe_opts[] = { { "off", 0, NULL, "unsubscribe" }, END };
+static const struct guts_opt tail_opts[] = {
+	{ "lines", 'n', "N", "how many kept messages to begin with (default 10)" },
+	{ "no-follow", 0, NULL, "end after those" },
+	END,
+};
+static const struct guts_opt events_opts[] = {
+	{ "follow", 'f', NULL, "go on as they come" },
+	{ "since", 0, "ID", "facts after this one (default: the newest 20; with --follow: only new ones)" },
+	{ "type", 't', "TYPE", "only these, e.g. repo.ref.updated or repo.*; may be given several times" },
+	{ "repo", 'r', "REPO", "only of this repository" },
+	{ "peer", 'p', "PEER", "only of this peer" },
+	END,
+};
+static const struct guts_opt doctor_opts[] = {
+	{ "repair", 0, NULL, "set right what can be set right without losing anything" },
+	{ "fast", 0, NULL, "do not check the objects of the repositories" },
+	END,
+};
+
+const struct guts_command guts_commands[] = {
+	{ "init", "", "make the home: folder, node key, configuration to start from",
+	    "Does nothing to what is there already.  `guts run` does the same on its first start.", NULL, true, false, 0, 0,
+	    guts_cmd_init },
+	{ "id", "", "print the peer id of the node", "Asks the running node; without one it reads the home's key.", NULL,
+	    false, false, 0, 0, guts_cmd_id },
+	{ "status", "", "the node at a glance", NULL, NULL, false, false, 0, 0, guts_cmd_status },
+	{ "stop", "", "stop the running node in good order", NULL, NULL, false, false, 0, 0, guts_cmd_stop },
+	{ "config", "[KEY]", "options of the running node that differ from their default, or one of them",
+	    "With a KEY only its value is printed.", all_opts, false, false, 0, 1, guts_cmd_config },
+	{ "dashboard", "", "print an address that opens the dashboard, logged in",
+	    "The code in it works once, within 60 seconds.", NULL, false, false, 0, 0, guts_cmd_dashboard },
+
+	{ "peers list", "", "peers this node is linked to", NULL, list_opts, false, false, 0, 0, guts_cmd_peers_list },
+	{ "peers connect", "MULTIADDR", "dial an address and keep the link", NULL, NULL, false, false, 1, 1,
+	    guts_cmd_peers_connect },
+	{ "peers disconnect", "PEER", "close the link and do not dial again until asked", NULL, NULL, false, false, 1, 1,
+	    guts_cmd_peers_disconnect },
+	{ "peers ban", "PEER", "refuse a peer", NULL, ban_opts, false, false, 1, 1, guts_cmd_peers_ban },
+	{ "peers lift", "PEER", "lift a ban", NULL, NULL, false, false, 1, 1, guts_cmd_peers_lift },
+	{ "peers bans", "", "banned peers", NULL, list_opts, false, false, 0, 0, guts_cmd_peers_bans },
+
+	{ "repo list", "", "repositories on this node", NULL, repo_list_opts, false, false, 0, 0, guts_cmd_repo_list },
+	{ "repo show", "REPO", "one repository with branches, authors and seeders", NULL, NULL, false, false, 1, 1,
+	    guts_cmd_repo_show },
+	{ "repo create", "NAME", "make an empty repository, signed by this node's key", NULL, create_opts, false, false, 1,
+	    1, guts_cmd_repo_create },
+	{ "repo import", "PATH", "make a repository of a git repository in a folder",
+	    "The folder must be on the node's machine; branches and tags are taken.", import_opts, false, false, 1, 1,
+	    guts_cmd_repo_import },
+	{ "repo update", "REPO", "sign a new version of its identity: name, description, branch, signers", NULL, update_opts,
+	    false, false, 1, 1, guts_cmd_repo_update },
+	{ "repo sync", "REPO", "ask its seeders for what is new, now", NULL, sync_opts, false, false, 1, 1,
+	    guts_cmd_repo_sync },
+	{ "repo policy", "REPO [POLICY]", "show or set the policy: default, seed (keep) or block",
+	    "By id this works for a repository that is not here: `seed` looks for it among the peers.", NULL, false, false, 1,
+	    2, guts_cmd_repo_policy },
+	{ "repo delete", "REPO", "remove it from this node and block it",
+	    "Other nodes keep theirs; `guts repo policy ID default` lets it come back.", delete_opts, false, false, 1, 1,
+	    guts_cmd_repo_delete },
+	{ "repo trust", "REPO PEER", "let a signer's commit statuses count on this node", NULL, trust_opts, false, false, 2,
+	    2, guts_cmd_repo_trust },
+
+	{ "gossip topics", "", "topics this node takes part in", NULL, NULL, false, false, 0, 0, guts_cmd_gossip_topics },
+	{ "gossip subscribe", "TOPIC", "take part in a topic, also after a restart", NULL, subscribe_opts, false, false, 1, 1,
+	    guts_cmd_gossip_subscribe },
+	{ "gossip publish", "TOPIC [TEXT]", "sign and publish a message",
+	    "Without TEXT the message is read from standard input.", NULL, false, false, 1, 2, guts_cmd_gossip_publish },
+	{ "gossip tail", "[TOPIC]", "messages as they come, of one topic or all", NULL, tail_opts, false, false, 0, 1,
+	    guts_cmd_gossip_tail },
+
+	{ "events", "", "what has happened on the node", "With --json one event per line.", events_opts, false, false, 0, 0,
+	    guts_cmd_events },
+
+	{ "token create", "NAME", "make a token; its secret is shown this once", NULL, token_opts, false, false, 1, 1,
+	    guts_cmd_token_create },
+	{ "token list", "", "tokens, without their secrets", NULL, NULL, false, false, 0, 0, guts_cmd_token_list },
+	{ "token revoke", "ID", "revoke a token", NULL, NULL, false, false, 1, 1, guts_cmd_token_revoke },
+
+	{ "credential", "get|store|erase", "git credential helper",
+	    "Tell git to use it:  git config --global credential.helper '!guts credential'\n"
+	    "It answers only for the address of the node itself, with $GUTS_TOKEN or the home's admin token.",
+	    NULL, false, false, 1, 1, guts_cmd_credential },
+	{ "doctor", "", "check the home: key, database, repositories, configuration, disk, clock", NULL, doctor_opts, true,
+	    false, 0, 0, guts_cmd_doctor },
+	{ "completion", "bash", "print a script for the shell's completion",
+	    "Put this into ~/.bashrc:  eval \"$(guts completion bash)\"", NULL, true, false, 1, 1, guts_cmd_completion },
+	{ "help", "[COMMAND]", "help on a command",
+	    "`guts help --roff` prints the sections of the manual page that are made from the tables.",
+	    (const struct guts_opt[]){ { "roff", 0, NULL, "as manual page source" }, END }, true, false, 0, 2, guts_cmd_help },
+};
+
+const size_t guts_commands_n = sizeof(guts_commands) / sizeof(guts_commands[0]);

@@ -70,10 +70,33 @@ finish(struct guts_change *c, int err)
 	c->ingest = NULL;
 	DL_DELETE(r->changes, c);
 	r->nchanges--;
+	r->is_finishing = true;
 	if (c->done)
 		c->done(c, err, c->text[0] ? c->text : NULL);
+	r->is_finishing = false;
 	guts_change_free(c);
-	change_run(r);
+	if (r->drop && !r->changes)
+		guts_repo_free(r);
+	else
+		change_run(r);
+}
+
+void
+guts_changes_cancel(struct guts_repo *r)
+{
+	r->is_removed = true;
+	while (r->changes) {
+		struct guts_change *c = r->changes;
+
+		if (c->ingest)
+			guts_ingest_abort(r->sync->s.repos, c->ingest);
+		c->ingest = NULL;
+		DL_DELETE(r->changes, c);
+		r->nchanges--;
+		if (c->done)
+			c->done(c, GUTS_ECANCELED, "the node is stopping");
+		guts_change_free(c);
+	}
 }
 
 /* The identity as it will be. */

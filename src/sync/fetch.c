@@ -246,7 +246,7 @@ guts_fetch_end(struct guts_fetch *f, int err, const char *text)
 	}
 	if (!r->is_ready && !r->is_removed && !r->changes && r->local.policy == GUTS_POLICY_DEFAULT &&
 	    (r->failures >= FIRST_COPY_TRIES || !newer_source(r))) {
-		guts_repo_free(r);
+		guts_repo_drop(r);
 	} else {
 		if (newer_source(r))
 			enqueue(r);

@@ -84,8 +84,7 @@ on_created(struct guts_change *c, int err, const char *text)
 
 	guts_err_set(&ei, err, "%s", text ? text : guts_err_text(err));
 	if (err && !r->is_ready) {
-		r->is_removed = true;
-		guts_repo_free(r);
+		guts_repo_drop(r);
 		r = NULL;
 	}
 	w->done(w->owner, err, &ei, r);

@@ -142,6 +142,7 @@ struct guts_repo {
 	} local;
 	bool is_ready;                         /* on disk and listed */
 	bool is_removed;                       /* being removed: no new work */
+	bool is_finishing, drop;               /* a change tells its end; forget the repository after that */
 	bool shadowed;
 	uint8_t status_sum[32];                /* XOR of the hashes of counting statuses */
 	uint8_t digest[32];
@@ -205,6 +206,8 @@ struct guts_sync {
 struct guts_repo *guts_repo_new(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE]);
 /* Forget a repository in memory; its verdicts are given, its sources freed.  No change or fetch may be under way. */
 void guts_repo_free(struct guts_repo *r);
+/* The same, also from inside the end of one of its changes. */
+void guts_repo_drop(struct guts_repo *r);
 /* Newest identity, or NULL. */
 const struct guts_identity *guts_repo_identity(const struct guts_repo *r);
 struct guts_author *guts_repo_author(struct guts_repo *r, const struct guts_peerid *id);
@@ -314,6 +317,8 @@ struct guts_change *guts_change_new(struct guts_repo *r, const struct guts_peeri
 void guts_change_free(struct guts_change *c);
 /* Queue it; it runs when those before it ended.  Errors: GUTS_EBUSY (queue full; not adopted). */
 int guts_change_submit(struct guts_change *c);
+/* End all changes of a repository with GUTS_ECANCELED; none runs any more. */
+void guts_changes_cancel(struct guts_repo *r);
 /* Events of an ingest that only feed `accepted` into a change; fetch and push forward to this. */
 void guts_change_accepted(struct guts_change *c, int err);
 

@@ -103,6 +103,15 @@ guts_repo_free(struct guts_repo *r)
 	free(r);
 }
 
+void
+guts_repo_drop(struct guts_repo *r)
+{
+	if (r->is_finishing || r->changes)
+		r->drop = r->is_removed = true;
+	else
+		guts_repo_free(r);
+}
+
 const struct guts_identity *
 guts_repo_identity(const struct guts_repo *r)
 {

@@ -112,13 +112,9 @@ guts_sync_free(struct guts_sync *s)
 	while (s->sorted.n) {
 		struct guts_repo *r = s->sorted.v[s->sorted.n - 1];
 
+		r->is_finishing = true; /* ends do not free it */
 		guts_fetch_cancel(r);
-		while (r->changes) {
-			struct guts_change *c = r->changes;
-
-			DL_DELETE(r->changes, c);
-			guts_change_free(c);
-		}
+		guts_changes_cancel(r);
 		r->is_ready = false;
 		guts_repo_free(r);
 	}

@@ -14,15 +14,14 @@
 #include "node/node.h"
 
 struct guts_http;
-struct guts_children;
+struct guts_repostore;
 
 struct guts_http_setup {
 	struct guts_env *env;           /* the node's: closures and jobs run there */
 	struct guts_node *node;
 	const struct guts_conf *conf;   /* http.* is read here; all of it is shown by GET /api/v1/config */
 	const char *home;               /* folder of the node: admin-token is kept in it */
-	const char *repos_dir;          /* folder of the bare repositories */
-	struct guts_children *children; /* supervisor for git's own programs */
+	struct guts_repostore *repos;   /* repositories on disk: reading them, serving fetches */
 	const char *version;            /* "0.1.0" */
 	void (*shutdown)(void *owner);  /* POST /api/v1/shutdown was accepted; on the loop thread */
 	void *owner;

@@ -1,1 +1,37 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
+libguts_a_SOURCES += %reldir%/api_access.c
+libguts_a_SOURCES += %reldir%/api_git.c
+libguts_a_SOURCES += %reldir%/api_gossip.c
+libguts_a_SOURCES += %reldir%/api_node.c
+libguts_a_SOURCES += %reldir%/api_peers.c
+libguts_a_SOURCES += %reldir%/api_refs.c
+libguts_a_SOURCES += %reldir%/api_repos.c
+libguts_a_SOURCES += %reldir%/api_status.c
+libguts_a_SOURCES += %reldir%/assets.c
+libguts_a_SOURCES += %reldir%/assets_none.c
+libguts_a_SOURCES += %reldir%/call.c
+libguts_a_SOURCES += %reldir%/events.c
+libguts_a_SOURCES += %reldir%/guard.c
+libguts_a_SOURCES += %reldir%/http.c
+libguts_a_SOURCES += %reldir%/listen.c
+libguts_a_SOURCES += %reldir%/metrics.c
+libguts_a_SOURCES += %reldir%/push.c
+libguts_a_SOURCES += %reldir%/reply.c
+libguts_a_SOURCES += %reldir%/repos.c
+libguts_a_SOURCES += %reldir%/router.c
+libguts_a_SOURCES += %reldir%/routes.c
+libguts_a_SOURCES += %reldir%/server.c
+libguts_a_SOURCES += %reldir%/sessions.c
+libguts_a_SOURCES += %reldir%/smart.c
+libguts_a_SOURCES += %reldir%/stream.c
+libguts_a_SOURCES += %reldir%/target.c
+libguts_a_SOURCES += %reldir%/tokens.c
+libguts_a_SOURCES += %reldir%/watch.c
+
+# The contract inside the binary; api/openapi.json is made of the YAML by tests/openapi/json.mjs.
+nodist_libguts_a_SOURCES = %reldir%/openapi_yaml.c %reldir%/openapi_json.c
+CLEANFILES += %reldir%/openapi_yaml.c %reldir%/openapi_json.c
+%reldir%/openapi_yaml.c: $(srcdir)/api/openapi.yaml $(srcdir)/tools/embed.sh
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sh $(srcdir)/tools/embed.sh guts_openapi_yaml $(srcdir)/api/openapi.yaml >$@.tmp && mv $@.tmp $@
+%reldir%/openapi_json.c: $(srcdir)/api/openapi.json $(srcdir)/tools/embed.sh
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sh $(srcdir)/tools/embed.sh guts_openapi_json $(srcdir)/api/openapi.json >$@.tmp && mv $@.tmp $@

@@ -54,3 +54,4 @@ unit_tests += %reldir%/test_args
 unit_tests += %reldir%/test_doc
 unit_tests += %reldir%/test_sse
 unit_tests += %reldir%/test_term
+unit_tests += %reldir%/test_view

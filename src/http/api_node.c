@@ -1,0 +1,232 @@
+/* http/api_node.c - the node itself: index, status, configuration, health, jobs, shutdown. */
+#include "base/text.h"
+#include "http/api.h"
+#include "http/openapi.h"
+#include "view/view.h"
+
+#include <stdlib.h>
+
+void
+guts_api_index(struct guts_req *r)
+{
+	static const char *const links[] = { "status", "config", "log", "peers", "bans", "dials", "repos",
+		"gossip/topics", "gossip/messages", "events", "tokens", "session", "openapi.yaml", "openapi.json" };
+	const char *base = guts_req_base(r);
+	struct guts_buf b;
+	struct guts_json j;
+
+	guts_reply_begin(&b, &j);
+	guts_json_object(&j);
+	for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
+		guts_json_key(&j, links[i]);
+		guts_json_strs(&j, base, "/api/v1/", links[i], NULL);
+	}
+	guts_json_key(&j, "metrics");
+	guts_json_strs(&j, base, "/metrics", NULL);
+	guts_json_object_end(&j);
+	guts_reply_json(r, 200, &b, NULL);
+}
+
+void
+guts_api_openapi_yaml(struct guts_req *r)
+{
+	guts_reply_text(r, 200, "application/yaml", guts_slice(guts_openapi_yaml, guts_openapi_yaml_n));
+}
+
+void
+guts_api_openapi_json(struct guts_req *r)
+{
+	struct guts_buf b;
+
+	guts_buf_init(&b, GUTS_HTTP_ANSWER_MAX);
+	guts_buf_add(&b, guts_openapi_json, guts_openapi_json_n);
+	guts_reply_json(r, 200, &b, NULL);
+}
+
+void
+guts_api_status(struct guts_req *r)
+{
+	struct guts_http *h = r->h;
+	struct guts_snapshot *s = guts_node_snapshot(h->node);
+	struct guts_view_status v = { .version = h->version, .nhttp = h->nlanes, .body_bytes = GUTS_HTTP_JSON_MAX,
+		.pack_bytes = guts_conf_number(h->conf, GUTS_CONF_LIMITS_PACK),
+		.streams = guts_conf_number(h->conf, GUTS_CONF_HTTP_MAX_STREAMS) };
+	const char *urls[GUTS_CONF_LIST_MAX];
+	struct guts_buf b;
+	struct guts_json j;
+
+	if (!guts_reply_cached(r, s->version)) {
+		for (size_t i = 0; i < h->nlanes; i++)
+			urls[i] = h->lanes[i].url;
+		v.http = urls;
+		for (size_t i = 0; i < s->nrepos; i++)
+			v.repositories += guts_who_may_see(&r->who, s->repos[i]->id, s->repos[i]->is_private);
+		guts_reply_begin(&b, &j);
+		guts_view_status(&j, s, &v);
+		guts_reply_keep(r, s->version, &b, NULL);
+	}
+	guts_snapshot_unref(s);
+}
+
+static void
+put_value(struct guts_json *j, const struct guts_conf *c, enum guts_conf_id id, const struct guts_conf_option *o)
+{
+	guts_json_key(j, "value");
+	if (o->list) {
+		guts_json_array(j);
+		for (size_t i = 0; i < guts_conf_count(c, id); i++)
+			guts_json_str(j, guts_conf_item(c, id, i));
+		guts_json_array_end(j);
+	} else if (o->type == GUTS_CONF_BOOL) {
+		guts_json_bool(j, guts_conf_bool(c, id));
+	} else if (o->type == GUTS_CONF_NUMBER || o->type == GUTS_CONF_BYTES || o->type == GUTS_CONF_DURATION) {
+		guts_json_u64(j, guts_conf_number(c, id));
+	} else {
+		guts_json_str(j, guts_conf_text(c, id));
+	}
+}
+
+void
+guts_api_config(struct guts_req *r)
+{
+	static const char *const types[] = { "text", "multiaddr", "hostport", "bool", "number", "bytes", "duration",
+		"choice" };
+	static const char *const layers[] = { "default", "file", "command line" };
+	struct guts_buf b;
+	struct guts_json j;
+
+	guts_reply_begin(&b, &j);
+	guts_json_array(&j);
+	for (unsigned i = 0; i < GUTS_CONF_N; i++) {
+		enum guts_conf_id id = (enum guts_conf_id)i;
+		const struct guts_conf_option *o = guts_conf_option(id);
+		guts_json_object(&j);
+		guts_json_put_str(&j, "name", o->name);
+		guts_json_put_str(&j, "type", types[o->type]);
+		put_value(&j, r->h->conf, id, o);
+		guts_json_put_str(&j, "default", o->fallback);
+		guts_json_put_str(&j, "source", layers[guts_conf_layer(r->h->conf, id)]);
+		guts_json_put_bool(&j, "reloadable", o->reloadable);
+		guts_json_put_str(&j, "help", o->help);
+		guts_json_object_end(&j);
+	}
+	guts_json_array_end(&j);
+	guts_reply_json(r, 200, &b, NULL);
+}
+
+void
+guts_api_livez(struct guts_req *r)
+{
+	guts_reply_text(r, 200, "text/plain; charset=utf-8", guts_slice_str("ok\n"));
+}
+
+void
+guts_api_readyz(struct guts_req *r)
+{
+	struct guts_snapshot *s = guts_node_snapshot(r->h->node);
+	bool ready = s->ready && !s->stopping;
+
+	guts_reply_text(r, ready ? 200 : 503, "text/plain; charset=utf-8",
+	    guts_slice_str(ready ? "ok\n" : s->stopping ? "stopping\n" : "starting\n"));
+	guts_snapshot_unref(s);
+}
+
+/* -- commands ----------------------------------------------------------------------- */
+
+static void
+run_shutdown(struct guts_call *c)
+{
+	struct guts_http *h = c->h;
+
+	guts_call_done(c, 0, NULL);
+	h->shutdown(h->shutdown_owner);
+}
+
+static void
+answer_accepted(struct guts_req *r, struct guts_call *c)
+{
+	if (c->err < 0)
+		guts_reply_err(r, c->err, &c->ei);
+	else
+		guts_reply_empty(r, 202);
+}
+
+void
+guts_api_shutdown(struct guts_req *r)
+{
+	guts_call_loop(r, guts_call_new(sizeof(struct guts_call), run_shutdown, answer_accepted, NULL));
+}
+
+void
+guts_api_job(struct guts_req *r)
+{
+	struct guts_job_info i;
+	struct guts_buf b;
+	struct guts_json j;
+	uint64_t id;
+
+	if (guts_text_u64(guts_req_param(r, 0), INT64_MAX, &id) < 0 || guts_node_job(r->h->node, id, &i) < 0) {
+		guts_reply_problem(r, 404, "no such job");
+		return;
+	}
+	guts_reply_begin(&b, &j);
+	guts_view_job(&j, &i);
+	guts_reply_json(r, 200, &b, NULL);
+}
+
+struct alias_call {
+	struct guts_call c;
+	char alias[GUTS_NAME_MAX + 1];
+	struct guts_peerid peer;
+};
+
+static void
+alias_done(void *owner, int err, const struct guts_errinfo *ei)
+{
+	guts_call_done(owner, err, ei);
+}
+
+static void
+run_alias(struct guts_call *c)
+{
+	struct alias_call *a = (struct alias_call *)c;
+
+	guts_node_alias(c->h->node, a->alias, &a->peer, alias_done, c);
+}
+
+static void
+answer_alias(struct guts_req *r, struct guts_call *c)
+{
+	if (c->err < 0)
+		guts_reply_err(r, c->err, &c->ei);
+	else
+		guts_reply_empty(r, 204);
+}
+
+void
+guts_api_alias_put(struct guts_req *r)
+{
+	static const struct guts_field fields[] = { { "peer", GUTS_FIELD_TEXT, true, false, 1, 100, NULL, false } };
+	struct guts_slice alias = guts_req_param(r, 0);
+	struct guts_value v[1];
+	struct guts_body body;
+	struct guts_errinfo ei;
+	struct guts_peerid peer;
+	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 1, false, v, &ei);
+
+	if (err == 0 && guts_peerid_parse(&peer, guts_slice_str(v[0].text)) < 0) {
+		err = guts_body_add_error(&body, "/peer", "is no peer id");
+		guts_err_set(&ei, err, "/peer is no peer id");
+	}
+	if (err < 0) {
+		guts_reply_body_error(r, err, &ei, &body);
+	} else if (alias.n > GUTS_NAME_MAX) {
+		guts_reply_problem(r, 400, "the alias is too long");
+	} else {
+		struct alias_call *a = guts_call_new(sizeof *a, run_alias, answer_alias, NULL);
+		memcpy(a->alias, alias.p, alias.n);
+		a->peer = peer;
+		guts_call_loop(r, &a->c);
+	}
+	guts_body_deinit(&body);
+}

@@ -1,0 +1,259 @@
+/* http/http.c - the gateway as a whole: start, stop, and small things about a request. */
+#include "base/alloc.h"
+#include "base/text.h"
+#include "http/events.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include <utlist.h>
+
+/* Names under which we may be asked: those of the configuration and the public address's. */
+static void
+set_hosts(struct guts_http *h)
+{
+	size_t n = guts_conf_count(h->conf, GUTS_CONF_HTTP_ALLOWED_HOSTS);
+	const char *at = strstr(h->public_url, "://");
+
+	h->hosts = guts_calloc(n + 1, sizeof *h->hosts);
+	for (size_t i = 0; i < n; i++)
+		h->hosts[h->nhosts++] = guts_strdup(guts_conf_item(h->conf, GUTS_CONF_HTTP_ALLOWED_HOSTS, i));
+	if (at) {
+		size_t len = strcspn(at + 3, "/:");
+		char *name = guts_alloc(len + 1);
+		memcpy(name, at + 3, len);
+		h->hosts[h->nhosts++] = name;
+	}
+}
+
+static void
+set_public_url(struct guts_http *h)
+{
+	const char *url = guts_conf_text(h->conf, GUTS_CONF_HTTP_PUBLIC_URL);
+	size_t n = strnlen(url, sizeof h->public_url - 1);
+
+	memcpy(h->public_url, url, n);
+	while (n && h->public_url[n - 1] == '/')
+		h->public_url[--n] = 0;
+}
+
+static int
+start_lanes(struct guts_http *h, struct guts_errinfo *ei)
+{
+	size_t n = guts_conf_count(h->conf, GUTS_CONF_HTTP_LISTEN);
+	unsigned connections = (unsigned)guts_conf_number(h->conf, GUTS_CONF_HTTP_MAX_CONNECTIONS);
+
+	h->lanes = guts_calloc(n, sizeof *h->lanes);
+	for (size_t i = 0; i < n; i++) {
+		struct guts_lane *lane = &h->lanes[i];
+		const char *at = guts_conf_item(h->conf, GUTS_CONF_HTTP_LISTEN, i);
+		int fd, err;
+		lane->h = h;
+		if ((err = guts_listen_socket(at, &fd, &lane->is_loopback, lane->url, ei)) < 0)
+			return err;
+		if (guts_lane_start(lane, fd, connections) < 0) {
+			close(fd);
+			return guts_err_set(ei, GUTS_EIO, "http.listen %s: the server cannot be started", at);
+		}
+		h->nlanes = i + 1;
+	}
+	return 0;
+}
+
+int
+guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct guts_errinfo *ei)
+{
+	struct guts_http *h = guts_alloc(sizeof *h);
+	int err;
+
+	h->env = s->env;
+	h->node = s->node;
+	h->store = guts_node_store(s->node);
+	h->repos = s->repos;
+	h->conf = s->conf;
+	h->home = guts_strdup(s->home);
+	h->shutdown = s->shutdown;
+	h->shutdown_owner = s->owner;
+	h->public_read = guts_conf_bool(s->conf, GUTS_CONF_HTTP_PUBLIC_READ);
+	snprintf(h->version, sizeof h->version, "%s", s->version);
+	set_public_url(h);
+	set_hosts(h);
+	h->id = guts_node_key(s->node)->id;
+	guts_peerid_text(h->id_text, &h->id);
+	snprintf(h->cookie, sizeof h->cookie, "guts-%s", h->id_text + strlen(h->id_text) - 8);
+	while (getrandom(&h->boot, sizeof h->boot, 0) != sizeof h->boot)
+		;
+	pthread_mutex_init(&h->lock, NULL);
+	pthread_mutex_init(&h->cache_lock, NULL);
+	if ((err = guts_auth_new(&h->auth, h->store, ei)) < 0)
+		goto failed;
+	if ((err = guts_auth_admin_file(h->auth, h->store, h->home, guts_http_wall_ms(), h->fresh_token, ei)) < 0)
+		goto failed;
+	h->ring = guts_ring_new(h);
+	if ((err = guts_watch_start(h)) < 0) {
+		guts_err_set(ei, err, "no thread for the gateway");
+		goto failed;
+	}
+	if ((err = start_lanes(h, ei)) < 0)
+		goto failed;
+	*out = h;
+	return 0;
+failed:
+	guts_http_stop(h);
+	guts_http_free(h);
+	return err;
+}
+
+size_t
+guts_http_count(const struct guts_http *h)
+{
+	return h->nlanes;
+}
+
+const char *
+guts_http_url(const struct guts_http *h, size_t i)
+{
+	return h->lanes[i].url;
+}
+
+bool
+guts_http_new_admin_token(const struct guts_http *h, char token[GUTS_HTTP_TOKEN_SIZE])
+{
+	snprintf(token, GUTS_HTTP_TOKEN_SIZE, "%s", h->fresh_token);
+	return h->fresh_token[0] != 0;
+}
+
+/* Wake everything that sleeps; whoever tries to sleep from now on may not. */
+static void
+wake_all(struct guts_http *h)
+{
+	struct guts_req *r, *next_r;
+	struct guts_call *c, *next_c;
+
+	if (h->ring) {
+		pthread_mutex_lock(&h->ring->lock);
+		guts_ring_end_readers(h->ring);
+		pthread_mutex_unlock(&h->ring->lock);
+	}
+	pthread_mutex_lock(&h->lock);
+	DL_FOREACH_SAFE(h->calls, c, next_c) {
+		if (!c->req || c->is_done)
+			continue;
+		c->req->call = NULL;
+		c->req = NULL;
+	}
+	DL_FOREACH_SAFE(h->asleep, r, next_r)
+		guts_req_wake_locked(r);
+	pthread_mutex_unlock(&h->lock);
+}
+
+void
+guts_http_stop(struct guts_http *h)
+{
+	if (h->ring && !h->stopping)
+		guts_ring_detach(h->ring);
+	pthread_mutex_lock(&h->lock);
+	h->stopping = true;
+	pthread_mutex_unlock(&h->lock);
+	for (size_t i = 0; i < h->nlanes; i++) {
+		int fd = MHD_quiesce_daemon(h->lanes[i].daemon);
+		if (fd >= 0)
+			close(fd);
+	}
+	wake_all(h);
+	for (size_t i = 0; i < h->nlanes; i++)
+		MHD_stop_daemon(h->lanes[i].daemon);
+	h->nlanes = 0;
+	if (h->watch) {
+		guts_watch_stop(h);
+		free(h->watch);
+		h->watch = NULL;
+	}
+	guts_http_cache_clear(h);
+}
+
+void
+guts_http_free(struct guts_http *h)
+{
+	struct guts_call *c, *next;
+
+	if (!h)
+		return;
+	DL_FOREACH_SAFE(h->calls, c, next) {
+		if (c->destroy)
+			c->destroy(c);
+		free(c);
+	}
+	guts_ring_free(h->ring);
+	guts_auth_free(h->auth);
+	for (size_t i = 0; i < h->nhosts; i++)
+		free((char *)(uintptr_t)h->hosts[i]);
+	free(h->hosts);
+	free(h->lanes);
+	free(h->home);
+	pthread_mutex_destroy(&h->lock);
+	pthread_mutex_destroy(&h->cache_lock);
+	explicit_bzero(h->fresh_token, sizeof h->fresh_token);
+	free(h);
+}
+
+/* -- a request's parts --------------------------------------------------------------------- */
+
+struct guts_slice
+guts_req_param(const struct guts_req *r, size_t i)
+{
+	if (r->match.param[i].n == 0)
+		return guts_slice(NULL, 0);
+	return guts_target_segment(&r->target, r->match.param[i].first);
+}
+
+bool
+guts_req_param_rest(const struct guts_req *r, size_t i, char *out, size_t max)
+{
+	size_t at = 0;
+
+	for (size_t k = 0; k < r->match.param[i].n; k++) {
+		struct guts_slice s = guts_target_segment(&r->target, r->match.param[i].first + k);
+		if (at + s.n + 2 > max)
+			return false;
+		if (k)
+			out[at++] = '/';
+		memcpy(out + at, s.p, s.n);
+		at += s.n;
+	}
+	out[at] = 0;
+	return true;
+}
+
+bool
+guts_req_number(struct guts_req *r, const char *key, uint64_t min, uint64_t max, uint64_t fallback, uint64_t *out)
+{
+	struct guts_slice v = guts_target_query(&r->target, key);
+
+	*out = fallback;
+	if (!v.p || (v.n && guts_text_u64(v, max, out) == 0 && *out >= min))
+		return true;
+	guts_reply_problem(r, 400, "%s: a number from %llu to %llu", key, (unsigned long long)min, (unsigned long long)max);
+	return false;
+}
+
+bool
+guts_req_page(struct guts_req *r, uint64_t *page, uint64_t *per_page)
+{
+	const char *key = guts_target_query(&r->target, "per_page").p ? "per_page" : "limit";
+	uint64_t n;
+
+	if (!guts_req_number(r, "page", 1, 100000, 1, page) || !guts_req_number(r, key, 1, 1000000, 30, &n))
+		return false;
+	*per_page = n < 100 ? n : 100;
+	return true;
+}
+
+const char *
+guts_req_base(const struct guts_req *r)
+{
+	return r->h->public_url[0] ? r->h->public_url : r->lane->url;
+}

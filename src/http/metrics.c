@@ -1,0 +1,102 @@
+/* http/metrics.c - counters and gauges in Prometheus' text format, version 0.0.4.
+ *
+ * No label comes from outside: classes of status and bucket bounds are ours, so the page does not grow.
+ */
+#include "http/api.h"
+
+static void
+head(struct guts_buf *b, const char *name, const char *type, const char *help)
+{
+	guts_buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void
+one(struct guts_buf *b, const char *name, const char *type, const char *help, uint64_t v)
+{
+	head(b, name, type, help);
+	guts_buf_printf(b, "%s %llu\n", name, (unsigned long long)v);
+}
+
+static void
+add_requests(struct guts_buf *b, struct guts_counters *n)
+{
+	static const char *const bounds[] = { "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.05", "0.25", "1" };
+	unsigned long long sum = 0;
+
+	head(b, "guts_http_requests_total", "counter", "HTTP requests answered, by class of status.");
+	for (int i = 1; i < 6; i++)
+		guts_buf_printf(b, "guts_http_requests_total{code=\"%dxx\"} %llu\n", i, atomic_load(&n->requests[i]));
+	head(b, "guts_http_request_duration_seconds", "histogram", "Time from the headers of a request to the end of its answer.");
+	for (int i = 0; i < 8; i++) {
+		sum += atomic_load(&n->seconds_bucket[i]);
+		guts_buf_printf(b, "guts_http_request_duration_seconds_bucket{le=\"%s\"} %llu\n", bounds[i], sum);
+	}
+	sum += atomic_load(&n->seconds_bucket[8]);
+	guts_buf_printf(b, "guts_http_request_duration_seconds_bucket{le=\"+Inf\"} %llu\n", sum);
+	guts_buf_printf(b, "guts_http_request_duration_seconds_sum %.6f\n", (double)atomic_load(&n->seconds_sum_ns) / 1e9);
+	guts_buf_printf(b, "guts_http_request_duration_seconds_count %llu\n", sum);
+}
+
+static void
+add_gateway(struct guts_buf *b, struct guts_counters *n)
+{
+	add_requests(b, n);
+	one(b, "guts_http_active_connections", "gauge", "Open HTTP connections.", (uint64_t)atomic_load(&n->connections));
+	one(b, "guts_http_event_streams", "gauge", "Open event streams.", (uint64_t)atomic_load(&n->streams));
+	one(b, "guts_http_events_sent_total", "counter", "Events written to streams.", atomic_load(&n->events_sent));
+	one(b, "guts_http_event_streams_dropped_total", "counter", "Event streams ended because their reader fell behind.",
+	    atomic_load(&n->streams_dropped));
+	one(b, "guts_http_requests_refused_total", "counter", "Requests refused as malformed or for another host.",
+	    atomic_load(&n->refused));
+	one(b, "guts_http_connections_cut_total", "counter", "Connections cut because their client was too slow.",
+	    atomic_load(&n->cut));
+	one(b, "guts_http_auth_failures_total", "counter", "Requests with credentials that were not good.",
+	    atomic_load(&n->auth_failed));
+	one(b, "guts_git_pushes_total", "counter", "Pushes that were begun over HTTP.", atomic_load(&n->pushes));
+	one(b, "guts_git_fetches_total", "counter", "Fetches that were begun over HTTP.", atomic_load(&n->fetches));
+}
+
+static void
+add_node(struct guts_buf *b, const struct guts_snapshot *s, const struct guts_who *who)
+{
+	uint64_t inbound = 0, bytes = 0, repos = 0;
+
+	for (size_t i = 0; i < s->npeers; i++)
+		inbound += s->peers[i].direction == GUTS_INBOUND;
+	for (size_t i = 0; i < s->nrepos; i++) {
+		if (guts_who_may_see(who, s->repos[i]->id, s->repos[i]->is_private)) {
+			bytes += s->repos[i]->size_bytes;
+			repos++;
+		}
+	}
+	head(b, "guts_p2p_peers_connected", "gauge", "Links to other nodes, by who dialled.");
+	guts_buf_printf(b, "guts_p2p_peers_connected{direction=\"inbound\"} %llu\n", (unsigned long long)inbound);
+	guts_buf_printf(b, "guts_p2p_peers_connected{direction=\"outbound\"} %llu\n",
+	    (unsigned long long)(s->npeers - inbound));
+	one(b, "guts_p2p_peers_known", "gauge", "Peers in the address book.", s->nbook);
+	one(b, "guts_p2p_peers_banned", "gauge", "Banned peers.", s->nbans);
+	one(b, "guts_p2p_received_bytes_total", "counter", "Bytes received from peers.", s->bytes_in);
+	one(b, "guts_p2p_sent_bytes_total", "counter", "Bytes sent to peers.", s->bytes_out);
+	one(b, "guts_gossip_topics", "gauge", "Gossip topics this node takes part in.", s->ntopics);
+	one(b, "guts_repositories", "gauge", "Repositories kept by this node.", repos);
+	one(b, "guts_storage_repositories_bytes", "gauge", "Disk space of repositories.", bytes);
+	one(b, "guts_events_newest", "gauge", "Number of the newest fact in the event log.", s->fact_newest);
+	head(b, "guts_start_time_seconds", "gauge", "When the node started.");
+	guts_buf_printf(b, "guts_start_time_seconds %.3f\n", (double)s->started_wall_ms / 1000);
+}
+
+void
+guts_api_metrics(struct guts_req *r)
+{
+	struct guts_snapshot *s = guts_node_snapshot(r->h->node);
+	struct guts_buf b;
+
+	guts_buf_init(&b, 1u << 20);
+	head(&b, "guts_build_info", "gauge", "The program that runs.");
+	guts_buf_printf(&b, "guts_build_info{version=\"%s\"} 1\n", r->h->version);
+	add_gateway(&b, &r->h->n);
+	add_node(&b, s, &r->who);
+	guts_snapshot_unref(s);
+	guts_reply_text(r, 200, "text/plain; version=0.0.4; charset=utf-8", guts_buf_slice(&b));
+	guts_buf_deinit(&b);
+}

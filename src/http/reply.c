@@ -1,0 +1,451 @@
+/* http/reply.c - answers: headers that all have, problems, JSON with compression, pages, cached snapshots.
+ *
+ * A cached answer is one response object shared by all who get it; so it carries no request id unless
+ * the asker sent one, in which case it gets an answer of its own.
+ */
+#include "base/alloc.h"
+#include "http/internal.h"
+#include "view/view.h"
+
+#include <microhttpd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <zlib.h>
+
+static const char *const common[] = {
+	"X-Content-Type-Options", "nosniff",
+	"Referrer-Policy", "no-referrer",
+	"Cross-Origin-Resource-Policy", "same-origin",
+	NULL,
+};
+
+static bool
+has_header(const char *const *extra, const char *name)
+{
+	for (; extra && *extra; extra += 2) {
+		if (strcasecmp(*extra, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+add_headers(struct MHD_Response *resp, const char *const *v)
+{
+	for (; v && *v; v += 2)
+		MHD_add_response_header(resp, v[0], v[1]);
+}
+
+static void
+dress(struct MHD_Response *resp, const char *const *extra)
+{
+	add_headers(resp, common);
+	if (!has_header(extra, "Cache-Control"))
+		MHD_add_response_header(resp, "Cache-Control", "no-store");
+	if (!has_header(extra, "Content-Security-Policy"))
+		MHD_add_response_header(resp, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+	add_headers(resp, extra);
+}
+
+struct MHD_Response *
+guts_reply_nothing(void)
+{
+	return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+}
+
+static void
+queue(struct guts_req *r, int status, struct MHD_Response *resp)
+{
+	r->answered = true;
+	r->status = status;
+	MHD_queue_response(r->conn, (unsigned)status, resp);
+}
+
+static const char *
+request_id(struct guts_req *r)
+{
+	static atomic_ullong counter;
+
+	if (!r->id[0])
+		snprintf(r->id, sizeof r->id, "%08llx%08llx", (unsigned long long)(r->h->boot & 0xffffffff),
+		    atomic_fetch_add(&counter, 1ULL) & 0xffffffff);
+	return r->id;
+}
+
+void
+guts_reply(struct guts_req *r, int status, struct MHD_Response *resp, const char *const *extra)
+{
+	dress(resp, extra);
+	MHD_add_response_header(resp, "X-Request-Id", request_id(r));
+	queue(r, status, resp);
+	MHD_destroy_response(resp);
+}
+
+/* A response object over the buffer's own memory. */
+static struct MHD_Response *
+adopt(struct guts_buf *b)
+{
+	size_t n = b->len;
+	void *copy = guts_memdup(guts_buf_slice(b).p ? guts_buf_slice(b).p : (const uint8_t *)"", n);
+
+	guts_buf_deinit(b);
+	return MHD_create_response_from_buffer(n, copy, MHD_RESPMEM_MUST_FREE);
+}
+
+/* Compress into `out`; false if it did not get smaller. */
+static bool
+compress_gzip(struct guts_buf *out, struct guts_slice in)
+{
+	z_stream z;
+
+	guts_buf_init(out, in.n);
+	memset(&z, 0, sizeof z);
+	if (in.n > INT32_MAX || deflateInit2(&z, 3, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		return false;
+	uint8_t *to = guts_buf_reserve(out, in.n);
+	z.next_in = (Bytef *)(uintptr_t)in.p;
+	z.avail_in = (uInt)in.n;
+	z.next_out = to;
+	z.avail_out = (uInt)in.n;
+	bool done = to && deflate(&z, Z_FINISH) == Z_STREAM_END;
+	if (done)
+		guts_buf_commit(out, (size_t)z.total_out);
+	deflateEnd(&z);
+	if (!done)
+		guts_buf_deinit(out);
+	return done;
+}
+
+void
+guts_reply_begin(struct guts_buf *b, struct guts_json *j)
+{
+	guts_buf_init(b, GUTS_HTTP_ANSWER_MAX);
+	guts_json_init(j, b);
+}
+
+void
+guts_reply_json(struct guts_req *r, int status, struct guts_buf *body, const char *const *extra)
+{
+	struct guts_buf small;
+	bool packed = false;
+
+	if (body->failed) {
+		guts_buf_deinit(body);
+		guts_reply_problem(r, 500, "the answer is too large");
+		return;
+	}
+	if (body->len >= GUTS_HTTP_GZIP_MIN && guts_guard_accepts(r->head.v[GUTS_HEAD_ACCEPT_ENCODING], "gzip"))
+		packed = compress_gzip(&small, guts_buf_slice(body));
+	if (packed)
+		guts_buf_deinit(body);
+	struct MHD_Response *resp = adopt(packed ? &small : body);
+	MHD_add_response_header(resp, "Content-Type",
+	    status >= 400 ? "application/problem+json" : "application/json; charset=utf-8");
+	if (packed)
+		MHD_add_response_header(resp, "Content-Encoding", "gzip");
+	MHD_add_response_header(resp, "Vary", "Accept-Encoding, Authorization, Cookie");
+	guts_reply(r, status, resp, extra);
+}
+
+static void
+reply_problem(struct guts_req *r, int status, const char *text, const char *code, const struct guts_body *b)
+{
+	const char *extra[5] = { NULL };
+	struct guts_buf body;
+	struct guts_json j;
+	bool git = r->match.route && r->match.route->hidden;
+
+	guts_reply_begin(&body, &j);
+	guts_view_problem(&j, &(struct guts_view_problem){ .status = status,
+	    .title = MHD_get_reason_phrase_for((unsigned)status), .detail = text, .code = code,
+	    .request_id = request_id(r), .body = b });
+	if (status == 401) {
+		extra[0] = "WWW-Authenticate";
+		extra[1] = git ? "Basic realm=\"guts\", charset=\"UTF-8\"" : "Bearer realm=\"guts\"";
+	} else if (status == 503 || status == 429) {
+		extra[0] = "Retry-After";
+		extra[1] = status == 429 ? "60" : "1";
+	}
+	if (git) { /* git shows plain text to the person who waits */
+		guts_buf_deinit(&body);
+		struct MHD_Response *resp = MHD_create_response_from_buffer(strlen(text), guts_strdup(text),
+		    MHD_RESPMEM_MUST_FREE);
+		MHD_add_response_header(resp, "Content-Type", "text/plain; charset=utf-8");
+		guts_reply(r, status, resp, extra);
+		return;
+	}
+	guts_reply_json(r, status, &body, extra);
+}
+
+void
+guts_reply_problem(struct guts_req *r, int status, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	reply_problem(r, status, text, NULL, NULL);
+}
+
+void
+guts_reply_err(struct guts_req *r, int err, const struct guts_errinfo *ei)
+{
+	const char *text = ei && ei->text[0] ? ei->text : guts_err_text(err);
+
+	reply_problem(r, guts_err_http_status(err), text, guts_err_name(err), NULL);
+}
+
+void
+guts_reply_body_error(struct guts_req *r, int err, const struct guts_errinfo *ei, const struct guts_body *b)
+{
+	int status = err == GUTS_EINVAL ? 422 : err == GUTS_ELIMIT ? 413 : 400;
+
+	reply_problem(r, status, ei->text, status == 422 ? "invalid" : "malformed", b);
+}
+
+void
+guts_reply_empty(struct guts_req *r, int status)
+{
+	guts_reply(r, status, guts_reply_nothing(), NULL);
+}
+
+void
+guts_reply_text(struct guts_req *r, int status, const char *type, struct guts_slice text)
+{
+	struct MHD_Response *resp = MHD_create_response_from_buffer(text.n,
+	    guts_memdup(text.p ? text.p : (const uint8_t *)"", text.n), MHD_RESPMEM_MUST_FREE);
+
+	MHD_add_response_header(resp, "Content-Type", type);
+	guts_reply(r, status, resp, NULL);
+}
+
+static bool
+asker_has(const struct guts_req *r, const char *etag)
+{
+	struct guts_slice given = r->head.v[GUTS_HEAD_IF_NONE_MATCH];
+
+	return given.p && guts_guard_matches(given, etag);
+}
+
+bool
+guts_reply_not_modified(struct guts_req *r, const char *etag)
+{
+	const char *extra[] = { "ETag", etag, "Cache-Control", "private, no-cache", NULL };
+
+	if (!asker_has(r, etag))
+		return false;
+	guts_reply(r, 304, guts_reply_nothing(), extra);
+	return true;
+}
+
+/* -- cached snapshots ---------------------------------------------------------- */
+
+static uint64_t
+cache_key(const struct guts_req *r)
+{
+	uint64_t k = UINT64_C(0xcbf29ce484222325) ^ guts_who_class(&r->who) * UINT64_C(0x9e3779b97f4a7c15);
+	const struct guts_target *t = &r->target;
+
+	for (size_t i = 0; i < t->nseg; i++) {
+		struct guts_slice s = guts_target_segment(t, i);
+		for (size_t b = 0; b < s.n; b++)
+			k = (k ^ s.p[b]) * UINT64_C(0x100000001b3);
+		k = (k ^ 0x100) * UINT64_C(0x100000001b3);
+	}
+	for (size_t i = 0; i < t->nquery; i++) {
+		for (size_t b = 0; b < t->query[i].nkey; b++)
+			k = (k ^ (uint8_t)t->text[t->query[i].key + b]) * UINT64_C(0x100000001b3);
+		k = (k ^ 0x101) * UINT64_C(0x100000001b3);
+		for (size_t b = 0; b < t->query[i].nval; b++)
+			k = (k ^ (uint8_t)t->text[t->query[i].val + b]) * UINT64_C(0x100000001b3);
+		k = (k ^ 0x102) * UINT64_C(0x100000001b3);
+	}
+	/* links may be made with the listener's own address */
+	return k ^ (uint64_t)(uintptr_t)r->lane;
+}
+
+static void
+drop_entry(struct guts_cached *e)
+{
+	if (e->plain)
+		MHD_destroy_response(e->plain);
+	if (e->gzip)
+		MHD_destroy_response(e->gzip);
+	memset(e, 0, sizeof *e);
+}
+
+void
+guts_http_cache_clear(struct guts_http *h)
+{
+	for (size_t i = 0; i < GUTS_HTTP_CACHE_N; i++)
+		drop_entry(&h->cache[i]);
+}
+
+static bool
+wants_gzip(const struct guts_req *r)
+{
+	return r->head.v[GUTS_HEAD_ACCEPT_ENCODING].p &&
+	    guts_guard_accepts(r->head.v[GUTS_HEAD_ACCEPT_ENCODING], "gzip");
+}
+
+bool
+guts_reply_cached(struct guts_req *r, uint64_t version)
+{
+	struct guts_http *h = r->h;
+	uint64_t key = cache_key(r);
+	bool found = false;
+
+	if (r->head.v[GUTS_HEAD_REQUEST_ID].p)
+		return false;
+	pthread_mutex_lock(&h->cache_lock);
+	for (size_t i = 0; i < GUTS_HTTP_CACHE_N; i++) {
+		struct guts_cached *e = &h->cache[i];
+		if (e->key != key || e->version != version || !e->plain)
+			continue;
+		found = true;
+		if (!asker_has(r, e->etag))
+			queue(r, 200, e->gzip && wants_gzip(r) ? e->gzip : e->plain);
+		else
+			guts_reply_not_modified(r, e->etag);
+		break;
+	}
+	pthread_mutex_unlock(&h->cache_lock);
+	return found;
+}
+
+static struct MHD_Response *
+kept_response(struct guts_slice body, bool packed, const char *etag, const char *const *extra)
+{
+	struct MHD_Response *resp = MHD_create_response_from_buffer(body.n, guts_memdup(body.p, body.n),
+	    MHD_RESPMEM_MUST_FREE);
+	const char *const mine[] = { "Content-Type", "application/json; charset=utf-8", "Cache-Control",
+		"private, no-cache", "Vary", "Accept-Encoding, Authorization, Cookie", "ETag", etag, NULL };
+
+	dress(resp, mine);
+	add_headers(resp, extra);
+	if (packed)
+		MHD_add_response_header(resp, "Content-Encoding", "gzip");
+	return resp;
+}
+
+void
+guts_reply_keep(struct guts_req *r, uint64_t version, struct guts_buf *body, const char *const *extra)
+{
+	struct guts_http *h = r->h;
+	struct guts_cached fresh = { .key = cache_key(r), .version = version };
+	struct guts_cached *slot = NULL;
+	struct guts_buf small;
+
+	if (body->failed) {
+		guts_buf_deinit(body);
+		guts_reply_problem(r, 500, "the answer is too large");
+		return;
+	}
+	snprintf(fresh.etag, sizeof fresh.etag, "\"%llx-%llx\"", (unsigned long long)(h->boot ^ fresh.key),
+	    (unsigned long long)version);
+	fresh.plain = kept_response(guts_buf_slice(body), false, fresh.etag, extra);
+	if (body->len >= GUTS_HTTP_GZIP_MIN && compress_gzip(&small, guts_buf_slice(body))) {
+		fresh.gzip = kept_response(guts_buf_slice(&small), true, fresh.etag, extra);
+		guts_buf_deinit(&small);
+	}
+	guts_buf_deinit(body);
+	pthread_mutex_lock(&h->cache_lock);
+	for (size_t i = 0; i < GUTS_HTTP_CACHE_N && !slot; i++) {
+		if (h->cache[i].key == fresh.key)
+			slot = &h->cache[i];
+	}
+	if (!slot)
+		slot = &h->cache[h->cache_next++ % GUTS_HTTP_CACHE_N];
+	drop_entry(slot);
+	*slot = fresh;
+	if (asker_has(r, fresh.etag))
+		guts_reply_not_modified(r, fresh.etag);
+	else
+		queue(r, 200, fresh.gzip && wants_gzip(r) ? fresh.gzip : fresh.plain);
+	pthread_mutex_unlock(&h->cache_lock);
+}
+
+/* -- pages ----------------------------------------------------------------------- */
+
+static void
+add_encoded(struct guts_buf *b, struct guts_slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		bool plain = (s.p[i] >= '0' && s.p[i] <= '9') || ((s.p[i] | 32) >= 'a' && (s.p[i] | 32) <= 'z') ||
+		    (s.p[i] && strchr("-._~/", s.p[i]));
+		if (plain)
+			guts_buf_add_u8(b, s.p[i]);
+		else
+			guts_buf_printf(b, "%%%02X", s.p[i]);
+	}
+}
+
+static void
+add_link(struct guts_buf *b, const struct guts_req *r, const struct guts_page *p, uint64_t page, const char *rel)
+{
+	const struct guts_target *t = &r->target;
+
+	guts_buf_printf(b, "%s<%s", b->len ? ", " : "", guts_req_base(r));
+	for (size_t i = 0; i < t->nseg; i++) {
+		guts_buf_add_u8(b, '/');
+		add_encoded(b, guts_target_segment(t, i));
+	}
+	guts_buf_printf(b, "?page=%llu&per_page=%llu", (unsigned long long)page, (unsigned long long)p->per_page);
+	for (size_t i = 0; i < t->nquery; i++) {
+		struct guts_slice key = guts_slice(t->text + t->query[i].key, t->query[i].nkey);
+		if (guts_slice_eq(key, guts_slice_str("page")) || guts_slice_eq(key, guts_slice_str("per_page")) ||
+		    guts_slice_eq(key, guts_slice_str("limit")))
+			continue;
+		guts_buf_add_u8(b, '&');
+		add_encoded(b, key);
+		guts_buf_add_u8(b, '=');
+		add_encoded(b, guts_slice(t->text + t->query[i].val, t->query[i].nval));
+	}
+	guts_buf_printf(b, ">; rel=\"%s\"", rel);
+}
+
+void
+guts_reply_page(struct guts_req *r, struct guts_buf *body, const struct guts_page *p, const char *etag,
+    uint64_t cache_version)
+{
+	const char *extra[9] = { NULL };
+	struct guts_buf link;
+	char total[24];
+	size_t n = 0;
+	bool known = p->total != GUTS_TOTAL_UNKNOWN;
+	uint64_t last = known ? (p->total + p->per_page - 1) / p->per_page : 0;
+
+	guts_buf_init(&link, 6 * 4 * GUTS_TARGET_MAX);
+	if (p->page > 1) {
+		add_link(&link, r, p, 1, "first");
+		add_link(&link, r, p, p->page - 1, "prev");
+	}
+	if (known ? p->page < last : p->more)
+		add_link(&link, r, p, p->page + 1, "next");
+	if (known && p->page < last)
+		add_link(&link, r, p, last, "last");
+	if (link.len && !link.failed) {
+		extra[n++] = "Link";
+		extra[n++] = guts_buf_cstr(&link);
+	}
+	if (known) {
+		snprintf(total, sizeof total, "%llu", (unsigned long long)p->total);
+		extra[n++] = "X-Total-Count";
+		extra[n++] = total;
+	}
+	if (etag) {
+		extra[n++] = "ETag";
+		extra[n++] = etag;
+		extra[n++] = "Cache-Control";
+		extra[n++] = "private, no-cache";
+	}
+	if (cache_version)
+		guts_reply_keep(r, cache_version, body, extra);
+	else
+		guts_reply_json(r, 200, body, extra);
+	guts_buf_deinit(&link);
+}

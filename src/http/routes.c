@@ -1,0 +1,103 @@
+/* http/routes.c - the table of routes, held against api/openapi.yaml by tests/openapi. */
+#include "http/api.h"
+
+#define API "/api/v1"
+#define REPO API "/repos/{repo}"
+
+#define GET_(path, scope, fn) { GUTS_GET, path, scope, GUTS_BODY_NONE, fn, NULL, NULL, false }
+#define ACT_(method, path, scope, fn) { method, path, scope, GUTS_BODY_NONE, fn, NULL, NULL, false }
+#define JSON_(method, path, scope, fn) { method, path, scope, GUTS_BODY_JSON, fn, NULL, NULL, false }
+
+const struct guts_route guts_routes[] = {
+	GET_(API "/status", GUTS_SCOPE_PUBLIC, guts_api_status),
+	GET_(API "/peers", GUTS_SCOPE_PUBLIC, guts_api_peers),
+	GET_(API "/repos", GUTS_SCOPE_PUBLIC, guts_api_repos),
+	GET_(API "/events", GUTS_SCOPE_PUBLIC, guts_api_events),
+	GET_("/livez", GUTS_SCOPE_NONE, guts_api_livez),
+	GET_("/readyz", GUTS_SCOPE_NONE, guts_api_readyz),
+	GET_("/metrics", GUTS_SCOPE_PUBLIC, guts_api_metrics),
+	GET_(API, GUTS_SCOPE_NONE, guts_api_index),
+	GET_(API "/openapi.yaml", GUTS_SCOPE_NONE, guts_api_openapi_yaml),
+	GET_(API "/openapi.json", GUTS_SCOPE_NONE, guts_api_openapi_json),
+	GET_(API "/config", GUTS_SCOPE_ADMIN, guts_api_config),
+	GET_(API "/log", GUTS_SCOPE_ADMIN, guts_api_log),
+	ACT_(GUTS_POST, API "/shutdown", GUTS_SCOPE_ADMIN, guts_api_shutdown),
+
+	JSON_(GUTS_POST, API "/peers", GUTS_SCOPE_ADMIN, guts_api_peer_connect),
+	GET_(API "/peers/{peer}", GUTS_SCOPE_PUBLIC, guts_api_peer),
+	ACT_(GUTS_DELETE, API "/peers/{peer}", GUTS_SCOPE_ADMIN, guts_api_peer_disconnect),
+	JSON_(GUTS_PUT, API "/peers/{peer}/ban", GUTS_SCOPE_ADMIN, guts_api_peer_ban),
+	ACT_(GUTS_DELETE, API "/peers/{peer}/ban", GUTS_SCOPE_ADMIN, guts_api_peer_lift),
+	GET_(API "/bans", GUTS_SCOPE_PUBLIC, guts_api_bans),
+	GET_(API "/dials", GUTS_SCOPE_PUBLIC, guts_api_dials),
+	JSON_(GUTS_PUT, API "/aliases/{alias}", GUTS_SCOPE_ADMIN, guts_api_alias_put),
+
+	JSON_(GUTS_POST, API "/repos", GUTS_SCOPE_WRITE, guts_api_repo_create),
+	JSON_(GUTS_POST, API "/repos/import", GUTS_SCOPE_ADMIN, guts_api_repo_import),
+	GET_(API "/jobs/{job}", GUTS_SCOPE_READ, guts_api_job),
+	GET_(REPO, GUTS_SCOPE_PUBLIC, guts_api_repo),
+	JSON_(GUTS_PATCH, REPO, GUTS_SCOPE_WRITE, guts_api_repo_update),
+	ACT_(GUTS_DELETE, REPO, GUTS_SCOPE_ADMIN, guts_api_repo_delete),
+	JSON_(GUTS_PUT, REPO "/policy", GUTS_SCOPE_ADMIN, guts_api_repo_policy),
+	GET_(REPO "/branches", GUTS_SCOPE_PUBLIC, guts_api_branches),
+	GET_(REPO "/branches/{branch*}", GUTS_SCOPE_PUBLIC, guts_api_branch),
+	GET_(REPO "/tags", GUTS_SCOPE_PUBLIC, guts_api_tags),
+	GET_(REPO "/git/refs", GUTS_SCOPE_PUBLIC, guts_api_refs),
+	GET_(REPO "/commits", GUTS_SCOPE_PUBLIC, guts_api_commits),
+	GET_(REPO "/commits/{sha}", GUTS_SCOPE_PUBLIC, guts_api_commit),
+	GET_(REPO "/commits/{sha}/status", GUTS_SCOPE_PUBLIC, guts_api_combined),
+	GET_(REPO "/commits/{sha}/statuses", GUTS_SCOPE_PUBLIC, guts_api_statuses),
+	JSON_(GUTS_POST, REPO "/commits/{sha}/statuses", GUTS_SCOPE_CI, guts_api_status_post),
+	GET_(REPO "/statuses/{sha}", GUTS_SCOPE_PUBLIC, guts_api_statuses),
+	JSON_(GUTS_POST, REPO "/statuses/{sha}", GUTS_SCOPE_CI, guts_api_status_post),
+	GET_(REPO "/contents", GUTS_SCOPE_PUBLIC, guts_api_contents),
+	GET_(REPO "/contents/{path*}", GUTS_SCOPE_PUBLIC, guts_api_contents),
+	GET_(REPO "/readme", GUTS_SCOPE_PUBLIC, guts_api_readme),
+	GET_(REPO "/raw/{path*}", GUTS_SCOPE_PUBLIC, guts_api_raw),
+	GET_(REPO "/authors", GUTS_SCOPE_PUBLIC, guts_api_authors),
+	GET_(REPO "/authors/{peer}/refs", GUTS_SCOPE_PUBLIC, guts_api_author_refs),
+	GET_(REPO "/seeders", GUTS_SCOPE_PUBLIC, guts_api_seeders),
+	ACT_(GUTS_POST, REPO "/sync", GUTS_SCOPE_WRITE, guts_api_repo_sync),
+	ACT_(GUTS_PUT, REPO "/trust/{peer}", GUTS_SCOPE_ADMIN, guts_api_trust),
+	ACT_(GUTS_DELETE, REPO "/trust/{peer}", GUTS_SCOPE_ADMIN, guts_api_distrust),
+
+	GET_(API "/gossip/topics", GUTS_SCOPE_PUBLIC, guts_api_topics),
+	ACT_(GUTS_PUT, API "/gossip/topics/{topic}", GUTS_SCOPE_WRITE, guts_api_subscribe),
+	ACT_(GUTS_DELETE, API "/gossip/topics/{topic}", GUTS_SCOPE_WRITE, guts_api_unsubscribe),
+	GET_(API "/gossip/topics/{topic}/messages", GUTS_SCOPE_PUBLIC, guts_api_topic_messages),
+	JSON_(GUTS_POST, API "/gossip/topics/{topic}/messages", GUTS_SCOPE_WRITE, guts_api_publish),
+	GET_(API "/gossip/messages", GUTS_SCOPE_PUBLIC, guts_api_messages),
+
+	GET_(API "/tokens", GUTS_SCOPE_ADMIN, guts_api_tokens),
+	JSON_(GUTS_POST, API "/tokens", GUTS_SCOPE_ADMIN, guts_api_token_create),
+	GET_(API "/tokens/{token}", GUTS_SCOPE_ADMIN, guts_api_token),
+	ACT_(GUTS_DELETE, API "/tokens/{token}", GUTS_SCOPE_ADMIN, guts_api_token_revoke),
+	GET_(API "/session", GUTS_SCOPE_NONE, guts_api_session),
+	JSON_(GUTS_POST, API "/session", GUTS_SCOPE_NONE, guts_api_session_create),
+	ACT_(GUTS_DELETE, API "/session", GUTS_SCOPE_NONE, guts_api_session_end),
+	ACT_(GUTS_POST, API "/session/code", GUTS_SCOPE_ADMIN, guts_api_code),
+
+	{ GUTS_GET, "/{git}/info/refs", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_smart_refs, NULL, NULL, true },
+	{ GUTS_POST, "/{git}/git-upload-pack", GUTS_SCOPE_NONE, GUTS_BODY_STREAM, guts_smart_fetch,
+	    guts_smart_fetch_open, guts_smart_fetch_feed, true },
+	{ GUTS_POST, "/{git}/git-receive-pack", GUTS_SCOPE_NONE, GUTS_BODY_STREAM, guts_push_request_end,
+	    guts_push_request_open, guts_push_request_feed, true },
+	{ GUTS_GET, "/{git}/HEAD", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_smart_dumb, NULL, NULL, true },
+	{ GUTS_GET, "/{git}/objects/{rest*}", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_smart_dumb, NULL, NULL, true },
+	{ GUTS_GET, "/{git}/info/lfs/{rest*}", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_smart_lfs, NULL, NULL, true },
+	{ GUTS_POST, "/{git}/info/lfs/{rest*}", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_smart_lfs, NULL, NULL, true },
+	{ GUTS_GET, API "/{rest*}", GUTS_SCOPE_NONE, GUTS_BODY_NONE, NULL, NULL, NULL, true },
+	{ GUTS_GET, "/", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_assets_get, NULL, NULL, true },
+	{ GUTS_GET, "/{rest*}", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_assets_get, NULL, NULL, true },
+};
+const size_t guts_routes_n = sizeof guts_routes / sizeof guts_routes[0];
+
+void
+guts_http_dump_routes(struct guts_buf *out)
+{
+	for (size_t i = 0; i < guts_routes_n; i++) {
+		const struct guts_route *r = &guts_routes[i];
+		if (!r->hidden)
+			guts_buf_printf(out, "%s %s %s\n", guts_method_name(r->method), r->path, guts_scope_name(r->scope));
+	}
+}

@@ -1,0 +1,469 @@
+/* http/smart.c - git fetches over HTTP: the request's bytes to git upload-pack, its bytes to the client.
+ *
+ *	body → (inflate) → pipe in → child … child → pipe out → answer
+ *
+ * Both pipes are bounded and each end sleeps when it cannot go on, so neither a pack nor a long list of
+ * haves is ever held whole.  The status of the answer waits for the child's first byte or its end.
+ *
+ * Source: gitprotocol-http(5).
+ */
+#include "http/smart.h"
+
+#include "base/alloc.h"
+#include "git/receive.h"
+#include "git/serve.h"
+#include "http/api.h"
+#include "view/view.h"
+#include "wire/multibase.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define REQUEST_MAX (64u << 20)  /* [bytes] wants and haves of one fetch, inflated */
+#define PIPE_IN (64u << 10)      /* [bytes] */
+
+/* -- the address ---------------------------------------------------------------------- */
+
+static struct guts_slice
+without_git(struct guts_slice s)
+{
+	return s.n > 4 && memcmp(s.p + s.n - 4, ".git", 4) == 0 ? guts_slice(s.p, s.n - 4) : s;
+}
+
+static void
+refuse_unknown(struct guts_req *r, bool write, struct guts_slice owner, struct guts_slice name)
+{
+	struct guts_peerid id;
+
+	if (r->who.kind == GUTS_WHO_ANYONE)
+		guts_reply_problem(r, 401, "no such repository, or not without a token (user: any, password: the token)\n");
+	else if (!write || name.n == 0)
+		guts_reply_problem(r, 404, "no such repository\n");
+	else if (guts_peerid_parse(&id, owner) == 0 && !guts_peerid_eq(&id, &r->h->id))
+		guts_reply_problem(r, 404, "no such repository; one of that owner is made on its own node\n");
+	else
+		guts_reply_problem(r, 404, "no such repository; make it first with:  guts repo create %.*s\n", (int)name.n,
+		    (const char *)name.p);
+}
+
+static void
+redirect(struct guts_req *r, const struct guts_repo_info *i, const char *suffix)
+{
+	char path[GUTS_VIEW_PATH_SIZE], to[GUTS_VIEW_PATH_SIZE + 100];
+	const char *extra[] = { "Location", to, NULL };
+
+	guts_view_repo_path(path, i);
+	snprintf(to, sizeof to, "/%s.git%s", path, suffix);
+	guts_reply(r, 301, guts_reply_nothing(), extra);
+}
+
+bool
+guts_smart_find(struct guts_req *r, bool write, const char *suffix, struct guts_smart_path *p)
+{
+	struct guts_slice first = guts_req_param(r, 0), second = without_git(guts_req_param(r, 1));
+	uint8_t id[GUTS_REPOID_SIZE];
+	bool moved;
+
+	memset(p, 0, sizeof *p);
+	if (second.n == 0)
+		first = without_git(first);
+	if (write && r->who.kind == GUTS_WHO_ANYONE) {
+		guts_reply_problem(r, 401, "a push needs a token (user: any, password: the token)\n");
+		return false;
+	}
+	if (write && !guts_who_can(&r->who, GUTS_SCOPE_WRITE)) {
+		guts_reply_problem(r, 403, "the token lacks the scope for this\n");
+		return false;
+	}
+	if (second.n && guts_repoid_parse(id, first) == 0) {
+		if (guts_peerid_parse(&p->author, second) == 0) {
+			p->has_author = true;
+			guts_peerid_text(p->author_text, &p->author);
+			p->info = guts_find_repo(r, first, guts_slice(NULL, 0), &moved);
+		}
+	} else {
+		p->info = guts_find_repo(r, first, second, &moved);
+	}
+	if (!p->info) {
+		refuse_unknown(r, write, first, second);
+		return false;
+	}
+	if (!p->has_author && moved && suffix) {
+		redirect(r, p->info, suffix);
+	} else if (write && !guts_who_may_touch(&r->who, p->info->id)) {
+		guts_reply_problem(r, 403, "this token is for other repositories\n");
+	} else {
+		return true;
+	}
+	guts_smart_path_deinit(p);
+	return false;
+}
+
+void
+guts_smart_path_deinit(struct guts_smart_path *p)
+{
+	if (p->info)
+		guts_repo_info_unref(p->info);
+	p->info = NULL;
+}
+
+/* -- bodies ------------------------------------------------------------------------------- */
+
+static bool
+slice_is(struct guts_slice s, const char *text)
+{
+	return guts_slice_eq(s, guts_slice_str(text));
+}
+
+bool
+guts_smart_body_init(struct guts_smart_body *b, struct guts_req *r, const char *type)
+{
+	struct guts_slice enc = r->head.v[GUTS_HEAD_CONTENT_ENCODING];
+
+	memset(b, 0, sizeof *b);
+	if (!guts_guard_type_is(r->head.v[GUTS_HEAD_CONTENT_TYPE], type)) {
+		guts_reply_problem(r, 415, "the body must be %s\n", type);
+		return false;
+	}
+	b->is_gzip = slice_is(enc, "gzip") || slice_is(enc, "x-gzip");
+	if (enc.n && !b->is_gzip && !slice_is(enc, "identity")) {
+		guts_reply_problem(r, 415, "the body may be encoded with gzip only\n");
+		return false;
+	}
+	if (b->is_gzip && inflateInit2(&b->z, 15 + 16) != Z_OK) {
+		guts_reply_problem(r, 500, "no memory to inflate with\n");
+		return false;
+	}
+	return true;
+}
+
+void
+guts_smart_body_deinit(struct guts_smart_body *b)
+{
+	if (b->is_gzip)
+		inflateEnd(&b->z);
+	free(b->chunk);
+	b->chunk = NULL;
+	b->is_gzip = false;
+}
+
+static void
+inflate_some(struct guts_smart_body *b, struct guts_slice in, size_t *used)
+{
+	if (!b->chunk)
+		b->chunk = guts_alloc(GUTS_SMART_CHUNK);
+	b->z.next_in = (Bytef *)(uintptr_t)in.p;
+	b->z.avail_in = (uInt)in.n;
+	b->z.next_out = b->chunk;
+	b->z.avail_out = GUTS_SMART_CHUNK;
+	int ret = inflate(&b->z, Z_NO_FLUSH);
+	*used = in.n - b->z.avail_in;
+	b->at = 0;
+	b->n = GUTS_SMART_CHUNK - b->z.avail_out;
+	if (ret == Z_STREAM_END)
+		b->ended = true;
+	else if (ret != Z_OK && ret != Z_BUF_ERROR)
+		b->bad = true;
+}
+
+bool
+guts_smart_body_next(struct guts_smart_body *b, struct guts_slice in, size_t *used, struct guts_slice *out)
+{
+	*used = 0;
+	if (!b->is_gzip) {
+		*out = in;
+		return in.n > 0;
+	}
+	if (b->at == b->n && !b->ended && !b->bad)
+		inflate_some(b, in, used);
+	else if (b->at == b->n)
+		*used = in.n; /* what follows the end is not looked at */
+	*out = guts_slice(b->chunk + b->at, b->n - b->at);
+	return out->n > 0;
+}
+
+void
+guts_smart_body_used(struct guts_smart_body *b, size_t n)
+{
+	b->plain += n;
+	if (b->is_gzip)
+		b->at += n;
+}
+
+size_t
+guts_smart_body_left(const struct guts_smart_body *b)
+{
+	return b->n - b->at;
+}
+
+bool
+guts_smart_body_is_whole(const struct guts_smart_body *b)
+{
+	return !b->is_gzip || (b->ended && !b->bad);
+}
+
+/* -- one fetch ---------------------------------------------------------------------------------- */
+
+struct fetch {
+	struct guts_req *req;
+	struct guts_smart_body body;
+	struct guts_pipe *in, *out;  /* our ends; NULL once given up */
+	const char *type;
+};
+
+struct start {
+	struct guts_repostore *repos;
+	struct guts_serve_spec spec;
+	char author[GUTS_PEERID_TEXT_SIZE];
+	struct guts_pipe *in, *out;
+};
+
+static void
+start_posted(void *arg)
+{
+	struct start *s = arg;
+
+	guts_serve_upload(s->repos, &s->spec, s->in, s->out, NULL, NULL);
+	free(s);
+}
+
+static void
+wake(void *arg)
+{
+	guts_req_wake(arg);
+}
+
+static void
+free_fetch(struct guts_req *r)
+{
+	struct fetch *f = r->state;
+
+	if (f->in)
+		guts_pipe_end(f->in, GUTS_ECANCELED);
+	if (f->out)
+		guts_pipe_drop(f->out);
+	guts_smart_body_deinit(&f->body);
+	free(f);
+}
+
+static struct fetch *
+new_fetch(struct guts_req *r, const struct guts_smart_path *p, bool advertise)
+{
+	struct fetch *f = guts_alloc(sizeof *f);
+	struct start *s = guts_alloc(sizeof *s);
+	struct guts_slice proto = r->head.v[GUTS_HEAD_GIT_PROTOCOL];
+	char header[128] = "";
+
+	if (proto.n && proto.n < sizeof header)
+		memcpy(header, proto.p, proto.n);
+	f->req = r;
+	f->out = guts_pipe_new(GUTS_PIPE_BYTES);
+	guts_pipe_on_data(f->out, wake, r);
+	if (!advertise) {
+		f->in = guts_pipe_new(PIPE_IN);
+		guts_pipe_on_room(f->in, wake, r);
+	}
+	memcpy(s->spec.repo, p->info->id, GUTS_REPOID_SIZE);
+	memcpy(s->author, p->author_text, sizeof s->author);
+	s->spec.author = p->has_author ? s->author : NULL;
+	s->spec.protocol = guts_serve_protocol(header);
+	s->spec.advertise = advertise;
+	s->spec.key = r->who.token ? (uint64_t)r->who.token->hash[0] << 8 | r->who.token->hash[1] : 0;
+	s->repos = r->h->repos;
+	s->in = f->in;
+	s->out = f->out;
+	r->state = f;
+	r->state_free = free_fetch;
+	atomic_fetch_add(&r->h->n.fetches, 1);
+	guts_env_post(r->h->env, start_posted, s);
+	return f;
+}
+
+static ssize_t
+read_answer(void *cls, uint64_t pos, char *to, size_t max)
+{
+	struct fetch *f = cls;
+	ssize_t n;
+
+	(void)pos;
+	if (atomic_load(&f->req->is_gone))
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	n = guts_pipe_read(f->out, to, max);
+	if (n > 0)
+		return n;
+	if (n < 0)
+		return n == GUTS_ECLOSED ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+	if (!guts_req_sleep(f->req))
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	guts_pipe_wait_data(f->out);
+	return 0;
+}
+
+/* The first byte, or the end, decides the status. */
+static void
+answer_fetch(struct guts_req *r)
+{
+	struct fetch *f = r->state;
+	const char *const extra[] = GUTS_SMART_HEADERS(f->type);
+	struct guts_slice first;
+	ssize_t n = guts_pipe_peek(f->out, 1, &first);
+
+	r->resume = answer_fetch;
+	if (n == 0 && guts_req_sleep(r)) {
+		guts_pipe_wait_data(f->out);
+		return;
+	}
+	if (n < 0 && n != GUTS_ECLOSED) {
+		guts_reply_problem(r, guts_err_http_status((int)n), "%s\n",
+		    n == GUTS_EBUSY ? "too many fetches at once; try again" : guts_err_text((int)n));
+		return;
+	}
+	guts_reply(r, 200, MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 32u << 10, read_answer, f, NULL), extra);
+}
+
+void
+guts_smart_fetch_open(struct guts_req *r)
+{
+	struct guts_smart_path p;
+	struct guts_smart_body body;
+	struct fetch *f;
+
+	if (!guts_smart_find(r, false, NULL, &p))
+		return;
+	if (!guts_smart_body_init(&body, r, "application/x-git-upload-pack-request")) {
+		guts_smart_path_deinit(&p);
+		return;
+	}
+	f = new_fetch(r, &p, false);
+	f->body = body;
+	f->type = "application/x-git-upload-pack-result";
+	guts_smart_path_deinit(&p);
+}
+
+/* Give plain bytes to the child; false: the pipe is full and the request sleeps. */
+static bool
+give(struct fetch *f, struct guts_slice plain)
+{
+	ssize_t n = f->in ? guts_pipe_write(f->in, plain) : (ssize_t)plain.n;
+
+	if (n < 0) /* the child has ended: what it said is the answer */
+		n = (ssize_t)plain.n;
+	guts_smart_body_used(&f->body, (size_t)n);
+	if ((size_t)n == plain.n)
+		return true;
+	if (guts_req_sleep(f->req))
+		guts_pipe_wait_room(f->in);
+	return false;
+}
+
+size_t
+guts_smart_fetch_feed(struct guts_req *r, struct guts_slice data)
+{
+	struct fetch *f = r->state;
+	struct guts_slice plain;
+	size_t total = 0, used;
+	bool more;
+
+	do {
+		more = guts_smart_body_next(&f->body, guts_slice(data.p + total, data.n - total), &used, &plain);
+		total += used;
+		size_t before = (size_t)f->body.plain;
+		bool all = !more || give(f, plain);
+		if (!f->body.is_gzip)
+			total += (size_t)f->body.plain - before;
+		if (f->in && f->body.plain > REQUEST_MAX) {
+			guts_pipe_end(f->in, GUTS_ELIMIT);
+			f->in = NULL;
+		}
+		if (!all)
+			break;
+	} while (total < data.n || (f->body.is_gzip && more));
+	return total;
+}
+
+void
+guts_smart_fetch(struct guts_req *r)
+{
+	struct fetch *f = r->state;
+
+	guts_smart_fetch_feed(r, guts_slice(NULL, 0));
+	if (guts_smart_body_left(&f->body))
+		return; /* asleep until there is room for it */
+	if (f->in) {
+		guts_pipe_end(f->in, guts_smart_body_is_whole(&f->body) ? 0 : GUTS_EPROTO);
+		f->in = NULL;
+	}
+	answer_fetch(r);
+}
+
+/* -- GET info/refs -------------------------------------------------------------------------------- */
+
+static void
+advertise_push(struct guts_req *r, const struct guts_smart_path *p)
+{
+	static const char *const extra[] = GUTS_SMART_HEADERS("application/x-git-receive-pack-advertisement");
+	const struct guts_refs_view *view = p->info->canonical;
+	struct guts_receive_ref *refs;
+	struct guts_receive_advert a = { .format = p->info->format, .is_http = true };
+	char agent[48];
+	struct guts_buf b;
+
+	for (size_t i = 0; p->has_author && i < p->info->nauthors; i++) {
+		if (guts_peerid_eq(&p->info->authors[i].id, &p->author))
+			view = p->info->authors[i].refs_view;
+	}
+	if (p->has_author && view == p->info->canonical)
+		view = NULL;
+	refs = guts_calloc(view ? view->n + 1 : 1, sizeof *refs);
+	for (size_t i = 0; view && i < view->n; i++)
+		refs[i] = (struct guts_receive_ref){ .name = view->v[i].name, .oid = view->v[i].oid };
+	snprintf(agent, sizeof agent, "guts/%s", r->h->version);
+	a.refs = refs;
+	a.n = view ? view->n : 0;
+	a.agent = agent;
+	guts_buf_init(&b, GUTS_HTTP_ANSWER_MAX);
+	if (guts_receive_advertise(&b, &a) < 0) {
+		guts_reply_problem(r, 500, "too many refs\n");
+	} else {
+		void *copy = guts_memdup(guts_buf_slice(&b).p, b.len);
+		guts_reply(r, 200, MHD_create_response_from_buffer(b.len, copy, MHD_RESPMEM_MUST_FREE), extra);
+	}
+	guts_buf_deinit(&b);
+	free(refs);
+}
+
+void
+guts_smart_refs(struct guts_req *r)
+{
+	struct guts_slice service = guts_target_query(&r->target, "service");
+	bool push = slice_is(service, "git-receive-pack");
+	struct guts_smart_path p;
+
+	if (!push && !slice_is(service, "git-upload-pack")) {
+		guts_smart_dumb(r);
+		return;
+	}
+	if (!guts_smart_find(r, push, push ? "/info/refs?service=git-receive-pack" : "/info/refs?service=git-upload-pack", &p))
+		return;
+	if (push) {
+		advertise_push(r, &p);
+	} else {
+		struct fetch *f = new_fetch(r, &p, true);
+		f->type = "application/x-git-upload-pack-advertisement";
+		answer_fetch(r);
+	}
+	guts_smart_path_deinit(&p);
+}
+
+void
+guts_smart_dumb(struct guts_req *r)
+{
+	guts_reply_problem(r, 403, "the dumb HTTP protocol is not served; use a git that speaks smart HTTP (1.6.6 or later)\n");
+}
+
+void
+guts_smart_lfs(struct guts_req *r)
+{
+	guts_reply_problem(r, 501, "Git LFS is not supported by this node\n");
+}

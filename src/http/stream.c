@@ -1,0 +1,485 @@
+/* http/stream.c - GET /api/v1/events: as a stream of server-sent events, or one page by long poll.
+ *
+ * Both are readers of the ring.  A stream's bytes are made in libmicrohttpd's reader callback:
+ * first what is pending (hello, replayed facts, heartbeat), then events of the ring by its
+ * own cursor; with nothing to send the connection sleeps.  Memory per stream is the connection's
+ * pool and this struct.
+ *
+ * Source: WHATWG HTML, 9.2 Server-sent events.
+ */
+#include "base/alloc.h"
+#include "base/text.h"
+#include "http/api.h"
+#include "http/events.h"
+#include "view/view.h"
+#include "wire/multibase.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#define REPLAY_BATCH 64          /* facts read for one stream at once */
+#define PENDING_MAX (512u << 10) /* [bytes] of them, encoded */
+
+struct stream {
+	struct guts_reader r;
+	struct guts_filter f;
+	uint64_t since;          /* a poll's */
+	uint64_t limit;
+};
+
+static void
+leave(struct stream *s)
+{
+	struct guts_http *h = s->r.req->h;
+	struct guts_ring *ring = h->ring;
+
+	pthread_mutex_lock(&ring->lock);
+	DL_DELETE(ring->readers, &s->r);
+	guts_event_unref(s->r.current);
+	pthread_mutex_unlock(&ring->lock);
+	if (s->r.is_stream)
+		atomic_fetch_sub(&h->n.streams, 1);
+	guts_buf_deinit(&s->r.pending);
+	free(s);
+}
+
+static void
+free_stream(struct guts_req *r)
+{
+	leave(r->state);
+}
+
+/* -- filters ------------------------------------------------------------------------ */
+
+static bool
+parse_types(struct guts_filter *f, struct guts_slice list)
+{
+	while (list.n) {
+		const uint8_t *comma = memchr(list.p, ',', list.n);
+		size_t n = comma ? (size_t)(comma - list.p) : list.n;
+		if (n >= GUTS_FACT_TYPE_MAX || f->ntypes == GUTS_EVENTS_TYPES_MAX)
+			return false;
+		if (n)
+			memcpy(f->types[f->ntypes++], list.p, n);
+		list = guts_slice(list.p + n, list.n - n);
+		if (list.n)
+			list = guts_slice(list.p + 1, list.n - 1);
+	}
+	return true;
+}
+
+static bool
+parse_repo(struct guts_req *r, struct guts_filter *f, struct guts_slice text)
+{
+	const uint8_t *slash = memchr(text.p, '/', text.n);
+	bool moved;
+
+	f->has_repo = true;
+	if (!slash)
+		return guts_repoid_parse(f->repo, text) == 0;
+	size_t n = (size_t)(slash - text.p);
+	struct guts_repo_info *i = guts_find_repo(r, guts_slice(text.p, n), guts_slice(slash + 1, text.n - n - 1), &moved);
+	if (!i)
+		return false;
+	memcpy(f->repo, i->id, GUTS_REPOID_SIZE);
+	guts_repo_info_unref(i);
+	return true;
+}
+
+/* False: an answer was queued. */
+static bool
+parse_filter(struct guts_req *r, struct guts_filter *f)
+{
+	struct guts_slice type = guts_target_query(&r->target, "type"), repo = guts_target_query(&r->target, "repo");
+	struct guts_slice peer = guts_target_query(&r->target, "peer");
+
+	f->who = &r->who;
+	if (type.n && !parse_types(f, type))
+		guts_reply_problem(r, 400, "type: a list of at most %d event types", GUTS_EVENTS_TYPES_MAX);
+	else if (repo.n && !parse_repo(r, f, repo))
+		guts_reply_problem(r, 404, "repo: no such repository");
+	else if (peer.n && guts_peerid_parse(&f->peer, peer) < 0)
+		guts_reply_problem(r, 400, "peer: no peer id");
+	else
+		return true;
+	return false;
+}
+
+/* -- frames ---------------------------------------------------------------------------- */
+
+static void
+add_hello(struct stream *s, const char *event)
+{
+	struct guts_http *h = s->r.req->h;
+	struct guts_json j;
+	uint64_t oldest, newest;
+
+	guts_store_fact_range(h->store, &oldest, &newest);
+	guts_buf_printf(&s->r.pending, "event: %s\ndata: ", event);
+	guts_json_init(&j, &s->r.pending);
+	guts_json_object(&j);
+	guts_json_put_str(&j, "id", h->id_text);
+	guts_json_put_str(&j, "version", h->version);
+	guts_json_put_u64(&j, "oldest", oldest);
+	guts_json_put_u64(&j, "newest", newest);
+	guts_json_object_end(&j);
+	guts_buf_add_str(&s->r.pending, "\n\n");
+}
+
+struct replay {
+	struct stream *s;
+	uint64_t upto;
+	size_t n;
+};
+
+static const uint8_t *
+repo_of(const struct guts_fact *f)
+{
+	return f->repo.n == GUTS_REPOID_SIZE ? f->repo.p : NULL;
+}
+
+static bool
+takes_fact(const struct guts_filter *filter, const struct guts_fact *f)
+{
+	struct guts_peerid peer;
+	bool has_peer = f->peer.n && guts_peerid_decode(&peer, f->peer) == 0;
+
+	return guts_filter_takes(filter, f->type, repo_of(f), f->is_private, has_peer ? &peer : NULL);
+}
+
+static bool
+replay_fact(void *owner, const struct guts_fact *f)
+{
+	struct replay *p = owner;
+	struct guts_reader *r = &p->s->r;
+	size_t before = r->pending.len;
+
+	if (f->id > p->upto)
+		return false;
+	if (takes_fact(&p->s->f, f)) {
+		guts_fact_frame(&r->pending, f);
+		if (r->pending.failed) { /* no room: next time, unless it alone is too large */
+			r->pending.failed = false;
+			guts_buf_truncate(&r->pending, before);
+			if (before)
+				return false;
+		}
+	}
+	r->last = f->id;
+	return ++p->n < REPLAY_BATCH;
+}
+
+/* Read facts after r->last from the store into pending, or go live if the ring continues there.  Under no lock. */
+static void
+catch_up(struct stream *s)
+{
+	struct guts_ring *ring = s->r.req->h->ring;
+	struct replay p = { .s = s };
+
+	pthread_mutex_lock(&ring->lock);
+	p.upto = ring->newest;
+	if (s->r.last >= p.upto) {
+		s->r.is_live = true;
+		s->r.seq = ring->head;
+	}
+	pthread_mutex_unlock(&ring->lock);
+	if (s->r.is_live)
+		return;
+	uint64_t before = s->r.last;
+	int err = guts_store_facts(s->r.req->h->store, before, REPLAY_BATCH, replay_fact, &p);
+	if (err < 0 || s->r.last == before)
+		s->r.is_over = s->r.pending.len == 0; /* cannot be read now: the client comes again */
+}
+
+/* -- the stream --------------------------------------------------------------------------- */
+
+static size_t
+copy_pending(struct guts_reader *r, char *to, size_t max)
+{
+	size_t n = r->pending.len < max ? r->pending.len : max;
+
+	memcpy(to, guts_buf_slice(&r->pending).p, n);
+	guts_buf_consume(&r->pending, n);
+	if (r->pending.len == 0)
+		guts_buf_deinit(&r->pending);
+	return n;
+}
+
+/* Copy events of the ring; under its lock.  0 = nothing there. */
+static size_t
+copy_events(struct guts_ring *ring, struct guts_reader *r, char *to, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max) {
+		if (!r->current) {
+			while (r->seq < ring->head) {
+				struct guts_event *e = ring->v[r->seq++ % GUTS_EVENTS_MAX];
+				bool seen = e->fact && e->fact <= r->last;
+				if (e->fact)
+					r->last = e->fact > r->last ? e->fact : r->last;
+				if (seen || !guts_filter_takes(r->filter, e->type, e->has_repo ? e->repo : NULL, e->is_private,
+						    e->peer.n ? &e->peer : NULL))
+					continue;
+				r->current = e;
+				e->refcount++;
+				r->at = 0;
+				break;
+			}
+			if (!r->current)
+				break;
+		}
+		size_t left = r->current->frame_n - r->at, k = left < max - n ? left : max - n;
+		memcpy(to + n, r->current->frame + r->at, k);
+		n += k;
+		r->at += k;
+		if (r->at == r->current->frame_n) {
+			guts_event_unref(r->current);
+			r->current = NULL;
+			atomic_fetch_add_explicit(&ring->h->n.events_sent, 1, memory_order_relaxed);
+		}
+	}
+	return n;
+}
+
+static ssize_t
+read_stream(void *cls, uint64_t pos, char *to, size_t max)
+{
+	struct stream *s = cls;
+	struct guts_reader *r = &s->r;
+	struct guts_ring *ring = r->req->h->ring;
+	ssize_t n = 0;
+
+	(void)pos;
+	while (!r->is_live && r->pending.len == 0 && !r->is_over)
+		catch_up(s);
+	pthread_mutex_lock(&ring->lock);
+	if (r->is_over || atomic_load(&r->req->is_gone)) {
+		n = MHD_CONTENT_READER_END_OF_STREAM;
+	} else if (r->current) {
+		n = (ssize_t)copy_events(ring, r, to, max);
+	} else if (r->pending.len) {
+		n = (ssize_t)copy_pending(r, to, max);
+	} else if (r->seq < ring->tail) {
+		atomic_fetch_add(&ring->h->n.streams_dropped, 1);
+		n = MHD_CONTENT_READER_END_OF_STREAM;
+	} else {
+		n = (ssize_t)copy_events(ring, r, to, max);
+	}
+	r->sent_ns = guts_http_now();
+	if (n == 0) {
+		r->is_waiting = true;
+		if (!guts_req_sleep(r->req))
+			n = MHD_CONTENT_READER_END_OF_STREAM;
+	}
+	pthread_mutex_unlock(&ring->lock);
+	return n;
+}
+
+static void
+join(struct stream *s)
+{
+	struct guts_ring *ring = s->r.req->h->ring;
+
+	pthread_mutex_lock(&ring->lock);
+	DL_APPEND(ring->readers, &s->r);
+	pthread_mutex_unlock(&ring->lock);
+	s->r.req->state = s;
+	s->r.req->state_free = free_stream;
+}
+
+static void
+start_stream(struct guts_req *r, struct stream *s, bool has_since)
+{
+	static const char *const extra[] = { "Content-Type", "text/event-stream", "X-Accel-Buffering", "no", NULL };
+	struct guts_http *h = r->h;
+	uint64_t oldest, newest;
+
+	s->r.is_stream = true;
+	guts_buf_init(&s->r.pending, PENDING_MAX);
+	guts_store_fact_range(h->store, &oldest, &newest);
+	guts_buf_add_str(&s->r.pending, "retry: 3000\n\n");
+	add_hello(s, "hello");
+	if (has_since && (s->since > newest || (s->since + 1 < oldest && newest))) {
+		add_hello(s, "reset");
+		has_since = false;
+	}
+	atomic_fetch_add(&h->n.streams, 1);
+	s->r.last = has_since ? s->since : newest;
+	s->r.sent_ns = guts_http_now();
+	join(s);
+	if (r->head.method == GUTS_HEAD) {
+		guts_reply(r, 200, guts_reply_nothing(), extra);
+		return;
+	}
+	guts_reply(r, 200, MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 2048, read_stream, s, NULL), extra);
+}
+
+/* -- the long poll -------------------------------------------------------------------------- */
+
+struct page {
+	struct stream *s;
+	struct guts_json j;
+	struct guts_buf body;
+	uint64_t n, looked;
+};
+
+static bool
+add_fact(void *owner, const struct guts_fact *f)
+{
+	struct page *p = owner;
+
+	p->s->r.last = f->id;
+	if (takes_fact(&p->s->f, f)) {
+		guts_view_fact(&p->j, f);
+		p->n++;
+	}
+	return p->n < p->s->limit && ++p->looked < 20000;
+}
+
+static void
+finish_poll(struct page *p, struct guts_req *r, uint64_t oldest, uint64_t newest, bool reset)
+{
+	guts_json_array_end(&p->j);
+	guts_json_put_u64(&p->j, "next", p->s->r.last);
+	guts_json_put_u64(&p->j, "oldest", oldest);
+	guts_json_put_u64(&p->j, "newest", newest);
+	guts_json_put_bool(&p->j, "reset", reset);
+	guts_json_object_end(&p->j);
+	guts_reply_json(r, 200, &p->body, NULL);
+}
+
+static void
+poll_again(struct guts_req *r)
+{
+	struct stream *s = r->state;
+	struct guts_ring *ring = r->h->ring;
+	struct page p = { .s = s };
+	uint64_t oldest, newest;
+
+	guts_store_fact_range(r->h->store, &oldest, &newest);
+	bool reset = s->since > newest || (s->since && s->since + 1 < oldest);
+	s->r.last = reset ? newest : s->since;
+	guts_reply_begin(&p.body, &p.j);
+	guts_json_object(&p.j);
+	guts_json_key(&p.j, "events");
+	guts_json_array(&p.j);
+	if (!reset && guts_store_facts(r->h->store, s->since, 20000, add_fact, &p) < 0) {
+		guts_buf_deinit(&p.body);
+		guts_reply_err(r, GUTS_EIO, NULL);
+		return;
+	}
+	pthread_mutex_lock(&ring->lock);
+	bool wait = p.n == 0 && !reset && !s->r.is_over && guts_http_now() < s->r.until_ns;
+	if (wait) {
+		/* what was looked at need not be read again; newer facts may have come meanwhile */
+		s->since = s->r.last;
+		s->r.seq = ring->tail;
+		while (s->r.seq < ring->head && ring->v[s->r.seq % GUTS_EVENTS_MAX]->fact <= s->r.last)
+			s->r.seq++;
+		wait = s->r.seq == ring->head;
+		s->r.is_waiting = wait && guts_req_sleep(r);
+		wait = s->r.is_waiting;
+	}
+	pthread_mutex_unlock(&ring->lock);
+	if (wait)
+		guts_buf_deinit(&p.body);
+	else
+		finish_poll(&p, r, oldest, newest, reset);
+}
+
+static bool
+parse_since(struct guts_req *r, uint64_t *since, bool *has)
+{
+	struct guts_slice v = r->head.v[GUTS_HEAD_LAST_EVENT_ID];
+
+	if (v.n == 0)
+		v = guts_target_query(&r->target, "lastEventId");
+	if (v.n == 0)
+		v = guts_target_query(&r->target, "since");
+	*has = v.n > 0;
+	return !*has || guts_text_u64(v, INT64_MAX, since) == 0;
+}
+
+void
+guts_api_events(struct guts_req *r)
+{
+	struct stream *s = guts_alloc(sizeof *s);
+	uint64_t wait = 0, streams = (uint64_t)atomic_load(&r->h->n.streams);
+	bool has_since, stream = guts_guard_accepts(r->head.v[GUTS_HEAD_ACCEPT], "text/event-stream");
+
+	s->r.req = r;
+	s->r.filter = &s->f;
+	s->limit = 100;
+	if (!parse_filter(r, &s->f))
+		goto refused;
+	if (!parse_since(r, &s->since, &has_since)) {
+		guts_reply_problem(r, 400, "since and Last-Event-ID are numbers of events");
+		goto refused;
+	}
+	if (stream && streams >= guts_conf_number(r->h->conf, GUTS_CONF_HTTP_MAX_STREAMS)) {
+		guts_reply_problem(r, 503, "too many event streams (http.max_streams)");
+		goto refused;
+	}
+	if (stream) {
+		start_stream(r, s, has_since);
+		return;
+	}
+	if (!guts_req_number(r, "limit", 1, 1000, 100, &s->limit) || !guts_req_number(r, "wait", 0, 60, 0, &wait))
+		goto refused;
+	guts_buf_init(&s->r.pending, 16);
+	s->r.until_ns = guts_http_now() + wait * GUTS_SECOND_NS;
+	join(s);
+	r->resume = poll_again;
+	poll_again(r);
+	return;
+refused:
+	free(s);
+}
+
+void
+guts_api_log(struct guts_req *r)
+{
+	struct guts_ring *ring = r->h->ring;
+	struct guts_slice level = guts_target_query(&r->target, "level");
+	enum guts_log_level most = GUTS_LOG_DEBUG, have;
+	uint64_t after, limit;
+	struct guts_buf b;
+	struct guts_json j;
+	char name[16] = "debug";
+
+	if (!guts_req_number(r, "after", 0, INT64_MAX, 0, &after) || !guts_req_number(r, "limit", 1, 1000, 200, &limit))
+		return;
+	if (level.n)
+		snprintf(name, sizeof name, "%.*s", (int)(level.n < 15 ? level.n : 15), (const char *)level.p);
+	if (guts_log_level_parse(name, &most) < 0) {
+		guts_reply_problem(r, 400, "level: error, warn, notice, info or debug");
+		return;
+	}
+	guts_reply_begin(&b, &j);
+	guts_json_array(&j);
+	pthread_mutex_lock(&ring->lock);
+	uint64_t from = ring->log_next > GUTS_LOG_LINES_MAX ? ring->log_next - GUTS_LOG_LINES_MAX : 1;
+	uint64_t left = limit;
+	from = from > after ? from : after + 1;
+	if (after == 0 && ring->log_next > limit && from < ring->log_next - limit)
+		from = ring->log_next - limit;
+	for (uint64_t c = from; c < ring->log_next && left; c++) {
+		const struct guts_log_line *l = &ring->log[c % GUTS_LOG_LINES_MAX];
+		if (guts_log_level_parse(l->level, &have) == 0 && have > most)
+			continue;
+		guts_json_object(&j);
+		guts_json_put_u64(&j, "cursor", l->cursor);
+		guts_json_put_time(&j, "time", l->wall_ms);
+		guts_json_put_str(&j, "level", l->level);
+		guts_json_put_str(&j, "area", l->area);
+		guts_json_put_str(&j, "text", l->text);
+		guts_json_object_end(&j);
+		left--;
+	}
+	pthread_mutex_unlock(&ring->lock);
+	guts_json_array_end(&j);
+	guts_reply_json(r, 200, &b, NULL);
+}

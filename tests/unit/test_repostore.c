@@ -489,6 +489,46 @@ fetches_are_served(void **state)
 	assert_int_equal(guts_serve_protocol(NULL), 0);
 }
 
+static void
+count_children(void *arg)
+{
+	struct gitfix *f = arg;
+	unsigned running, waiting;
+
+	guts_children_count(f->children, &running, &waiting);
+	if (running + waiting == 0)
+		guts_uvenv_stop(f->uv);
+	else
+		guts_env_post(guts_uvenv_env(f->uv), count_children, f);
+}
+
+/* The client goes away in the middle: the child goes too, whatever it waits for. */
+static void
+a_dropped_fetch_frees_its_child(void **state)
+{
+	struct gitfix *f = *state;
+	struct guts_oid tip = fill(f);
+	struct guts_serve_spec spec = { 0 };
+
+	assert_int_equal(project_one(f, "refs/heads/main", &tip), 0);
+	memcpy(spec.repo, f->id, sizeof(spec.repo));
+	for (unsigned k = 0; k < 3; k++) {
+		struct guts_pipe *in = guts_pipe_new(GUTS_PIPE_BYTES), *out = guts_pipe_new(GUTS_PIPE_BYTES);
+
+		assert_int_equal(guts_pipe_write(in, guts_slice_str("00")), 2);
+		guts_serve_upload(f->store, &spec, in, out, NULL, NULL);
+		if (k > 0)
+			make_repo(f, 0xa1);
+		if (k < 2)
+			guts_pipe_drop(out);
+		guts_pipe_end(in, k < 2 ? 0 : GUTS_ECANCELED);
+		count_children(f);
+		guts_uvenv_run(f->uv);
+		if (k == 2)
+			guts_pipe_drop(out);
+	}
+}
+
 int
 main(void)
 {
@@ -503,6 +543,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(questions_about_objects, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(packs_travel_between_repositories, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(fetches_are_served, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(a_dropped_fetch_frees_its_child, git_setup, git_teardown),
 	};
 
 	return cmocka_run_group_tests_name("repostore", tests, NULL, NULL);

@@ -13,8 +13,8 @@
  * verdict must depend on topic and data only.  An id is remembered once the signature holds: a
  * bad copy never shadows a good one.
  *
- * Callbacks may publish, subscribe, unsubscribe, answer validations and remove peers; they may not
- * call recv, inject, tick, pull or free (asserted).  `now` is monotonic time in ns and never falls.
+ * Callbacks may publish, subscribe, unsubscribe, answer validations and remove peers, and nothing else
+ * (asserted); wants_write comes last and may pull.  `now` is monotonic time in ns and never falls.
  * Same seed, same calls: same bytes.
  *
  * Source: libp2p specs, pubsub/README.md, pubsub/gossipsub/gossipsub-v1.{0,1,2}.md.
@@ -153,11 +153,16 @@ void guts_gossip_free(struct guts_gossip *g);
 int guts_gossip_peer_add(struct guts_gossip *g, const struct guts_peerid *peer, bool outbound,
 			 enum guts_gossip_door door, uint64_t now);
 
+/* Peers with the same group other than 0 (a hash of the address, or of its network) share P6 of the score;
+ * leave it 0 for loopback and private addresses.  Until the peer is removed. */
+void guts_gossip_peer_group(struct guts_gossip *g, const struct guts_peerid *peer, uint64_t group);
+
 /* The peer is gone.  Its back-offs and bad score are remembered for a while. */
 void guts_gossip_peer_remove(struct guts_gossip *g, const struct guts_peerid *peer, uint64_t now);
 
 /* Bytes of the peer's stream, cut anywhere; all are consumed.  Errors (close the stream, and call
- * guts_gossip_in_reset before bytes of another one): GUTS_EPROTO, GUTS_ELIMIT, GUTS_ENOTFOUND. */
+ * guts_gossip_in_reset before bytes of another one): GUTS_EPROTO, GUTS_ELIMIT, GUTS_EBUSY (too many
+ * large frames under way), GUTS_ENOTFOUND (no such peer, or not on a meshsub door). */
 int guts_gossip_recv(struct guts_gossip *g, const struct guts_peerid *peer, struct guts_slice bytes,
 		     uint64_t now);
 
@@ -258,6 +263,9 @@ struct guts_gossip_peer_info {
 	size_t topics, mesh;            /* it subscribes to; shared meshes */
 	size_t queue_bytes;
 	int64_t score;                  /* [points] */
+	struct {                        /* what it is made of, see score.c: thousandths, `group` in peers */
+		int64_t mesh_time, first, invalid, app, group, behaviour;
+	} counters;
 };
 /* Walk connected peers, in the same way. */
 bool guts_gossip_next_peer(const struct guts_gossip *g, const void **it, struct guts_gossip_peer_info *out);

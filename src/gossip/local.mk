@@ -1,1 +1,13 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
+libguts_a_SOURCES += %reldir%/announce.c
+libguts_a_SOURCES += %reldir%/cache.c
+libguts_a_SOURCES += %reldir%/control.c
+libguts_a_SOURCES += %reldir%/gossip.c
+libguts_a_SOURCES += %reldir%/idset.c
+libguts_a_SOURCES += %reldir%/look.c
+libguts_a_SOURCES += %reldir%/mesh.c
+libguts_a_SOURCES += %reldir%/message.c
+libguts_a_SOURCES += %reldir%/queue.c
+libguts_a_SOURCES += %reldir%/score.c
+libguts_a_SOURCES += %reldir%/topic.c
+libguts_a_SOURCES += %reldir%/want.c

@@ -9,3 +9,6 @@ unit_tests += %reldir%/sim_disk
 unit_tests += %reldir%/sim_peers
 unit_tests += %reldir%/sim_self
 libtests_a_SOURCES += %reldir%/simnode.c
+libtests_a_SOURCES += %reldir%/gossip_check.c
+libtests_a_SOURCES += %reldir%/gossip_net.c
+unit_tests += %reldir%/sim_gossip

@@ -1,0 +1,167 @@
+/* tests/sim/sim_gossip.c - broadcast is complete and cheap: many gossip objects in virtual time.
+ *
+ *   - 50 nodes, 20 % of all RPCs lost, 10 s of partition: every message at every node, once
+ *   - 200 nodes of degree 20: payloads per delivery; also with crashed and mute nodes
+ *   - large messages: IDONTWANT
+ *   - same seed, same run
+ */
+#include "gossip_net.h"
+
+#include "base/alloc.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static int tests, failures;
+
+static void
+result(bool ok, const char *text)
+{
+	printf("%sok %d - %s\n", ok ? "" : "not ", ++tests, text);
+	fflush(stdout);
+	failures += !ok;
+}
+
+static uint64_t
+seconds(struct gnet *net, double s)
+{
+	return net->now + (uint64_t)(s * 1000) * GNET_MS;
+}
+
+/* Publish `count` messages over `span_s` seconds from random nodes that are up. */
+static void
+publish_some(struct gnet *net, unsigned count, double span_s, size_t size)
+{
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t node;
+
+		do
+			node = (uint32_t)guts_rng_below(&net->rng, net->n);
+		while (net->nodes[node].down || net->nodes[node].mute);
+		gnet_publish(net, node, size);
+		gnet_run(net, seconds(net, span_s / count));
+	}
+}
+
+/* --- lossy and partitioned ----------------------------------------------- */
+
+static size_t
+run_lossy(uint64_t seed, uint8_t digest[32])
+{
+	struct gnet net;
+	uint64_t start;
+	size_t missing;
+
+	gnet_init(&net, 50, seed, NULL);
+	gnet_connect_random(&net, 10);
+	net.loss_permille = 200;
+	for (size_t i = 0; i < net.n; i++)
+		net.nodes[i].group = (unsigned)guts_rng_below(&net.rng, 2);
+	gnet_run(&net, seconds(&net, 3));
+	publish_some(&net, 5, 5, 200);
+	net.partitioned = true;
+	start = net.now;
+	publish_some(&net, 10, 8, 200);
+	gnet_run(&net, start + 10 * GNET_S);
+	net.partitioned = false;
+	publish_some(&net, 5, 5, 200);
+	gnet_run(&net, seconds(&net, 75));
+	missing = gnet_missing(&net);
+	gnet_digest(&net, digest);
+	for (size_t i = 0; i < net.n; i++)
+		gossip_check(net.nodes[i].g);
+	gnet_deinit(&net);
+	return missing;
+}
+
+static void
+lossy(uint64_t first)
+{
+	unsigned seeds = getenv("GUTS_LONG") ? 200 : 10, complete = 0;
+	uint8_t digest[32], again[32];
+	char text[160], hex[65];
+
+	for (unsigned i = 0; i < seeds; i++) {
+		size_t missing = run_lossy(first + i, digest);
+
+		complete += missing == 0;
+		if (missing > 0)
+			printf("# seed %" PRIu64 ": %zu missing\n", first + i, missing);
+	}
+	snprintf(text, sizeof text, "50 nodes, 20 %% loss, 10 s partition: complete in %u of %u seeds",
+		 complete, seeds);
+	result(complete == seeds, text);
+
+	run_lossy(first, digest);
+	run_lossy(first, again);
+	guts_hex_encode(hex, digest, 32);
+	printf("# digest of seed %" PRIu64 ": %.16s\n", first, hex);
+	result(memcmp(digest, again, 32) == 0, "same seed, same deliveries at the same time");
+}
+
+/* --- cost ---------------------------------------------------------------- */
+
+struct fault {
+	const char *name;
+	unsigned loss_permille, down_percent, mute_percent;
+	size_t size;
+	double payloads_max; /* per delivery */
+};
+
+static void
+cost(const struct fault *f, uint64_t seed)
+{
+	struct guts_gossip_stats before, after;
+	struct gnet net;
+	double payloads, control;
+	size_t missing;
+	char text[200];
+
+	gnet_init(&net, 200, seed, NULL);
+	gnet_connect_random(&net, 20);
+	gnet_run(&net, seconds(&net, 20));
+	net.loss_permille = f->loss_permille;
+	for (uint32_t i = 0; i < net.n; i++) {
+		uint64_t dice = guts_rng_below(&net.rng, 100);
+
+		net.nodes[i].down = dice < f->down_percent;
+		net.nodes[i].mute = dice >= 100 - f->mute_percent;
+	}
+	gnet_stats(&net, &before);
+	publish_some(&net, 20, 10, f->size);
+	gnet_run(&net, seconds(&net, 70));
+	gnet_stats(&net, &after);
+	missing = gnet_missing(&net);
+	payloads = (double)(after.messages_sent - before.messages_sent) /
+		   (double)(after.delivered - before.delivered);
+	control = (double)(after.ihave_sent - before.ihave_sent) / (double)(after.delivered - before.delivered);
+	snprintf(text, sizeof text, "200 nodes, degree 20, %s: %zu missing, %.2f payloads (≤ %.1f), %.1f IHAVE",
+		 f->name, missing, payloads, f->payloads_max, control);
+	result(missing == 0 && payloads <= f->payloads_max, text);
+	gnet_deinit(&net);
+}
+
+int
+main(void)
+{
+	static const struct fault faults[] = {
+		{ "no fault", 0, 0, 0, 200, 7.0 },
+		{ "5 % loss", 50, 0, 0, 200, 7.0 },
+		{ "20 % crashed", 0, 20, 0, 200, 9.0 },
+		{ "20 % mute", 0, 0, 20, 200, 9.0 },
+		{ "4 KiB each", 0, 0, 0, 4096, 7.0 },
+	};
+	const char *env = getenv("GUTS_SEED");
+	uint64_t seed = env ? strtoull(env, NULL, 0) : 1;
+	size_t n = sizeof faults / sizeof faults[0];
+
+	if (guts_crypto_init())
+		return 99;
+	printf("1..%zu\n# seed %" PRIu64 "\n", n + 2, seed);
+	lossy(seed);
+	for (size_t i = 0; i < n; i++)
+		cost(&faults[i], seed);
+	return failures > 0;
+}

@@ -9,7 +9,7 @@
  *	inject ────────────┘             │ (may answer later)
  *	tick ──► mesh upkeep, IHAVE, promises, scores            ──► wants_write ──► pull
  *
- * The message id is SHA-256 over uvarint(length) topic uvarint(length) data, so a validator's
+ * The message id is guts_gossip_message_id of proto/messages.h (over topic and data), so a validator's
  * verdict must depend on topic and data only.  An id is remembered once the signature holds: a
  * bad copy never shadows a good one.
  *
@@ -26,6 +26,7 @@
 #include "base/slice.h"
 #include "crypto/key.h"
 #include "proto/libp2p.h"
+#include "proto/messages.h"
 
 #define GUTS_GOSSIP_ID_SIZE 32 /* [bytes] message id */
 
@@ -136,9 +137,6 @@ struct guts_gossip_events {
 /* Short name, e.g. "bad_signature", and penalty points for guts_peers_penalize. */
 const char *guts_gossip_offence_name(enum guts_gossip_offence what);
 unsigned guts_gossip_offence_points(enum guts_gossip_offence what);
-
-/* SHA-256(uvarint(|topic|) topic uvarint(|data|) data). */
-void guts_gossip_message_id(uint8_t id[GUTS_GOSSIP_ID_SIZE], struct guts_slice topic, struct guts_slice data);
 
 /* cfg (NULL = all defaults) and key are copied; events are borrowed.  Owner: caller. */
 struct guts_gossip *guts_gossip_new(const struct guts_gossip_config *cfg, const struct guts_key *key,

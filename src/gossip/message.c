@@ -16,32 +16,6 @@
 
 #define VIEW_ARENA_MAX 4096u
 
-void
-guts_gossip_message_id(uint8_t id[GUTS_GOSSIP_ID_SIZE], struct guts_slice topic, struct guts_slice data)
-{
-	uint8_t small[512], len[GUTS_UVARINT_MAX_SIZE];
-	struct guts_sha256_ctx ctx;
-	size_t n = guts_uvarint_write(small, topic.n);
-
-	/* One piece for what is short: starting a context costs more than hashing it. */
-	if (topic.n + data.n + 2 * GUTS_UVARINT_MAX_SIZE <= sizeof small) {
-		if (topic.n)
-			memcpy(small + n, topic.p, topic.n);
-		n += topic.n;
-		n += guts_uvarint_write(small + n, data.n);
-		if (data.n)
-			memcpy(small + n, data.p, data.n);
-		guts_sha256(id, guts_slice(small, n + data.n));
-		return;
-	}
-	guts_sha256_begin(&ctx);
-	guts_sha256_add(&ctx, guts_slice(small, n));
-	guts_sha256_add(&ctx, topic);
-	guts_sha256_add(&ctx, guts_slice(len, guts_uvarint_write(len, data.n)));
-	guts_sha256_add(&ctx, data);
-	guts_sha256_end(&ctx, id);
-}
-
 static uint64_t
 be64(struct guts_slice s)
 {

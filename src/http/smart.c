@@ -210,6 +210,7 @@ struct fetch {
 	struct guts_smart_body body;
 	struct guts_pipe *in, *out;  /* our ends; NULL once given up */
 	const char *type;
+	const char *preface;         /* sent before the child's bytes */
 };
 
 struct start {
@@ -269,6 +270,7 @@ new_fetch(struct guts_req *r, const struct guts_smart_path *p, bool advertise)
 	s->spec.author = p->has_author ? s->author : NULL;
 	s->spec.protocol = guts_serve_protocol(header);
 	s->spec.advertise = advertise;
+	f->preface = advertise ? guts_serve_preface(s->spec.protocol) : "";
 	s->spec.key = r->who.token ? (uint64_t)r->who.token->hash[0] << 8 | r->who.token->hash[1] : 0;
 	s->repos = r->h->repos;
 	s->in = f->in;
@@ -284,11 +286,16 @@ static ssize_t
 read_answer(void *cls, uint64_t pos, char *to, size_t max)
 {
 	struct fetch *f = cls;
+	size_t preface = strlen(f->preface);
 	ssize_t n;
 
-	(void)pos;
 	if (atomic_load(&f->req->is_gone))
 		return MHD_CONTENT_READER_END_WITH_ERROR;
+	if (pos < preface) {
+		n = (ssize_t)(preface - pos < max ? preface - pos : max);
+		memcpy(to, f->preface + pos, (size_t)n);
+		return n;
+	}
 	n = guts_pipe_read(f->out, to, max);
 	if (n > 0)
 		return n;

@@ -5,84 +5,84 @@
 #include "http/internal.h"
 
 /* stream.c */
-void guts_api_events(struct guts_req *r);
-void guts_api_log(struct guts_req *r);
+void guts_rest_events(struct guts_req *r);
+void guts_rest_log(struct guts_req *r);
 
 /* api_node.c */
-void guts_api_index(struct guts_req *r);
-void guts_api_openapi_yaml(struct guts_req *r);
-void guts_api_openapi_json(struct guts_req *r);
-void guts_api_status(struct guts_req *r);
-void guts_api_config(struct guts_req *r);
-void guts_api_shutdown(struct guts_req *r);
-void guts_api_livez(struct guts_req *r);
-void guts_api_readyz(struct guts_req *r);
-void guts_api_job(struct guts_req *r);
-void guts_api_alias_put(struct guts_req *r);
+void guts_rest_index(struct guts_req *r);
+void guts_rest_openapi_yaml(struct guts_req *r);
+void guts_rest_openapi_json(struct guts_req *r);
+void guts_rest_status(struct guts_req *r);
+void guts_rest_config(struct guts_req *r);
+void guts_rest_shutdown(struct guts_req *r);
+void guts_rest_livez(struct guts_req *r);
+void guts_rest_readyz(struct guts_req *r);
+void guts_rest_job(struct guts_req *r);
+void guts_rest_alias_put(struct guts_req *r);
 
 /* metrics.c */
-void guts_api_metrics(struct guts_req *r);
+void guts_rest_metrics(struct guts_req *r);
 
 /* api_peers.c */
-void guts_api_peers(struct guts_req *r);
-void guts_api_peer(struct guts_req *r);
-void guts_api_peer_connect(struct guts_req *r);
-void guts_api_peer_disconnect(struct guts_req *r);
-void guts_api_peer_ban(struct guts_req *r);
-void guts_api_peer_lift(struct guts_req *r);
-void guts_api_bans(struct guts_req *r);
-void guts_api_dials(struct guts_req *r);
+void guts_rest_peers(struct guts_req *r);
+void guts_rest_peer(struct guts_req *r);
+void guts_rest_peer_connect(struct guts_req *r);
+void guts_rest_peer_disconnect(struct guts_req *r);
+void guts_rest_peer_ban(struct guts_req *r);
+void guts_rest_peer_lift(struct guts_req *r);
+void guts_rest_bans(struct guts_req *r);
+void guts_rest_dials(struct guts_req *r);
 
 /* api_gossip.c */
-void guts_api_topics(struct guts_req *r);
-void guts_api_subscribe(struct guts_req *r);
-void guts_api_unsubscribe(struct guts_req *r);
-void guts_api_topic_messages(struct guts_req *r);
-void guts_api_publish(struct guts_req *r);
-void guts_api_messages(struct guts_req *r);
+void guts_rest_topics(struct guts_req *r);
+void guts_rest_subscribe(struct guts_req *r);
+void guts_rest_unsubscribe(struct guts_req *r);
+void guts_rest_topic_messages(struct guts_req *r);
+void guts_rest_publish(struct guts_req *r);
+void guts_rest_messages(struct guts_req *r);
 
 /* api_repos.c */
-void guts_api_repos(struct guts_req *r);
-void guts_api_repo_create(struct guts_req *r);
-void guts_api_repo_import(struct guts_req *r);
-void guts_api_repo(struct guts_req *r);
-void guts_api_repo_update(struct guts_req *r);
-void guts_api_repo_delete(struct guts_req *r);
-void guts_api_repo_policy(struct guts_req *r);
-void guts_api_repo_sync(struct guts_req *r);
+void guts_rest_repos(struct guts_req *r);
+void guts_rest_repo_create(struct guts_req *r);
+void guts_rest_repo_import(struct guts_req *r);
+void guts_rest_repo(struct guts_req *r);
+void guts_rest_repo_update(struct guts_req *r);
+void guts_rest_repo_delete(struct guts_req *r);
+void guts_rest_repo_policy(struct guts_req *r);
+void guts_rest_repo_sync(struct guts_req *r);
 
 /* api_refs.c */
-void guts_api_branches(struct guts_req *r);
-void guts_api_tags(struct guts_req *r);
-void guts_api_refs(struct guts_req *r);
-void guts_api_authors(struct guts_req *r);
-void guts_api_author_refs(struct guts_req *r);
-void guts_api_seeders(struct guts_req *r);
+void guts_rest_branches(struct guts_req *r);
+void guts_rest_tags(struct guts_req *r);
+void guts_rest_refs(struct guts_req *r);
+void guts_rest_authors(struct guts_req *r);
+void guts_rest_author_refs(struct guts_req *r);
+void guts_rest_seeders(struct guts_req *r);
 
 /* api_git.c */
-void guts_api_branch(struct guts_req *r);
-void guts_api_commits(struct guts_req *r);
-void guts_api_commit(struct guts_req *r);
-void guts_api_contents(struct guts_req *r);
-void guts_api_readme(struct guts_req *r);
-void guts_api_raw(struct guts_req *r);
+void guts_rest_branch(struct guts_req *r);
+void guts_rest_commits(struct guts_req *r);
+void guts_rest_commit(struct guts_req *r);
+void guts_rest_contents(struct guts_req *r);
+void guts_rest_readme(struct guts_req *r);
+void guts_rest_raw(struct guts_req *r);
 
 /* api_status.c */
-void guts_api_statuses(struct guts_req *r);
-void guts_api_status_post(struct guts_req *r);
-void guts_api_combined(struct guts_req *r);
-void guts_api_trust(struct guts_req *r);
-void guts_api_distrust(struct guts_req *r);
+void guts_rest_statuses(struct guts_req *r);
+void guts_rest_status_post(struct guts_req *r);
+void guts_rest_combined(struct guts_req *r);
+void guts_rest_trust(struct guts_req *r);
+void guts_rest_distrust(struct guts_req *r);
 
 /* api_access.c */
-void guts_api_tokens(struct guts_req *r);
-void guts_api_token_create(struct guts_req *r);
-void guts_api_token(struct guts_req *r);
-void guts_api_token_revoke(struct guts_req *r);
-void guts_api_session(struct guts_req *r);
-void guts_api_session_create(struct guts_req *r);
-void guts_api_session_end(struct guts_req *r);
-void guts_api_code(struct guts_req *r);
+void guts_rest_tokens(struct guts_req *r);
+void guts_rest_token_create(struct guts_req *r);
+void guts_rest_token(struct guts_req *r);
+void guts_rest_token_revoke(struct guts_req *r);
+void guts_rest_session(struct guts_req *r);
+void guts_rest_session_create(struct guts_req *r);
+void guts_rest_session_end(struct guts_req *r);
+void guts_rest_code(struct guts_req *r);
 
 /* smart.c, push.c: git over HTTP */
 void guts_smart_refs(struct guts_req *r);

@@ -66,7 +66,7 @@ list_token(void *owner, const struct guts_token *t)
 }
 
 void
-guts_api_tokens(struct guts_req *r)
+guts_rest_tokens(struct guts_req *r)
 {
 	struct guts_buf b;
 	struct list l = { .n = 0 };
@@ -79,7 +79,7 @@ guts_api_tokens(struct guts_req *r)
 }
 
 void
-guts_api_token(struct guts_req *r)
+guts_rest_token(struct guts_req *r)
 {
 	struct guts_buf b;
 	struct list l = { .id = guts_req_param(r, 0) };
@@ -176,7 +176,7 @@ destroy_token_call(struct guts_call *c)
 }
 
 void
-guts_api_token_create(struct guts_req *r)
+guts_rest_token_create(struct guts_req *r)
 {
 	static const struct guts_field fields[] = {
 		{ "name", GUTS_FIELD_TEXT, true, false, 1, GUTS_TOKEN_NAME_MAX, NULL, false },
@@ -243,7 +243,7 @@ answer_revoke(struct guts_req *r, struct guts_call *c)
 }
 
 void
-guts_api_token_revoke(struct guts_req *r)
+guts_rest_token_revoke(struct guts_req *r)
 {
 	struct guts_slice id = guts_req_param(r, 0);
 
@@ -277,7 +277,7 @@ reply_session(struct guts_req *r, int status, const struct guts_who *w, const ch
 }
 
 void
-guts_api_session(struct guts_req *r)
+guts_rest_session(struct guts_req *r)
 {
 	reply_session(r, 200, &r->who, NULL);
 }
@@ -299,7 +299,7 @@ open_session(struct guts_req *r, struct guts_token *token)
 }
 
 void
-guts_api_session_create(struct guts_req *r)
+guts_rest_session_create(struct guts_req *r)
 {
 	static const struct guts_field fields[] = {
 		{ "code", GUTS_FIELD_TEXT, false, false, 1, 80, NULL, false },
@@ -338,7 +338,7 @@ out:
 }
 
 void
-guts_api_session_end(struct guts_req *r)
+guts_rest_session_end(struct guts_req *r)
 {
 	char header[96];
 	const char *extra[] = { "Set-Cookie", header, NULL };
@@ -350,7 +350,7 @@ guts_api_session_end(struct guts_req *r)
 }
 
 void
-guts_api_code(struct guts_req *r)
+guts_rest_code(struct guts_req *r)
 {
 	uint64_t now = guts_http_wall_ms();
 	struct guts_buf b;

@@ -323,7 +323,7 @@ refused:
 }
 
 void
-guts_api_commits(struct guts_req *r)
+guts_rest_commits(struct guts_req *r)
 {
 	char file[GUTS_TARGET_MAX];
 	struct guts_slice path = guts_target_query(&r->target, "path");
@@ -333,13 +333,13 @@ guts_api_commits(struct guts_req *r)
 }
 
 void
-guts_api_commit(struct guts_req *r)
+guts_rest_commit(struct guts_req *r)
 {
 	start(r, COMMIT, guts_req_param(r, 2), "");
 }
 
 void
-guts_api_contents(struct guts_req *r)
+guts_rest_contents(struct guts_req *r)
 {
 	char file[GUTS_TARGET_MAX];
 
@@ -350,13 +350,13 @@ guts_api_contents(struct guts_req *r)
 }
 
 void
-guts_api_readme(struct guts_req *r)
+guts_rest_readme(struct guts_req *r)
 {
 	start(r, README, guts_target_query(&r->target, "ref"), "");
 }
 
 void
-guts_api_raw(struct guts_req *r)
+guts_rest_raw(struct guts_req *r)
 {
 	char file[GUTS_TARGET_MAX];
 
@@ -367,7 +367,7 @@ guts_api_raw(struct guts_req *r)
 }
 
 void
-guts_api_branch(struct guts_req *r)
+guts_rest_branch(struct guts_req *r)
 {
 	char name[GUTS_REFNAME_MAX + 12] = "refs/heads/";
 	struct guts_repo_info *i;

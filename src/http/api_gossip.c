@@ -10,7 +10,7 @@
 #define DATA_MAX (16u << 10) /* [bytes] of a message */
 
 void
-guts_api_topics(struct guts_req *r)
+guts_rest_topics(struct guts_req *r)
 {
 	struct guts_snapshot *s = guts_node_snapshot(r->h->node);
 	struct guts_buf b;
@@ -87,13 +87,13 @@ subscribe(struct guts_req *r, bool on)
 }
 
 void
-guts_api_subscribe(struct guts_req *r)
+guts_rest_subscribe(struct guts_req *r)
 {
 	subscribe(r, true);
 }
 
 void
-guts_api_unsubscribe(struct guts_req *r)
+guts_rest_unsubscribe(struct guts_req *r)
 {
 	subscribe(r, false);
 }
@@ -148,7 +148,7 @@ decode_data(const struct guts_value *data, const struct guts_value *encoding, ui
 }
 
 void
-guts_api_publish(struct guts_req *r)
+guts_rest_publish(struct guts_req *r)
 {
 	static const struct guts_field fields[] = {
 		{ "data", GUTS_FIELD_TEXT, true, false, 0, 22000, NULL, true },
@@ -213,7 +213,7 @@ reply_messages(struct guts_req *r, const char *topic)
 }
 
 void
-guts_api_topic_messages(struct guts_req *r)
+guts_rest_topic_messages(struct guts_req *r)
 {
 	char topic[TOPIC_MAX + 1];
 
@@ -222,7 +222,7 @@ guts_api_topic_messages(struct guts_req *r)
 }
 
 void
-guts_api_messages(struct guts_req *r)
+guts_rest_messages(struct guts_req *r)
 {
 	reply_messages(r, NULL);
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 void
-guts_api_index(struct guts_req *r)
+guts_rest_index(struct guts_req *r)
 {
 	static const char *const links[] = { "status", "config", "log", "peers", "bans", "dials", "repos",
 		"gossip/topics", "gossip/messages", "events", "tokens", "session", "openapi.yaml", "openapi.json" };
@@ -28,13 +28,13 @@ guts_api_index(struct guts_req *r)
 }
 
 void
-guts_api_openapi_yaml(struct guts_req *r)
+guts_rest_openapi_yaml(struct guts_req *r)
 {
 	guts_reply_text(r, 200, "application/yaml", guts_slice(guts_openapi_yaml, guts_openapi_yaml_n));
 }
 
 void
-guts_api_openapi_json(struct guts_req *r)
+guts_rest_openapi_json(struct guts_req *r)
 {
 	struct guts_buf b;
 
@@ -44,7 +44,7 @@ guts_api_openapi_json(struct guts_req *r)
 }
 
 void
-guts_api_status(struct guts_req *r)
+guts_rest_status(struct guts_req *r)
 {
 	struct guts_http *h = r->h;
 	struct guts_snapshot *s = guts_node_snapshot(h->node);
@@ -87,7 +87,7 @@ put_value(struct guts_json *j, const struct guts_conf *c, enum guts_conf_id id, 
 }
 
 void
-guts_api_config(struct guts_req *r)
+guts_rest_config(struct guts_req *r)
 {
 	static const char *const types[] = { "text", "multiaddr", "hostport", "bool", "number", "bytes", "duration",
 		"choice" };
@@ -115,13 +115,13 @@ guts_api_config(struct guts_req *r)
 }
 
 void
-guts_api_livez(struct guts_req *r)
+guts_rest_livez(struct guts_req *r)
 {
 	guts_reply_text(r, 200, "text/plain; charset=utf-8", guts_slice_str("ok\n"));
 }
 
 void
-guts_api_readyz(struct guts_req *r)
+guts_rest_readyz(struct guts_req *r)
 {
 	struct guts_snapshot *s = guts_node_snapshot(r->h->node);
 	bool ready = s->ready && !s->stopping;
@@ -152,13 +152,13 @@ answer_accepted(struct guts_req *r, struct guts_call *c)
 }
 
 void
-guts_api_shutdown(struct guts_req *r)
+guts_rest_shutdown(struct guts_req *r)
 {
 	guts_call_loop(r, guts_call_new(sizeof(struct guts_call), run_shutdown, answer_accepted, NULL));
 }
 
 void
-guts_api_job(struct guts_req *r)
+guts_rest_job(struct guts_req *r)
 {
 	struct guts_job_info i;
 	struct guts_buf b;
@@ -204,7 +204,7 @@ answer_alias(struct guts_req *r, struct guts_call *c)
 }
 
 void
-guts_api_alias_put(struct guts_req *r)
+guts_rest_alias_put(struct guts_req *r)
 {
 	static const struct guts_field fields[] = { { "peer", GUTS_FIELD_TEXT, true, false, 1, 100, NULL, false } };
 	struct guts_slice alias = guts_req_param(r, 0);

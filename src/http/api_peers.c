@@ -108,7 +108,7 @@ reply_peers(struct guts_req *r, struct guts_snapshot *s, uint64_t page, uint64_t
 }
 
 void
-guts_api_peers(struct guts_req *r)
+guts_rest_peers(struct guts_req *r)
 {
 	struct guts_snapshot *s = guts_node_snapshot(r->h->node);
 	uint64_t page, per_page;
@@ -129,7 +129,7 @@ take_peer(struct guts_req *r, size_t param, struct guts_peerid *id)
 }
 
 void
-guts_api_peer(struct guts_req *r)
+guts_rest_peer(struct guts_req *r)
 {
 	struct guts_snapshot *s = guts_node_snapshot(r->h->node);
 	const struct guts_peer_info *found = NULL;
@@ -155,7 +155,7 @@ out:
 }
 
 void
-guts_api_bans(struct guts_req *r)
+guts_rest_bans(struct guts_req *r)
 {
 	struct guts_snapshot *s = guts_node_snapshot(r->h->node);
 	struct guts_buf b;
@@ -171,7 +171,7 @@ guts_api_bans(struct guts_req *r)
 }
 
 void
-guts_api_dials(struct guts_req *r)
+guts_rest_dials(struct guts_req *r)
 {
 	struct guts_snapshot *s = guts_node_snapshot(r->h->node);
 	struct guts_buf b;
@@ -249,7 +249,7 @@ answer_connect(struct guts_req *r, struct guts_call *c)
 }
 
 void
-guts_api_peer_connect(struct guts_req *r)
+guts_rest_peer_connect(struct guts_req *r)
 {
 	static const struct guts_field fields[] = {
 		{ "address", GUTS_FIELD_TEXT, true, false, 1, GUTS_MADDR_TEXT_MAX - 1, NULL, false },
@@ -284,7 +284,7 @@ run_disconnect(struct guts_call *c)
 }
 
 void
-guts_api_peer_disconnect(struct guts_req *r)
+guts_rest_peer_disconnect(struct guts_req *r)
 {
 	struct guts_peerid id;
 
@@ -304,7 +304,7 @@ run_ban(struct guts_call *c)
 }
 
 void
-guts_api_peer_ban(struct guts_req *r)
+guts_rest_peer_ban(struct guts_req *r)
 {
 	static const struct guts_field fields[] = {
 		{ "reason", GUTS_FIELD_TEXT, false, false, 0, 200, NULL, false },
@@ -340,7 +340,7 @@ run_lift(struct guts_call *c)
 }
 
 void
-guts_api_peer_lift(struct guts_req *r)
+guts_rest_peer_lift(struct guts_req *r)
 {
 	struct guts_peerid id;
 

@@ -70,25 +70,25 @@ reply_canonical(struct guts_req *r, enum kind kind)
 }
 
 void
-guts_api_branches(struct guts_req *r)
+guts_rest_branches(struct guts_req *r)
 {
 	reply_canonical(r, BRANCHES);
 }
 
 void
-guts_api_tags(struct guts_req *r)
+guts_rest_tags(struct guts_req *r)
 {
 	reply_canonical(r, TAGS);
 }
 
 void
-guts_api_refs(struct guts_req *r)
+guts_rest_refs(struct guts_req *r)
 {
 	reply_canonical(r, ALL);
 }
 
 void
-guts_api_author_refs(struct guts_req *r)
+guts_rest_author_refs(struct guts_req *r)
 {
 	struct guts_repo_info *i = guts_req_repo(r);
 	struct guts_peerid id;
@@ -112,7 +112,7 @@ guts_api_author_refs(struct guts_req *r)
 }
 
 void
-guts_api_authors(struct guts_req *r)
+guts_rest_authors(struct guts_req *r)
 {
 	struct guts_repo_info *i = guts_req_repo(r);
 	struct guts_buf b;
@@ -134,7 +134,7 @@ guts_api_authors(struct guts_req *r)
 }
 
 void
-guts_api_seeders(struct guts_req *r)
+guts_rest_seeders(struct guts_req *r)
 {
 	struct guts_repo_info *i = guts_req_repo(r);
 	struct guts_buf b;

@@ -122,7 +122,7 @@ out:
 }
 
 void
-guts_api_repos(struct guts_req *r)
+guts_rest_repos(struct guts_req *r)
 {
 	struct guts_snapshot *s = guts_node_snapshot(r->h->node);
 	uint64_t page, per_page;
@@ -133,7 +133,7 @@ guts_api_repos(struct guts_req *r)
 }
 
 void
-guts_api_repo(struct guts_req *r)
+guts_rest_repo(struct guts_req *r)
 {
 	struct guts_snapshot *s = guts_node_snapshot(r->h->node);
 	struct guts_repo_info *i;
@@ -271,7 +271,7 @@ copy_text(const struct guts_value *v)
 }
 
 void
-guts_api_repo_create(struct guts_req *r)
+guts_rest_repo_create(struct guts_req *r)
 {
 	static const struct guts_field fields[] = {
 		{ "name", GUTS_FIELD_TEXT, true, false, 1, GUTS_NAME_MAX, NULL, false },
@@ -356,7 +356,7 @@ name_of_path(const char *path)
 }
 
 void
-guts_api_repo_import(struct guts_req *r)
+guts_rest_repo_import(struct guts_req *r)
 {
 	static const struct guts_field fields[] = {
 		{ "path", GUTS_FIELD_TEXT, true, false, 1, 4095, NULL, false },
@@ -452,7 +452,7 @@ take_signers(struct repo_call *p, const struct guts_value *v, struct guts_body *
 }
 
 void
-guts_api_repo_update(struct guts_req *r)
+guts_rest_repo_update(struct guts_req *r)
 {
 	static const struct guts_field fields[] = {
 		{ "name", GUTS_FIELD_TEXT, false, false, 1, GUTS_NAME_MAX, NULL, false },
@@ -524,7 +524,7 @@ run_block(struct guts_call *c)
 }
 
 void
-guts_api_repo_delete(struct guts_req *r)
+guts_rest_repo_delete(struct guts_req *r)
 {
 	struct repo_call *p = new_on_repo(r, run_block, answer_empty);
 
@@ -541,7 +541,7 @@ run_policy(struct guts_call *c)
 }
 
 void
-guts_api_repo_policy(struct guts_req *r)
+guts_rest_repo_policy(struct guts_req *r)
 {
 	static const struct guts_field fields[] = {
 		{ "policy", GUTS_FIELD_TEXT, true, false, 0, 10, "default seed block", false },
@@ -586,7 +586,7 @@ run_sync(struct guts_call *c)
 }
 
 void
-guts_api_repo_sync(struct guts_req *r)
+guts_rest_repo_sync(struct guts_req *r)
 {
 	struct repo_call *p = new_on_repo(r, run_sync, answer_accepted);
 

@@ -234,13 +234,13 @@ list(struct guts_req *r, bool combined)
 }
 
 void
-guts_api_statuses(struct guts_req *r)
+guts_rest_statuses(struct guts_req *r)
 {
 	list(r, false);
 }
 
 void
-guts_api_combined(struct guts_req *r)
+guts_rest_combined(struct guts_req *r)
 {
 	list(r, true);
 }
@@ -317,7 +317,7 @@ copy_cut(char *to, size_t max, const struct guts_value *v)
 }
 
 void
-guts_api_status_post(struct guts_req *r)
+guts_rest_status_post(struct guts_req *r)
 {
 	static const struct guts_field fields[] = {
 		{ "state", GUTS_FIELD_TEXT, true, false, 0, 16, "pending success failure error warning", false },
@@ -407,13 +407,13 @@ set_trust(struct guts_req *r, bool trust)
 }
 
 void
-guts_api_trust(struct guts_req *r)
+guts_rest_trust(struct guts_req *r)
 {
 	set_trust(r, true);
 }
 
 void
-guts_api_distrust(struct guts_req *r)
+guts_rest_distrust(struct guts_req *r)
 {
 	set_trust(r, false);
 }

@@ -188,7 +188,11 @@ on_signal(void *owner, const struct guts_signal *s)
 static void
 on_snapshot(void *owner)
 {
-	(void)owner;
+	struct guts_ring *ring = owner;
+	struct guts_snapshot *s = guts_node_snapshot(ring->h->node);
+
+	atomic_store(&ring->h->is_ready, s->ready);
+	guts_snapshot_unref(s);
 }
 
 struct guts_ring *
@@ -205,6 +209,7 @@ guts_ring_new(struct guts_http *h)
 	ring->listener.snapshot = on_snapshot;
 	ring->listener.owner = ring;
 	guts_node_listen(h->node, &ring->listener);
+	on_snapshot(ring);
 	guts_store_fact_range(h->store, &oldest, &ring->newest);
 	ring->committed = ring->newest;
 	return ring;

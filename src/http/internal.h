@@ -102,7 +102,7 @@ struct guts_http {
 	struct guts_cached cache[GUTS_HTTP_CACHE_N];
 	unsigned cache_next;
 	struct guts_watch *watch;
-	bool was_fresh;                      /* the admin token was made now */
+	atomic_bool is_ready;                /* the node has loaded its repositories */
 	char fresh_token[GUTS_TOKEN_TEXT_SIZE];
 	struct guts_counters n;
 };

@@ -86,7 +86,7 @@ add_node(struct guts_buf *b, const struct guts_snapshot *s, const struct guts_wh
 }
 
 void
-guts_api_metrics(struct guts_req *r)
+guts_rest_metrics(struct guts_req *r)
 {
 	struct guts_snapshot *s = guts_node_snapshot(r->h->node);
 	struct guts_buf b;

@@ -167,6 +167,16 @@ check_body(struct guts_req *r)
 		refuse(r, 413, "the body is too large");
 }
 
+/* What works only when the node has loaded its repositories. */
+static bool
+needs_node(const struct guts_route *route)
+{
+	if (strstr(route->path, "{repo}") || strstr(route->path, "{git}"))
+		return true;
+	return route->method != GUTS_GET && !strstr(route->path, "/session") && !strstr(route->path, "/tokens") &&
+	    !strstr(route->path, "/shutdown");
+}
+
 static void
 find_route(struct guts_req *r)
 {
@@ -278,6 +288,8 @@ on_headers(struct guts_req *r, const char *method, const char *version)
 		check_rights(r);
 	if (!r->early)
 		check_body(r);
+	if (!r->early && !atomic_load(&h->is_ready) && needs_node(r->match.route))
+		refuse(r, 503, "the node is starting");
 	some = r->head.is_chunked || r->head.length;
 	set_line(r, some && !(r->match.route && r->match.route->body == GUTS_BODY_STREAM) ? GUTS_LINE_BODY : GUTS_LINE_BUSY);
 	if (r->early && (r->head.is_chunked || r->head.length > DRAIN_MAX))

@@ -404,7 +404,7 @@ parse_since(struct guts_req *r, uint64_t *since, bool *has)
 }
 
 void
-guts_api_events(struct guts_req *r)
+guts_rest_events(struct guts_req *r)
 {
 	struct stream *s = guts_alloc(sizeof *s);
 	uint64_t wait = 0, streams = (uint64_t)atomic_load(&r->h->n.streams);
@@ -440,7 +440,7 @@ refused:
 }
 
 void
-guts_api_log(struct guts_req *r)
+guts_rest_log(struct guts_req *r)
 {
 	struct guts_ring *ring = r->h->ring;
 	struct guts_slice level = guts_target_query(&r->target, "level");

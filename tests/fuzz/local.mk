@@ -30,3 +30,4 @@ fuzz_targets += %reldir%/fuzz_envelope
 fuzz_targets += %reldir%/fuzz_noise
 fuzz_targets += %reldir%/fuzz_conf
 fuzz_targets += %reldir%/fuzz_sse
+fuzz_targets += %reldir%/fuzz_http

@@ -55,3 +55,5 @@ unit_tests += %reldir%/test_doc
 unit_tests += %reldir%/test_sse
 unit_tests += %reldir%/test_term
 unit_tests += %reldir%/test_view
+unit_tests += %reldir%/test_guard
+unit_tests += %reldir%/test_target

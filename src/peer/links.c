@@ -5,8 +5,8 @@
  * sides keep the one dialled by the smaller peer id, which they find without a word.
  * Otherwise somebody forgot the first: a peer that restarted does not know it, a peer that
  * dialled an address without knowing who answers does.  The dialer of the second one knows
- * and closes its own; the other side waits a moment for that and, if nothing comes, takes the
- * second for the first.
+ * and closes its own; the other side waits a moment for that.  If nothing comes, or as soon as
+ * the peer uses the second link, it takes the place of the first.
  */
 #include "peer/peers_int.h"
 
@@ -296,6 +296,9 @@ on_admit(void *owner, struct guts_link *l, const struct guts_protocol *proto)
 	(void)l;
 	if (i < 0 || !pl->entry || pl->in_streams[i] >= (proto->inbound_max ? proto->inbound_max : 8))
 		return false;
+	/* The peer uses the second link, so it has forgotten the first: tell before its stream is seen. */
+	if (pl->entry->spare == pl)
+		close_with(pl->entry->active, GUTS_GOAWAY_NORMAL, GUTS_ECONFLICT, "replaced");
 	pl->in_streams[i]++;
 	return true;
 }

@@ -339,9 +339,13 @@ a_restarted_peer_replaces_its_old_link(void **state)
 	node_start(a, base_config(), "/ip4/10.0.0.1/tcp/4001", false);
 	a->connected = 0;
 	assert_int_equal(guts_peers_connect(a->peers, &b->at), 0);
+	/* Its first stream, identify, says that the new link is in use. */
+	memnet_pass(net, GUTS_SECOND_NS);
+	assert_int_equal(b->connected, 2);
 	memnet_pass(net, 10 * GUTS_SECOND_NS);
 	assert_true(linked(a, b) && linked(b, a));
 	assert_int_equal(b->connected - b->disconnected, 1);
+	assert_int_equal(b->connected, 2);
 	all_end();
 }
 

@@ -4,37 +4,11 @@ import { done, group, needsPackages, ok } from './tap.mjs'
 
 needsPackages()
 await import('./compat.mjs')
-const { createLibp2p } = await import('libp2p')
-const { tcp } = await import('@libp2p/tcp')
-const { noise } = await import('@libp2p/noise')
-const { yamux } = await import('@libp2p/yamux')
-const { identify, identifyPush } = await import('@libp2p/identify')
-const { ping } = await import('@libp2p/ping')
-const { multiaddr } = await import('@multiformats/multiaddr')
+const { ECHO, jsPeer, multiaddr } = await import('./jspeer.mjs')
 const { Probe } = await import('./probe.mjs')
 
-const ECHO = '/guts/test/echo/1.0.0'
 const BULK = 8 * 1024 * 1024 + 12345
 const CHUNK = 64 * 1024
-
-async function jsPeer() {
-  const node = await createLibp2p({
-    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
-    transports: [tcp()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
-    services: { identify: identify(), push: identifyPush(), ping: ping() },
-    connectionManager: { inboundConnectionThreshold: 1000, maxIncomingPendingConnections: 1000 },
-    connectionMonitor: { enabled: true },
-  })
-  await node.handle(ECHO, async (stream) => {
-    for await (const chunk of stream) {
-      if (!stream.send(chunk)) await stream.onDrain()
-    }
-    await stream.close()
-  })
-  return node
-}
 
 // Send `data`, read until the end, and give what came back.
 async function echo(stream, data) {

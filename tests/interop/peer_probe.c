@@ -9,8 +9,9 @@
  *	{"cmd":"serve","protocol":"/x/1"}            a name more in identify
  *	{"cmd":"open","peer":…,"protocol":…,"id":1}  does it take the protocol?
  *	{"cmd":"ping","peer":…,"count":9,"id":2}
- *	{"cmd":"echo","peer":…,"bytes":9,"id":3}     sends, receives, compares
+ *	{"cmd":"echo","peer":…,"bytes":9,"id":3}     sends, receives, compares (not with "blind":1)
  *	{"cmd":"state","peer":…,"id":4}
+ *	{"cmd":"redial","addr":…,"count":9,"id":5}   links made and closed one after the other
  */
 #include "base/alloc.h"
 #include "base/rng.h"
@@ -31,6 +32,12 @@ static struct guts_uvenv *uv;
 static struct guts_env *env;
 static struct guts_peers *peers;
 static struct guts_key key;
+
+/* Links still to be made by "redial". */
+static struct {
+	struct guts_maddr addr;
+	int64_t left, count, id;
+} redial;
 
 /* --- telling --- */
 
@@ -91,9 +98,14 @@ answer(int64_t id, int err, uint64_t bytes)
 static void
 on_connected(void *owner, const struct guts_peerid *id, bool inbound)
 {
-	json_object *o = event_of("connected", id);
+	json_object *o;
 
 	(void)owner;
+	if (redial.left > 0) {
+		guts_peers_disconnect(peers, id, "again");
+		return;
+	}
+	o = event_of("connected", id);
 	add_bool(o, "inbound", inbound);
 	say(o);
 }
@@ -134,9 +146,17 @@ on_identified(void *owner, const struct guts_peerid *id)
 static void
 on_disconnected(void *owner, const struct guts_peerid *id, int err, const char *reason)
 {
-	json_object *o = event_of("disconnected", id);
+	json_object *o;
 
 	(void)owner;
+	if (redial.left > 0) {
+		if (--redial.left == 0)
+			answer(redial.id, 0, (uint64_t)redial.count);
+		else
+			guts_peers_connect(peers, &redial.addr);
+		return;
+	}
+	o = event_of("disconnected", id);
 	add_str(o, "err", guts_err_name(err));
 	add_str(o, "reason", reason);
 	say(o);
@@ -258,6 +278,7 @@ struct exchange {
 	uint64_t to_send, to_come, bytes;
 	unsigned rounds;      /* of 32 bytes, for ping */
 	bool differs, is_ping, only_open, answered;
+	bool blind;           /* zeros, not compared: for measuring */
 };
 
 static void
@@ -303,7 +324,7 @@ exchange_data(void *owner, struct guts_stream *s, struct guts_slice data)
 	struct exchange *x = owner;
 	size_t n = x->is_ping ? data.n - data.n % 32 : data.n;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && !x->blind; i++)
 		x->differs |= data.p[i] != (uint8_t)guts_rng_u64(&x->in);
 	x->differs |= n > x->to_come;
 	x->to_come -= n < x->to_come ? n : x->to_come;
@@ -333,7 +354,10 @@ exchange_pull(void *owner, struct guts_stream *s, uint8_t *out, size_t max)
 	struct exchange *x = owner;
 	size_t n = max < x->to_send ? max : (size_t)x->to_send;
 
-	pattern(&x->out, out, n);
+	if (x->blind)
+		memset(out, 0, n);
+	else
+		pattern(&x->out, out, n);
 	x->to_send -= n;
 	if (x->to_send == 0)
 		guts_stream_finish(s);
@@ -421,7 +445,13 @@ obey(json_object *o)
 		start_exchange(&peer, PING_ID,
 		    (struct exchange){ .id = id, .is_ping = true, .bytes = 32 * (uint64_t)int_of(o, "count") });
 	} else if (strcmp(cmd, "echo") == 0) {
-		start_exchange(&peer, ECHO_ID, (struct exchange){ .id = id, .bytes = (uint64_t)int_of(o, "bytes") });
+		start_exchange(&peer, ECHO_ID,
+		    (struct exchange){ .id = id, .bytes = (uint64_t)int_of(o, "bytes"), .blind = int_of(o, "blind") });
+	} else if (strcmp(cmd, "redial") == 0) {
+		guts_maddr_parse(&redial.addr, guts_slice_str(str_of(o, "addr")));
+		redial.left = redial.count = int_of(o, "count");
+		redial.id = id;
+		guts_peers_connect(peers, &redial.addr);
 	} else if (strcmp(cmd, "state") == 0) {
 		json_object *st = json_object_new_object();
 

@@ -40,7 +40,7 @@ struct guts_command {
 	const char *text;              /* further paragraphs of its help, or NULL */
 	const struct guts_opt *opts;   /* its own options, or NULL */
 	bool local;                    /* works on the home: no --url, no --token */
-	bool hidden;                   /* not in lists */
+	bool is_node;                  /* is the node itself */
 	size_t min, max;               /* operands */
 	int (*run)(struct guts_cli *c); /* returns enum guts_exit */
 };

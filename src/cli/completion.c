@@ -26,8 +26,6 @@ print_words(const char *group)
 	for (size_t i = 0; (cmd = guts_cli_command(i)) != NULL; i++) {
 		size_t first = strcspn(cmd->name, " ");
 
-		if (cmd->hidden)
-			continue;
 		if (group == NULL && (strncmp(last, cmd->name, first) != 0 || last[first] != '\0'))
 			printf(" %.*s", (int)first, cmd->name);
 		else if (group != NULL && first == n && strncmp(cmd->name, group, n) == 0 && cmd->name[n] == ' ')
@@ -45,7 +43,7 @@ print_groups(void)
 	for (size_t i = 0; (cmd = guts_cli_command(i)) != NULL; i++) {
 		size_t first = strcspn(cmd->name, " ");
 
-		if (cmd->hidden || cmd->name[first] == '\0' || (strncmp(last, cmd->name, first) == 0 && last[first] == '\0'))
+		if (cmd->name[first] == '\0' || (strncmp(last, cmd->name, first) == 0 && last[first] == '\0'))
 			continue;
 		snprintf(last, sizeof(last), "%.*s", (int)first, cmd->name);
 		printf("\t%s) words=\"", last);
@@ -67,8 +65,6 @@ guts_cmd_completion(struct guts_cli *c)
 	    "\tcase $prev in --home | --config) COMPREPLY=($(compgen -f -- \"$cur\")); return ;; esac\n"
 	    "\tif [[ $cur == -* ]]; then\n\t\tcase \"$one $two\" in");
 	for (size_t i = 0; (cmd = guts_cli_command(i)) != NULL; i++) {
-		if (cmd->hidden)
-			continue;
 		printf("\t\t\"%s%s*) words=\"", cmd->name, strchr(cmd->name, ' ') != NULL ? "\"" : " \"");
 		print_opts(cmd->opts);
 		print_opts(guts_cli_common_opts);

@@ -5,7 +5,7 @@
  * go to whoever took its port.  store and erase have nothing to do: tokens live in the home.
  * Source: git-credential(1), gitcredentials(7).
  */
-#include "cli/api.h"
+#include "cli/ask.h"
 #include "cli/commands.h"
 
 #include "base/alloc.h"
@@ -93,8 +93,8 @@ guts_cmd_credential(struct guts_cli *c)
 	read_asked(&a);
 	/* Silence, not an error: git asks its other helpers next. */
 	if (strcmp(verb, "get") == 0 && a.protocol != NULL && a.host != NULL &&
-	    (c->url != NULL || (env != NULL && env[0] != '\0') || guts_api_is_running(&c->home, &pid)) &&
-	    guts_api_open(c) == GUTS_EXIT_OK && c->secret != NULL && fits(&a, c->base))
+	    (c->url != NULL || (env != NULL && env[0] != '\0') || guts_ask_is_running(&c->home, &pid)) &&
+	    guts_ask_open(c) == GUTS_EXIT_OK && c->secret != NULL && fits(&a, c->base))
 		printf("username=guts\npassword=%s\n", c->secret);
 	free(a.protocol);
 	free(a.host);

@@ -125,7 +125,7 @@ unknown_command(int argc, char **argv)
 		return GUTS_EXIT_USAGE;
 	for (size_t i = 0; (cmd = guts_cli_command(i)) != NULL; i++) {
 		d = guts_args_distance(argv[1], cmd->name);
-		if (!cmd->hidden && d < best) {
+		if (d < best) {
 			best = d;
 			near = cmd;
 		}
@@ -176,8 +176,6 @@ guts_cli_main(int argc, char **argv, const struct guts_command *more)
 	int used;
 
 	more_commands = more;
-	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
-		setlocale(LC_CTYPE, "");
 	c = (struct guts_cli){ .home.lock_fd = -1 };
 	if (argc < 2) {
 		guts_help_all();
@@ -192,6 +190,9 @@ guts_cli_main(int argc, char **argv, const struct guts_command *more)
 		return GUTS_EXIT_OK;
 	}
 	c.command = command_of(argc, argv, &used);
+	/* For the widths of characters; a node has no tables and no need of the memory. */
+	if (c.command != NULL && !c.command->is_node && setlocale(LC_CTYPE, "C.UTF-8") == NULL)
+		setlocale(LC_CTYPE, "");
 	if (c.command == NULL && argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0) &&
 	    guts_help_group(argv[1]))
 		return GUTS_EXIT_OK;

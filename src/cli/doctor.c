@@ -7,7 +7,7 @@
 #include "cli/commands.h"
 
 #include "base/alloc.h"
-#include "cli/api.h"
+#include "cli/ask.h"
 #include "cli/term.h"
 #include "conf/conf.h"
 #include "crypto/key.h"
@@ -92,7 +92,7 @@ check_lock(struct doctor *d)
 	const struct guts_home *h = &d->cli->home;
 	long pid;
 
-	d->running = guts_api_is_running(h, &pid);
+	d->running = guts_ask_is_running(h, &pid);
 	if (d->running)
 		say(d, FINE, "lock", "a node is running (pid %ld)", pid);
 	else if (access(h->run_path, F_OK) != 0)
@@ -245,7 +245,7 @@ check_clock(struct doctor *d)
 	struct timex t = { 0 };
 	int state = adjtimex(&t);
 
-	if (guts_api_now() < SOURCE_EPOCH)
+	if (guts_ask_now() < SOURCE_EPOCH)
 		say(d, BAD, "clock", "it is set to the past: other nodes take our records as old ones");
 	else if (state == TIME_ERROR || (t.status & STA_UNSYNC))
 		say(d, WARNING, "clock", "nothing keeps it right (no NTP); records more than 60 min ahead are refused");
@@ -272,7 +272,7 @@ check_node(struct doctor *d)
 
 	if (!d->running)
 		return;
-	if (guts_api_try(d->cli, &r, "GET", "/readyz", NULL) == GUTS_EXIT_OK)
+	if (guts_ask_try(d->cli, &r, "GET", "/readyz", NULL) == GUTS_EXIT_OK)
 		say(d, r.status == 200 ? FINE : WARNING, "node", r.status == 200 ? "answers at %s" : "at %s is not ready",
 		    d->cli->base);
 	else

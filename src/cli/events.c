@@ -101,19 +101,19 @@ make_query(struct guts_cli *c, char **out)
 	for (size_t i = 0; (type = guts_args_nth(&c->args, "type", i)) != NULL; i++)
 		guts_buf_printf(&types, "%s%s", i ? "," : "", type);
 	if (peer != NULL)
-		code = guts_api_peer(c, peer, &id);
+		code = guts_ask_peer(c, peer, &id);
 	if (!code && repo != NULL)
-		code = guts_api_repo(c, repo, &path);
+		code = guts_ask_repo(c, repo, &path);
 	if (!code && repo != NULL) {
-		code = guts_api_call(c, &r, "GET", path, NULL);
+		code = guts_ask_call(c, &r, "GET", path, NULL);
 		rid = guts_strdup(guts_jv_str_of(r.root, "id"));
 		guts_reply_deinit(&r);
 		free(path);
 	}
 	if (!code) {
-		char *a = types.len ? guts_api_path("type={}&", guts_buf_cstr(&types)) : guts_strdup("");
-		char *b = rid ? guts_api_path("repo={}&", rid) : guts_strdup("");
-		char *d = id ? guts_api_path("peer={}&", id) : guts_strdup("");
+		char *a = types.len ? guts_ask_path("type={}&", guts_buf_cstr(&types)) : guts_strdup("");
+		char *b = rid ? guts_ask_path("repo={}&", rid) : guts_strdup("");
+		char *d = id ? guts_ask_path("peer={}&", id) : guts_strdup("");
 
 		*out = guts_asprintf("%s%s%s", a, b, d);
 		if ((*out)[0])
@@ -142,7 +142,7 @@ print_log(struct show *s, const char *query, uint64_t since)
 		char *path = guts_asprintf("/api/v1/events?since=%llu&limit=1000%s%s", (unsigned long long)since,
 		    query[0] ? "&" : "", query);
 
-		code = guts_api_call(s->cli, &r, "GET", path, NULL);
+		code = guts_ask_call(s->cli, &r, "GET", path, NULL);
 		free(path);
 		for (size_t i = 0; i < guts_jv_count(guts_jv_get(r.root, "events")); i++) {
 			struct guts_jv v = guts_jv_at(guts_jv_get(r.root, "events"), i);
@@ -164,7 +164,7 @@ static int
 newest(struct guts_cli *c, uint64_t *since)
 {
 	struct guts_reply r;
-	int code = guts_api_call(c, &r, "GET", "/api/v1/status", NULL);
+	int code = guts_ask_call(c, &r, "GET", "/api/v1/status", NULL);
 	uint64_t n = guts_jv_u64_of(r.root, "events.newest"), oldest = guts_jv_u64_of(r.root, "events.oldest");
 
 	*since = n > NEWEST ? n - NEWEST : 0;

@@ -31,9 +31,9 @@ guts_cmd_gossip_topics(struct guts_cli *c)
 		{ "REJECTED", true, false }, { "PUBLISHED", true, false } };
 	struct guts_reply r;
 	struct guts_rows t;
-	int code = guts_api_call(c, &r, "GET", "/api/v1/gossip/topics", NULL);
+	int code = guts_ask_call(c, &r, "GET", "/api/v1/gossip/topics", NULL);
 
-	if (!code && !guts_api_json(c, &r)) {
+	if (!code && !guts_ask_json(c, &r)) {
 		guts_rows_init(&t, columns, 8);
 		for (size_t i = 0; i < guts_jv_count(r.root); i++)
 			topic_row(&t, guts_jv_at(r.root, i));
@@ -46,9 +46,9 @@ guts_cmd_gossip_topics(struct guts_cli *c)
 int
 guts_cmd_gossip_subscribe(struct guts_cli *c)
 {
-	char *path = guts_api_path("/api/v1/gossip/topics/{}", c->args.pos[0]);
+	char *path = guts_ask_path("/api/v1/gossip/topics/{}", c->args.pos[0]);
 	struct guts_reply r;
-	int code = guts_api_call(c, &r, guts_args_get(&c->args, "off") != NULL ? "DELETE" : "PUT", path, NULL);
+	int code = guts_ask_call(c, &r, guts_args_get(&c->args, "off") != NULL ? "DELETE" : "PUT", path, NULL);
 
 	guts_reply_deinit(&r);
 	free(path);
@@ -78,7 +78,7 @@ read_message(struct guts_cli *c, struct guts_buf *b)
 int
 guts_cmd_gossip_publish(struct guts_cli *c)
 {
-	char *path = guts_api_path("/api/v1/gossip/topics/{}/messages", c->args.pos[0]);
+	char *path = guts_ask_path("/api/v1/gossip/topics/{}/messages", c->args.pos[0]);
 	struct guts_reply r = { 0 };
 	struct guts_buf message, b;
 	struct guts_json j;
@@ -98,8 +98,8 @@ guts_cmd_gossip_publish(struct guts_cli *c)
 	}
 	guts_json_object_end(&j);
 	if (!code)
-		code = guts_api_call(c, &r, "POST", path, &b);
-	if (!code && !guts_api_json(c, &r))
+		code = guts_ask_call(c, &r, "POST", path, &b);
+	if (!code && !guts_ask_json(c, &r))
 		puts(guts_jv_str_of(r.root, "id"));
 	guts_reply_deinit(&r);
 	guts_buf_deinit(&message);
@@ -150,7 +150,7 @@ show(struct tail *t, struct guts_jv v, const char *author)
 static int
 show_kept(struct tail *t, uint64_t skip)
 {
-	char *base = t->topic != NULL ? guts_api_path("/api/v1/gossip/topics/{}/messages", t->topic) :
+	char *base = t->topic != NULL ? guts_ask_path("/api/v1/gossip/topics/{}/messages", t->topic) :
 	    guts_strdup("/api/v1/gossip/messages"), *path;
 	struct guts_reply r;
 	size_t n = 1;
@@ -158,7 +158,7 @@ show_kept(struct tail *t, uint64_t skip)
 
 	while (!code && n > 0) {
 		path = guts_asprintf("%s?after=%llu&limit=1000", base, (unsigned long long)t->last);
-		code = guts_api_call(t->cli, &r, "GET", path, NULL);
+		code = guts_ask_call(t->cli, &r, "GET", path, NULL);
 		free(path);
 		n = guts_jv_count(r.root);
 		for (size_t i = 0; i < n; i++) {
@@ -180,7 +180,7 @@ show_kept(struct tail *t, uint64_t skip)
 static int
 count_kept(struct tail *t, uint64_t *count)
 {
-	char *base = t->topic != NULL ? guts_api_path("/api/v1/gossip/topics/{}/messages", t->topic) :
+	char *base = t->topic != NULL ? guts_ask_path("/api/v1/gossip/topics/{}/messages", t->topic) :
 	    guts_strdup("/api/v1/gossip/messages"), *path;
 	struct guts_reply r;
 	uint64_t after = 0;
@@ -190,7 +190,7 @@ count_kept(struct tail *t, uint64_t *count)
 	*count = 0;
 	while (!code && n > 0) {
 		path = guts_asprintf("%s?after=%llu&limit=1000", base, (unsigned long long)after);
-		code = guts_api_call(t->cli, &r, "GET", path, NULL);
+		code = guts_ask_call(t->cli, &r, "GET", path, NULL);
 		free(path);
 		n = guts_jv_count(r.root);
 		if (n > 0)

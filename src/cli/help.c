@@ -68,8 +68,6 @@ guts_help_all(void)
 		size_t n = strcspn(cmd->name, " ");
 		bool grouped = cmd->name[n] == ' ', same = strncmp(last, cmd->name, n) == 0 && last[n] == '\0';
 
-		if (cmd->hidden)
-			continue;
 		if (i > 0 && !same && (grouped || was_grouped))
 			putchar('\n');
 		was_grouped = grouped;
@@ -87,7 +85,7 @@ guts_help_group(const char *group)
 	bool found = false;
 
 	for (size_t i = 0; (cmd = guts_cli_command(i)) != NULL; i++) {
-		if (strncmp(cmd->name, group, n) != 0 || cmd->name[n] != ' ' || cmd->hidden)
+		if (strncmp(cmd->name, group, n) != 0 || cmd->name[n] != ' ')
 			continue;
 		if (!found)
 			printf("usage: guts %s COMMAND [OPTION]… [ARGUMENT]…\n\n", group);
@@ -146,8 +144,6 @@ roff_commands(void)
 
 	puts(".SH COMMANDS");
 	for (size_t i = 0; (cmd = guts_cli_command(i)) != NULL; i++) {
-		if (cmd->hidden)
-			continue;
 		fputs(".SS guts ", stdout);
 		roff(cmd->name);
 		if (cmd->operands[0])

@@ -1,7 +1,7 @@
 /* cli/init.c - the commands that work on the home alone: init, and id without a node. */
 #include "cli/init.h"
 
-#include "cli/api.h"
+#include "cli/ask.h"
 #include "cli/commands.h"
 #include "conf/conf.h"
 
@@ -130,8 +130,8 @@ guts_cmd_id(struct guts_cli *c)
 	int code;
 	long pid;
 
-	if (remote || (guts_api_is_running(&c->home, &pid) && access(c->home.run_path, F_OK) == 0)) {
-		code = guts_api_call(c, &r, "GET", "/api/v1/status", NULL);
+	if (remote || (guts_ask_is_running(&c->home, &pid) && access(c->home.run_path, F_OK) == 0)) {
+		code = guts_ask_call(c, &r, "GET", "/api/v1/status", NULL);
 		if (!code)
 			snprintf(id, sizeof(id), "%s", guts_jv_str_of(r.root, "id"));
 		guts_reply_deinit(&r);

@@ -1,6 +1,6 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
-libguts_a_SOURCES += %reldir%/api.c
 libguts_a_SOURCES += %reldir%/args.c
+libguts_a_SOURCES += %reldir%/ask.c
 libguts_a_SOURCES += %reldir%/child.c
 libguts_a_SOURCES += %reldir%/completion.c
 libguts_a_SOURCES += %reldir%/credential.c

@@ -3,7 +3,7 @@
  * Tables show the end of an id, since all of them begin alike; so the end, with or without
  * the "…" in front, is also taken wherever an id is asked for, if it fits exactly one.
  */
-#include "cli/api.h"
+#include "cli/ask.h"
 
 #include "base/alloc.h"
 #include "crypto/key.h"
@@ -44,7 +44,7 @@ on_row(void *owner, struct guts_jv v)
 	m->n++;
 }
 
-/* guts_api_list prints with --json; here it must not. */
+/* guts_ask_list prints with --json; here it must not. */
 static int
 search(struct guts_cli *c, const char *path, struct match *m)
 {
@@ -52,7 +52,7 @@ search(struct guts_cli *c, const char *path, struct match *m)
 	int code;
 
 	c->json = false;
-	code = guts_api_list(c, path, on_row, m);
+	code = guts_ask_list(c, path, on_row, m);
 	c->json = json;
 	return code;
 }
@@ -66,7 +66,7 @@ without_ellipsis(const char *text)
 }
 
 int
-guts_api_peer(struct guts_cli *c, const char *text, char **id)
+guts_ask_peer(struct guts_cli *c, const char *text, char **id)
 {
 	struct guts_peerid peer;
 	struct match m = { .text = without_ellipsis(text), .member = "id" };
@@ -100,7 +100,7 @@ is_repo_id(const char *s)
 }
 
 int
-guts_api_repo(struct guts_cli *c, const char *text, char **path)
+guts_ask_repo(struct guts_cli *c, const char *text, char **path)
 {
 	struct match m = { .member = "id", .other = "name" };
 	const char *slash = strchr(text, '/');
@@ -109,9 +109,9 @@ guts_api_repo(struct guts_cli *c, const char *text, char **path)
 
 	*path = NULL;
 	if (strncmp(text, "guts://", 7) == 0)
-		return guts_api_repo(c, text + 7, path);
+		return guts_ask_repo(c, text + 7, path);
 	if (is_repo_id(text)) {
-		*path = guts_api_path("/api/v1/repos/{}", text);
+		*path = guts_ask_path("/api/v1/repos/{}", text);
 		return GUTS_EXIT_OK;
 	}
 	if (slash != NULL) {
@@ -119,14 +119,14 @@ guts_api_repo(struct guts_cli *c, const char *text, char **path)
 			return guts_cli_usage(c, "\"%s\" is no OWNER/NAME", text);
 		owner = guts_alloc((size_t)(slash - text) + 1);
 		memcpy(owner, text, (size_t)(slash - text));
-		*path = guts_api_path("/api/v1/repos/{}/{}", owner, slash + 1);
+		*path = guts_ask_path("/api/v1/repos/{}/{}", owner, slash + 1);
 		free(owner);
 		return GUTS_EXIT_OK;
 	}
 	m.text = without_ellipsis(text);
 	code = search(c, "/api/v1/repos", &m);
 	if (!code && m.n == 1)
-		*path = guts_api_path("/api/v1/repos/{}", m.found);
+		*path = guts_ask_path("/api/v1/repos/{}", m.found);
 	free(m.found);
 	if (code || m.n == 1)
 		return code;

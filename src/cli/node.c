@@ -1,5 +1,5 @@
 /* cli/node.c - commands about the node itself: status, config, dashboard, stop, tokens. */
-#include "cli/api.h"
+#include "cli/ask.h"
 #include "cli/commands.h"
 #include "cli/term.h"
 
@@ -37,7 +37,7 @@ print_status(struct guts_jv s)
 
 	line("peer id", guts_jv_str_of(s, "id"));
 	line("state", guts_jv_bool_of(s, "stopping") ? "stopping" : guts_jv_bool_of(s, "ready") ? "ready" : "starting");
-	guts_fmt_age(age, guts_jv_str_of(s, "started_at"), guts_api_now());
+	guts_fmt_age(age, guts_jv_str_of(s, "started_at"), guts_ask_now());
 	snprintf(text, sizeof(text), "%s, started %s", guts_jv_str_of(s, "agent"), age);
 	line("version", text);
 	line("network", guts_jv_str_of(s, "network"));
@@ -64,9 +64,9 @@ int
 guts_cmd_status(struct guts_cli *c)
 {
 	struct guts_reply r;
-	int code = guts_api_call(c, &r, "GET", "/api/v1/status", NULL);
+	int code = guts_ask_call(c, &r, "GET", "/api/v1/status", NULL);
 
-	if (!code && !guts_api_json(c, &r))
+	if (!code && !guts_ask_json(c, &r))
 		print_status(r.root);
 	guts_reply_deinit(&r);
 	return code;
@@ -126,11 +126,11 @@ guts_cmd_config(struct guts_cli *c)
 	struct guts_reply r;
 	struct guts_rows t;
 	char *text;
-	int code = guts_api_call(c, &r, "GET", "/api/v1/config", NULL);
+	int code = guts_ask_call(c, &r, "GET", "/api/v1/config", NULL);
 
 	if (!code && c->args.npos == 1) {
 		code = one_option(c, r.root);
-	} else if (!code && !guts_api_json(c, &r)) {
+	} else if (!code && !guts_ask_json(c, &r)) {
 		guts_rows_init(&t, columns, 3);
 		for (size_t i = 0; i < guts_jv_count(r.root); i++) {
 			struct guts_jv o = guts_jv_at(r.root, i);
@@ -153,9 +153,9 @@ int
 guts_cmd_dashboard(struct guts_cli *c)
 {
 	struct guts_reply r;
-	int code = guts_api_call(c, &r, "POST", "/api/v1/session/code", NULL);
+	int code = guts_ask_call(c, &r, "POST", "/api/v1/session/code", NULL);
 
-	if (!code && !guts_api_json(c, &r))
+	if (!code && !guts_ask_json(c, &r))
 		puts(guts_jv_str_of(r.root, "url"));
 	guts_reply_deinit(&r);
 	return code;
@@ -165,7 +165,7 @@ int
 guts_cmd_stop(struct guts_cli *c)
 {
 	struct guts_reply r;
-	int code = guts_api_call(c, &r, "POST", "/api/v1/shutdown", NULL);
+	int code = guts_ask_call(c, &r, "POST", "/api/v1/shutdown", NULL);
 
 	if (!code && !c->json)
 		puts("the node is stopping");
@@ -196,9 +196,9 @@ token_row(void *owner, struct guts_jv v)
 	guts_rows_add(t, scopes);
 	snprintf(repos, sizeof(repos), "%zu", guts_jv_count(guts_jv_get(v, "repos")));
 	guts_rows_add(t, guts_jv_count(guts_jv_get(v, "repos")) ? repos : "all");
-	guts_fmt_age(age, guts_jv_str_of(v, "created_at"), guts_api_now());
+	guts_fmt_age(age, guts_jv_str_of(v, "created_at"), guts_ask_now());
 	guts_rows_add(t, age);
-	guts_fmt_age(age, expires, guts_api_now());
+	guts_fmt_age(age, expires, guts_ask_now());
 	guts_rows_add(t, age);
 }
 
@@ -212,7 +212,7 @@ guts_cmd_token_list(struct guts_cli *c)
 	int code;
 
 	guts_rows_init(&t, columns, 6);
-	code = guts_api_list(c, "/api/v1/tokens", token_row, &t);
+	code = guts_ask_list(c, "/api/v1/tokens", token_row, &t);
 	guts_rows_end(&t, code || c->json ? NULL : stdout, "there are no tokens");
 	return code;
 }
@@ -229,10 +229,10 @@ put_repos(struct guts_cli *c, struct guts_json *j)
 	guts_json_key(j, "repos");
 	guts_json_array(j);
 	for (size_t i = 0; (name = guts_args_nth(&c->args, "repo", i)) != NULL; i++) {
-		code = guts_api_repo(c, name, &path);
+		code = guts_ask_repo(c, name, &path);
 		if (code)
 			return code;
-		code = guts_api_call(c, &r, "GET", path, NULL);
+		code = guts_ask_call(c, &r, "GET", path, NULL);
 		free(path);
 		if (!code)
 			guts_json_str(j, guts_jv_str_of(r.root, "id"));
@@ -274,8 +274,8 @@ guts_cmd_token_create(struct guts_cli *c)
 		guts_json_put_u64(&j, "expires_in", expires);
 	guts_json_object_end(&j);
 	if (!code)
-		code = guts_api_call(c, &r, "POST", "/api/v1/tokens", &b);
-	if (!code && !guts_api_json(c, &r))
+		code = guts_ask_call(c, &r, "POST", "/api/v1/tokens", &b);
+	if (!code && !guts_ask_json(c, &r))
 		puts(guts_jv_str_of(r.root, "token"));
 	guts_reply_deinit(&r);
 	guts_buf_deinit(&b);
@@ -285,9 +285,9 @@ guts_cmd_token_create(struct guts_cli *c)
 int
 guts_cmd_token_revoke(struct guts_cli *c)
 {
-	char *path = guts_api_path("/api/v1/tokens/{}", c->args.pos[0]);
+	char *path = guts_ask_path("/api/v1/tokens/{}", c->args.pos[0]);
 	struct guts_reply r;
-	int code = guts_api_call(c, &r, "DELETE", path, NULL);
+	int code = guts_ask_call(c, &r, "DELETE", path, NULL);
 
 	free(path);
 	guts_reply_deinit(&r);

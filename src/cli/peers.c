@@ -1,5 +1,5 @@
 /* cli/peers.c - links to other nodes: list, connect, disconnect, ban, lift. */
-#include "cli/api.h"
+#include "cli/ask.h"
 #include "cli/commands.h"
 #include "cli/term.h"
 
@@ -51,11 +51,11 @@ guts_cmd_peers_list(struct guts_cli *c)
 	static const struct guts_column columns[] = { { "PEER", false, false }, { "DIR", false, false },
 		{ "ADDRESS", false, true }, { "AGENT", false, true }, { "RTT", true, false }, { "IN", true, false },
 		{ "OUT", true, false }, { "REPOS", true, false }, { "LINKED", false, false } };
-	struct list l = { .whole = guts_args_get(&c->args, "long") != NULL, .now = guts_api_now() };
+	struct list l = { .whole = guts_args_get(&c->args, "long") != NULL, .now = guts_ask_now() };
 	int code;
 
 	guts_rows_init(&l.table, columns, 9);
-	code = guts_api_list(c, "/api/v1/peers", peer_row, &l);
+	code = guts_ask_list(c, "/api/v1/peers", peer_row, &l);
 	guts_rows_end(&l.table, code || c->json ? NULL : stdout, "no peers: link to one with `guts peers connect MULTIADDR`");
 	return code;
 }
@@ -80,11 +80,11 @@ guts_cmd_peers_bans(struct guts_cli *c)
 {
 	static const struct guts_column columns[] = { { "PEER", false, false }, { "BANNED", false, false },
 		{ "ENDS", false, false }, { "REASON", false, true } };
-	struct list l = { .whole = guts_args_get(&c->args, "long") != NULL, .now = guts_api_now() };
+	struct list l = { .whole = guts_args_get(&c->args, "long") != NULL, .now = guts_ask_now() };
 	int code;
 
 	guts_rows_init(&l.table, columns, 4);
-	code = guts_api_list(c, "/api/v1/bans", ban_row, &l);
+	code = guts_ask_list(c, "/api/v1/bans", ban_row, &l);
 	guts_rows_end(&l.table, code || c->json ? NULL : stdout, "nobody is banned");
 	return code;
 }
@@ -102,8 +102,8 @@ guts_cmd_peers_connect(struct guts_cli *c)
 	guts_json_object(&j);
 	guts_json_put_str(&j, "address", c->args.pos[0]);
 	guts_json_object_end(&j);
-	code = guts_api_call(c, &r, "POST", "/api/v1/peers", &b);
-	if (!code && !guts_api_json(c, &r))
+	code = guts_ask_call(c, &r, "POST", "/api/v1/peers", &b);
+	if (!code && !guts_ask_json(c, &r))
 		printf("linked to %s\n", guts_jv_str_of(r.root, "id"));
 	guts_reply_deinit(&r);
 	guts_buf_deinit(&b);
@@ -116,12 +116,12 @@ about_peer(struct guts_cli *c, const char *method, const char *pattern, const st
 {
 	struct guts_reply r;
 	char *id, *path;
-	int code = guts_api_peer(c, c->args.pos[0], &id);
+	int code = guts_ask_peer(c, c->args.pos[0], &id);
 
 	if (code)
 		return code;
-	path = guts_api_path(pattern, id);
-	code = guts_api_call(c, &r, method, path, body);
+	path = guts_ask_path(pattern, id);
+	code = guts_ask_call(c, &r, method, path, body);
 	guts_reply_deinit(&r);
 	free(path);
 	free(id);

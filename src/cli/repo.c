@@ -1,5 +1,5 @@
 /* cli/repo.c - looking at repositories: list and show. */
-#include "cli/api.h"
+#include "cli/ask.h"
 #include "cli/commands.h"
 #include "cli/term.h"
 
@@ -48,13 +48,13 @@ guts_cmd_repo_list(struct guts_cli *c)
 		{ "OWNER", false, false }, { "SIZE", true, false }, { "BRANCHES", true, false }, { "SEEDERS", true, false },
 		{ "UPDATED", false, false }, { "STATE", false, false } };
 	const char *search = guts_args_get(&c->args, "search"), *sort = guts_args_get(&c->args, "sort");
-	struct list l = { .whole = guts_args_get(&c->args, "long") != NULL, .now = guts_api_now() };
-	char *path = guts_api_path(search ? "/api/v1/repos?sort={}&q={}" : "/api/v1/repos?sort={}", sort ? sort : "name",
+	struct list l = { .whole = guts_args_get(&c->args, "long") != NULL, .now = guts_ask_now() };
+	char *path = guts_ask_path(search ? "/api/v1/repos?sort={}&q={}" : "/api/v1/repos?sort={}", sort ? sort : "name",
 	    search);
 	int code;
 
 	guts_rows_init(&l.table, columns, 8);
-	code = guts_api_list(c, path, repo_row, &l);
+	code = guts_ask_list(c, path, repo_row, &l);
 	guts_rows_end(&l.table, code || c->json ? NULL : stdout,
 	    search != NULL ? "nothing found" : "no repositories: make one with `guts repo create NAME` or `guts repo import PATH`");
 	free(path);
@@ -86,7 +86,7 @@ print_head(struct guts_jv v)
 	snprintf(text, sizeof(text), "%s%s%s", guts_jv_str_of(v, "default_branch"), head ? " at " : " (empty)", head ? head : "");
 	line("branch", text);
 	guts_fmt_bytes(size, guts_jv_u64_of(v, "size_bytes"));
-	guts_fmt_age(age, guts_jv_str_of(v, "updated_at"), guts_api_now());
+	guts_fmt_age(age, guts_jv_str_of(v, "updated_at"), guts_ask_now());
 	snprintf(text, sizeof(text), "%s, %s, updated %s", size, guts_jv_str_of(v, "object_format"), age);
 	line("size", text);
 	snprintf(text, sizeof(text), "version %llu, %llu of %zu delegates sign, %s, %s%s%s",
@@ -119,7 +119,7 @@ author_row(struct guts_rows *t, struct guts_jv v)
 {
 	char age[40];
 
-	guts_fmt_age(age, guts_jv_str_of(v, "time"), guts_api_now());
+	guts_fmt_age(age, guts_jv_str_of(v, "time"), guts_ask_now());
 	guts_rows_add(t, guts_jv_str_of(v, "id"));
 	guts_rows_addf(t, "%llu", (unsigned long long)guts_jv_u64_of(v, "refs"));
 	guts_rows_add(t, age);
@@ -132,7 +132,7 @@ seeder_row(struct guts_rows *t, struct guts_jv v)
 {
 	char age[40];
 
-	guts_fmt_age(age, guts_jv_str_of(v, "seen"), guts_api_now());
+	guts_fmt_age(age, guts_jv_str_of(v, "seen"), guts_ask_now());
 	guts_rows_add(t, guts_jv_str_of(v, "id"));
 	guts_rows_add(t, guts_jv_bool_of(v, "current") ? "has all" : "differs");
 	guts_rows_add(t, age);
@@ -146,7 +146,7 @@ print_part(struct guts_cli *c, const char *path, const char *part, const struct 
 	char *full = guts_asprintf("%s/%s", path, part);
 	struct guts_reply r;
 	struct guts_rows t;
-	int code = guts_api_call(c, &r, "GET", full, NULL);
+	int code = guts_ask_call(c, &r, "GET", full, NULL);
 	size_t count = code ? 0 : guts_jv_count(r.root);
 
 	if (count > 0) {
@@ -174,12 +174,12 @@ guts_cmd_repo_show(struct guts_cli *c)
 		{ "SEEN", false, false } };
 	struct guts_reply r = { 0 };
 	char *path;
-	int code = guts_api_repo(c, c->args.pos[0], &path);
+	int code = guts_ask_repo(c, c->args.pos[0], &path);
 
 	if (code)
 		return code;
-	code = guts_api_call(c, &r, "GET", path, NULL);
-	if (!code && !guts_api_json(c, &r)) {
+	code = guts_ask_call(c, &r, "GET", path, NULL);
+	if (!code && !guts_ask_json(c, &r)) {
 		print_head(r.root);
 		code = print_part(c, path, "branches", branches, 4, branch_row);
 		if (!code)

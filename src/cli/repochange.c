@@ -1,5 +1,5 @@
 /* cli/repochange.c - changing repositories: create, update, policy, delete, trust. */
-#include "cli/api.h"
+#include "cli/ask.h"
 #include "cli/commands.h"
 
 #include "base/alloc.h"
@@ -37,8 +37,8 @@ guts_cmd_repo_create(struct guts_cli *c)
 	if (guts_args_get(&c->args, "private") != NULL)
 		guts_json_put_bool(&j, "private", true);
 	guts_json_object_end(&j);
-	code = guts_api_call(c, &r, "POST", "/api/v1/repos", &b);
-	if (!code && !guts_api_json(c, &r))
+	code = guts_ask_call(c, &r, "POST", "/api/v1/repos", &b);
+	if (!code && !guts_ask_json(c, &r))
 		printf("made   %s\nclone  %s\npush   git push %s HEAD:%s\n", guts_jv_str_of(r.root, "guts_url"),
 		    guts_jv_str_of(r.root, "clone_url"), guts_jv_str_of(r.root, "clone_url"),
 		    guts_jv_str_of(r.root, "default_branch"));
@@ -75,7 +75,7 @@ put_signers(struct guts_cli *c, struct guts_json *j)
 	guts_json_key(j, "signers");
 	guts_json_array(j);
 	for (size_t i = 0; !code && (name = guts_args_nth(&c->args, "signer", i)) != NULL; i++) {
-		code = guts_api_peer(c, name, &id);
+		code = guts_ask_peer(c, name, &id);
 		if (!code)
 			guts_json_str(j, id);
 		free(id);
@@ -108,10 +108,10 @@ guts_cmd_repo_update(struct guts_cli *c)
 	if (!code && b.len <= 2)
 		code = guts_cli_usage(c, "nothing to change was given");
 	if (!code)
-		code = guts_api_repo(c, c->args.pos[0], &path);
+		code = guts_ask_repo(c, c->args.pos[0], &path);
 	if (!code)
-		code = guts_api_call(c, &r, "PATCH", path, &b);
-	if (!code && !guts_api_json(c, &r))
+		code = guts_ask_call(c, &r, "PATCH", path, &b);
+	if (!code && !guts_ask_json(c, &r))
 		printf("version %llu of %s\n", (unsigned long long)guts_jv_u64_of(r.root, "identity_version"),
 		    guts_jv_str_of(r.root, "full_name"));
 	guts_reply_deinit(&r);
@@ -134,7 +134,7 @@ set_policy(struct guts_cli *c, const char *path, const char *policy)
 	guts_json_object(&j);
 	guts_json_put_str(&j, "policy", policy);
 	guts_json_object_end(&j);
-	code = guts_api_call(c, &r, "PUT", full, &b);
+	code = guts_ask_call(c, &r, "PUT", full, &b);
 	guts_reply_deinit(&r);
 	guts_buf_deinit(&b);
 	free(full);
@@ -146,14 +146,14 @@ guts_cmd_repo_policy(struct guts_cli *c)
 {
 	struct guts_reply r = { 0 };
 	char *path;
-	int code = guts_api_repo(c, c->args.pos[0], &path);
+	int code = guts_ask_repo(c, c->args.pos[0], &path);
 
 	if (code)
 		return code;
 	if (c->args.npos == 2) {
 		code = set_policy(c, path, c->args.pos[1]);
 	} else {
-		code = guts_api_call(c, &r, "GET", path, NULL);
+		code = guts_ask_call(c, &r, "GET", path, NULL);
 		if (!code)
 			printf(c->json ? "{\"policy\":\"%s\"}\n" : "%s\n", guts_jv_str_of(r.root, "policy"));
 		guts_reply_deinit(&r);
@@ -183,15 +183,15 @@ guts_cmd_repo_delete(struct guts_cli *c)
 {
 	struct guts_reply one = { 0 }, r = { 0 };
 	char *path;
-	int code = guts_api_repo(c, c->args.pos[0], &path);
+	int code = guts_ask_repo(c, c->args.pos[0], &path);
 
 	if (code)
 		return code;
-	code = guts_api_call(c, &one, "GET", path, NULL);
+	code = guts_ask_call(c, &one, "GET", path, NULL);
 	if (!code)
 		code = confirm(c, one.root);
 	if (!code)
-		code = guts_api_call(c, &r, "DELETE", path, NULL);
+		code = guts_ask_call(c, &r, "DELETE", path, NULL);
 	if (!code && !c->json)
 		printf("removed and blocked; `guts repo policy %s default` lets it come back\n", guts_jv_str_of(one.root, "id"));
 	guts_reply_deinit(&one);
@@ -205,15 +205,15 @@ guts_cmd_repo_trust(struct guts_cli *c)
 {
 	struct guts_reply r;
 	char *path, *id, *tail, *full;
-	int code = guts_api_repo(c, c->args.pos[0], &path);
+	int code = guts_ask_repo(c, c->args.pos[0], &path);
 
 	if (code)
 		return code;
-	code = guts_api_peer(c, c->args.pos[1], &id);
+	code = guts_ask_peer(c, c->args.pos[1], &id);
 	if (!code) {
-		tail = guts_api_path("/trust/{}", id);
+		tail = guts_ask_path("/trust/{}", id);
 		full = guts_asprintf("%s%s", path, tail);
-		code = guts_api_call(c, &r, guts_args_get(&c->args, "remove") != NULL ? "DELETE" : "PUT", full, NULL);
+		code = guts_ask_call(c, &r, guts_args_get(&c->args, "remove") != NULL ? "DELETE" : "PUT", full, NULL);
 		guts_reply_deinit(&r);
 		free(full);
 		free(tail);

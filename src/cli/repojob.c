@@ -43,7 +43,7 @@ job_ended(struct work *w)
 	struct guts_reply r;
 	const char *state;
 
-	w->code = guts_api_call(w->cli, &r, "GET", path, NULL);
+	w->code = guts_ask_call(w->cli, &r, "GET", path, NULL);
 	free(path);
 	state = guts_jv_str_of(r.root, "state");
 	if (!w->code && strcmp(state, "running") != 0) {
@@ -66,7 +66,7 @@ import_begun(void *owner)
 
 	if (!w->begun) {
 		w->begun = true;
-		w->code = guts_api_call(w->cli, &r, "POST", "/api/v1/repos/import", w->body);
+		w->code = guts_ask_call(w->cli, &r, "POST", "/api/v1/repos/import", w->body);
 		w->job = guts_jv_u64_of(r.root, "id");
 		guts_reply_deinit(&r);
 		if (w->code)
@@ -94,11 +94,11 @@ import_event(void *owner, const char *type, struct guts_jv v, struct guts_slice 
 static int
 print_imported(struct guts_cli *c, const char *id)
 {
-	char *path = guts_api_path("/api/v1/repos/{}", id), size[16];
+	char *path = guts_ask_path("/api/v1/repos/{}", id), size[16];
 	struct guts_reply r;
-	int code = guts_api_call(c, &r, "GET", path, NULL);
+	int code = guts_ask_call(c, &r, "GET", path, NULL);
 
-	if (!code && !guts_api_json(c, &r)) {
+	if (!code && !guts_ask_json(c, &r)) {
 		guts_fmt_bytes(size, guts_jv_u64_of(r.root, "size_bytes"));
 		printf("made   %s\nhas    %llu branches, %llu tags, %s\nclone  %s\n", guts_jv_str_of(r.root, "guts_url"),
 		    (unsigned long long)guts_jv_u64_of(r.root, "branches"), (unsigned long long)guts_jv_u64_of(r.root, "tags"),
@@ -167,7 +167,7 @@ sync_begun(void *owner)
 	struct guts_reply r;
 
 	if (!w->begun)
-		w->code = guts_api_call(w->cli, &r, "POST", path, NULL);
+		w->code = guts_ask_call(w->cli, &r, "POST", path, NULL);
 	else
 		r = (struct guts_reply){ 0 };
 	w->begun = true;
@@ -177,7 +177,7 @@ sync_begun(void *owner)
 		return false;
 	/* With every seeder at the same state nothing will happen. */
 	path = guts_asprintf("%s/seeders", w->path);
-	w->code = guts_api_call(w->cli, &r, "GET", path, NULL);
+	w->code = guts_ask_call(w->cli, &r, "GET", path, NULL);
 	w->done = true;
 	for (size_t i = 0; i < guts_jv_count(r.root); i++)
 		w->done = w->done && guts_jv_bool_of(guts_jv_at(r.root, i), "current");
@@ -213,19 +213,19 @@ guts_cmd_repo_sync(struct guts_cli *c)
 	struct guts_reply r;
 	bool interrupted;
 	char *query;
-	int code = guts_api_repo(c, c->args.pos[0], &w.path);
+	int code = guts_ask_repo(c, c->args.pos[0], &w.path);
 
 	if (code)
 		return code;
 	if (guts_args_get(&c->args, "wait") == NULL) {
 		w.begun = false;
 		query = guts_asprintf("%s/sync", w.path);
-		code = guts_api_call(c, &r, "POST", query, NULL);
+		code = guts_ask_call(c, &r, "POST", query, NULL);
 		guts_reply_deinit(&r);
 		free(query);
 	} else {
-		code = guts_api_call(c, &r, "GET", w.path, NULL);
-		query = guts_api_path("type=repo.sync.progress,repo.sync.failed&repo={}", guts_jv_str_of(r.root, "id"));
+		code = guts_ask_call(c, &r, "GET", w.path, NULL);
+		query = guts_ask_path("type=repo.sync.progress,repo.sync.failed&repo={}", guts_jv_str_of(r.root, "id"));
 		guts_reply_deinit(&r);
 		guts_progress_init(&w.progress);
 		watch.query = query;

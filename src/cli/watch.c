@@ -72,7 +72,7 @@ guts_watch(const struct guts_watch *w, bool *interrupted)
 		.last_id = w->last_id, .give_up_ms = w->give_up_ms };
 	long status = 0;
 	char *url;
-	int err, code = guts_api_open(w->cli);
+	int err, code = guts_ask_open(w->cli);
 
 	*interrupted = false;
 	if (code)

@@ -2,7 +2,7 @@
 #ifndef GUTS_CLI_WATCH_H
 #define GUTS_CLI_WATCH_H
 
-#include "cli/api.h"
+#include "cli/ask.h"
 
 #define GUTS_WATCH_FOREVER UINT32_MAX
 

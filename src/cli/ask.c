@@ -1,10 +1,10 @@
-/* cli/api.c - requests to the node, and the words for what it answers.
+/* cli/ask.c - requests to the node, and the words for what it answers.
  *
  * The admin token of the home is a key to everything, so it is only sent to an address that the
  * node of this home wrote into its run file, and only while somebody holds the home's lock:
  * a stranger who took the port of a node that is gone gets nothing.
  */
-#include "cli/api.h"
+#include "cli/ask.h"
 
 #include "base/alloc.h"
 
@@ -23,7 +23,7 @@
 #define SMALL_FILE_MAX 4096
 
 int64_t
-guts_api_now(void)
+guts_ask_now(void)
 {
 	return (int64_t)time(NULL);
 }
@@ -47,7 +47,7 @@ read_small(const char *path)
 }
 
 bool
-guts_api_is_running(const struct guts_home *h, long *pid)
+guts_ask_is_running(const struct guts_home *h, long *pid)
 {
 	int fd = open(h->lock_path, O_RDONLY | O_CLOEXEC);
 	bool held;
@@ -66,20 +66,20 @@ guts_api_is_running(const struct guts_home *h, long *pid)
 }
 
 char *
-guts_api_run_url(const struct guts_home *h)
+guts_ask_run_url(const struct guts_home *h)
 {
 	char *text = read_small(h->run_path), *url = NULL;
 	struct guts_doc *doc = NULL;
 
 	if (text != NULL && guts_doc_parse(&doc, guts_slice_str(text), NULL) == GUTS_OK)
-		url = guts_api_base_of(guts_jv_str_of(guts_doc_root(doc), "http"));
+		url = guts_ask_base_of(guts_jv_str_of(guts_doc_root(doc), "http"));
 	guts_doc_free(doc);
 	free(text);
 	return url;
 }
 
 char *
-guts_api_base_of(const char *text)
+guts_ask_base_of(const char *text)
 {
 	const char *rest = strstr(text, "://");
 	char *url;
@@ -114,7 +114,7 @@ not_running(const struct guts_cli *c)
 }
 
 int
-guts_api_open(struct guts_cli *c)
+guts_ask_open(struct guts_cli *c)
 {
 	const char *url = option_or_env(c->url, "GUTS_URL"), *token = option_or_env(c->token, "GUTS_TOKEN");
 	bool running;
@@ -123,22 +123,22 @@ guts_api_open(struct guts_cli *c)
 	if (c->base != NULL)
 		return GUTS_EXIT_OK;
 	if (url != NULL) {
-		c->base = guts_api_base_of(url);
+		c->base = guts_ask_base_of(url);
 		if (c->base == NULL)
 			return guts_cli_fail(GUTS_EXIT_USAGE, "\"%s\" is no address of a node, such as http://127.0.0.1:8080", url);
 		if (token != NULL)
 			c->secret = guts_strdup(token);
 	}
-	running = guts_api_is_running(&c->home, &pid);
+	running = guts_ask_is_running(&c->home, &pid);
 	if (url == NULL) {
 		if (!running)
 			return not_running(c);
-		c->base = guts_api_run_url(&c->home);
+		c->base = guts_ask_run_url(&c->home);
 		if (c->base == NULL)
 			return guts_cli_fail(GUTS_EXIT_OFFLINE, "the node on %s (pid %ld) is not ready yet", c->home.dir, pid);
 		c->secret = token != NULL ? guts_strdup(token) : read_small(c->home.token_path);
 	} else if (token == NULL && running) {
-		char *own = guts_api_run_url(&c->home);
+		char *own = guts_ask_run_url(&c->home);
 
 		if (own != NULL && strcmp(own, c->base) == 0)
 			c->secret = read_small(c->home.token_path);
@@ -148,7 +148,7 @@ guts_api_open(struct guts_cli *c)
 }
 
 char *
-guts_api_path(const char *pattern, ...)
+guts_ask_path(const char *pattern, ...)
 {
 	static const char hex[] = "0123456789ABCDEF";
 	struct guts_buf b;
@@ -188,13 +188,13 @@ guts_reply_deinit(struct guts_reply *r)
 }
 
 int
-guts_api_try(struct guts_cli *c, struct guts_reply *r, const char *method, const char *path, const struct guts_buf *body)
+guts_ask_try(struct guts_cli *c, struct guts_reply *r, const char *method, const char *path, const struct guts_buf *body)
 {
 	struct guts_errinfo ei = { 0 };
 	struct guts_transfer_spec spec = { .method = method, .body_max = GUTS_DOC_MAX };
 	const char *type;
 	char *url;
-	int err, code = guts_api_open(c);
+	int err, code = guts_ask_open(c);
 
 	*r = (struct guts_reply){ 0 };
 	if (code)
@@ -220,7 +220,7 @@ guts_api_try(struct guts_cli *c, struct guts_reply *r, const char *method, const
 }
 
 int
-guts_api_refused(struct guts_cli *c, const struct guts_reply *r)
+guts_ask_refused(struct guts_cli *c, const struct guts_reply *r)
 {
 	struct guts_jv errors = guts_jv_get(r->root, "errors");
 	const char *text = guts_jv_str_of(r->root, "message");
@@ -241,21 +241,21 @@ guts_api_refused(struct guts_cli *c, const struct guts_reply *r)
 }
 
 int
-guts_api_call(struct guts_cli *c, struct guts_reply *r, const char *method, const char *path, const struct guts_buf *body)
+guts_ask_call(struct guts_cli *c, struct guts_reply *r, const char *method, const char *path, const struct guts_buf *body)
 {
-	int code = guts_api_try(c, r, method, path, body);
+	int code = guts_ask_try(c, r, method, path, body);
 
 	if (code)
 		return code;
 	if (r->status >= 400)
-		return guts_api_refused(c, r);
+		return guts_ask_refused(c, r);
 	if (r->status >= 300 || r->status < 200 || (r->body.n > 0 && r->doc == NULL && r->status != 204))
 		return guts_cli_fail(GUTS_EXIT_FAILED, "what answers at %s is no guts node (status %ld)", c->base, r->status);
 	return GUTS_EXIT_OK;
 }
 
 bool
-guts_api_json(const struct guts_cli *c, const struct guts_reply *r)
+guts_ask_json(const struct guts_cli *c, const struct guts_reply *r)
 {
 	if (!c->json)
 		return false;
@@ -266,7 +266,7 @@ guts_api_json(const struct guts_cli *c, const struct guts_reply *r)
 }
 
 int
-guts_api_list(struct guts_cli *c, const char *path, void (*row)(void *owner, struct guts_jv v), void *owner)
+guts_ask_list(struct guts_cli *c, const char *path, void (*row)(void *owner, struct guts_jv v), void *owner)
 {
 	struct guts_reply r;
 	struct guts_buf text;
@@ -279,7 +279,7 @@ guts_api_list(struct guts_cli *c, const char *path, void (*row)(void *owner, str
 	for (unsigned page = 1; !code && more; page++) {
 		char *url = guts_asprintf("%s%cper_page=100&page=%u", path, strchr(path, '?') != NULL ? '&' : '?', page);
 
-		code = guts_api_call(c, &r, "GET", url, NULL);
+		code = guts_ask_call(c, &r, "GET", url, NULL);
 		free(url);
 		n = code ? 0 : guts_jv_count(r.root);
 		for (size_t i = 0; i < n; i++, total++) {

@@ -1,9 +1,9 @@
-/* cli/api.h - asking the node: where it is, one request, whole lists, names of peers and repositories.
+/* cli/ask.h - asking the node: where it is, one request, whole lists, names of peers and repositories.
  *
  * Functions that return an enum guts_exit have already said what went wrong.
  */
-#ifndef GUTS_CLI_API_H
-#define GUTS_CLI_API_H
+#ifndef GUTS_CLI_ASK_H
+#define GUTS_CLI_ASK_H
 
 #include "cli/cli.h"
 #include "client/transfer.h"
@@ -19,49 +19,49 @@ struct guts_reply {
 };
 
 /* Find the node and the token (c->base, c->secret).  Does nothing the second time. */
-int guts_api_open(struct guts_cli *c);
+int guts_ask_open(struct guts_cli *c);
 
 /* The base URL of another node that is given as text ("host:port" or a URL), checked and without a slash at the end; NULL if it is none.
  * Owner: caller. */
-char *guts_api_base_of(const char *text);
+char *guts_ask_base_of(const char *text);
 
 /* Is a node running on this home (does somebody hold its lock)?  *pid = its process, 0 = not known. */
-bool guts_api_is_running(const struct guts_home *h, long *pid);
+bool guts_ask_is_running(const struct guts_home *h, long *pid);
 
 /* The address in the home's run file, NULL if there is none.  Owner: caller. */
-char *guts_api_run_url(const struct guts_home *h);
+char *guts_ask_run_url(const struct guts_home *h);
 
 /* A path from a pattern in which each "{}" stands for one argument, percent-encoded as one segment or query value.
  * Owner: caller. */
-char *guts_api_path(const char *pattern, ...);
+char *guts_ask_path(const char *pattern, ...);
 
 /* One request; `body` is JSON or NULL.  An answer of 400 or above is an error and is told.  Owner of *r: caller,
  * guts_reply_deinit in any case. */
-int guts_api_call(struct guts_cli *c, struct guts_reply *r, const char *method, const char *path,
+int guts_ask_call(struct guts_cli *c, struct guts_reply *r, const char *method, const char *path,
     const struct guts_buf *body);
 
 /* The same, but statuses are left to the caller: only an unreachable node is an error. */
-int guts_api_try(struct guts_cli *c, struct guts_reply *r, const char *method, const char *path,
+int guts_ask_try(struct guts_cli *c, struct guts_reply *r, const char *method, const char *path,
     const struct guts_buf *body);
 /* Tell what a reply of 400 or above says; returns its exit code. */
-int guts_api_refused(struct guts_cli *c, const struct guts_reply *r);
+int guts_ask_refused(struct guts_cli *c, const struct guts_reply *r);
 void guts_reply_deinit(struct guts_reply *r);
 
 /* All pages of a list (`path` may have a query): every entry is given to `row`, which may be NULL.  With --json the
  * whole list is printed as one array instead. */
-int guts_api_list(struct guts_cli *c, const char *path, void (*row)(void *owner, struct guts_jv v), void *owner);
+int guts_ask_list(struct guts_cli *c, const char *path, void (*row)(void *owner, struct guts_jv v), void *owner);
 
 /* With --json print the reply's body and return true. */
-bool guts_api_json(const struct guts_cli *c, const struct guts_reply *r);
+bool guts_ask_json(const struct guts_cli *c, const struct guts_reply *r);
 
 /* Full peer id of what the user wrote: an id, or the end of one ("…k3JxQ9ab") that fits one known peer.  Owner of *id: caller. */
-int guts_api_peer(struct guts_cli *c, const char *text, char **id);
+int guts_ask_peer(struct guts_cli *c, const char *text, char **id);
 
 /* API path of the repository the user named: OWNER/NAME, an id, guts://ID, a NAME or the end of an id that fits one.
  * Owner of *path: caller. */
-int guts_api_repo(struct guts_cli *c, const char *text, char **path);
+int guts_ask_repo(struct guts_cli *c, const char *text, char **path);
 
 /* Unix seconds now, for ages. */
-int64_t guts_api_now(void);
+int64_t guts_ask_now(void);
 
 #endif

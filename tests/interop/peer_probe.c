@@ -11,12 +11,16 @@
  *	{"cmd":"ping","peer":…,"count":9,"id":2}
  *	{"cmd":"echo","peer":…,"bytes":9,"id":3}     sends, receives, compares (not with "blind":1)
  *	{"cmd":"state","peer":…,"id":4}
- *	{"cmd":"redial","addr":…,"count":9,"id":5}   links made and closed one after the other
+ *	{"cmd":"subscribe","topic":…,"id":5}         then heard: author, topic, data
+ *	{"cmd":"publish","topic":…,"data":"text","id":6}
+ *	{"cmd":"mesh","topic":…,"id":7}              "bytes": peers in our mesh
+ *	{"cmd":"redial","addr":…,"count":9,"id":8}   links made and closed one after the other
  */
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "loop/uvenv.h"
 #include "peer/peers.h"
+#include "probe_gossip.h"
 
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -140,6 +144,8 @@ static void
 on_identified(void *owner, const struct guts_peerid *id)
 {
 	(void)owner;
+	if (redial.left == 0)
+		probe_gossip_identified(id);
 	say(state_of(event_of("identified", id), id));
 }
 
@@ -156,6 +162,7 @@ on_disconnected(void *owner, const struct guts_peerid *id, int err, const char *
 			guts_peers_connect(peers, &redial.addr);
 		return;
 	}
+	probe_gossip_gone(id);
 	o = event_of("disconnected", id);
 	add_str(o, "err", guts_err_name(err));
 	add_str(o, "reason", reason);
@@ -180,6 +187,16 @@ static const struct guts_peers_events peer_events = {
 	.connected = on_connected, .identified = on_identified, .disconnected = on_disconnected,
 	.dial_failed = on_dial_failed,
 };
+
+static void
+on_heard(const struct guts_peerid *author, struct guts_slice topic, struct guts_slice data)
+{
+	json_object *o = event_of("heard", author);
+
+	json_object_object_add(o, "topic", json_object_new_string_len((const char *)topic.p, (int)topic.n));
+	json_object_object_add(o, "data", json_object_new_string_len((const char *)data.p, (int)data.n));
+	say(o);
+}
 
 /* --- the echo we serve: what came waits in a ring until there is room to send --- */
 
@@ -447,6 +464,12 @@ obey(json_object *o)
 	} else if (strcmp(cmd, "echo") == 0) {
 		start_exchange(&peer, ECHO_ID,
 		    (struct exchange){ .id = id, .bytes = (uint64_t)int_of(o, "bytes"), .blind = int_of(o, "blind") });
+	} else if (strcmp(cmd, "subscribe") == 0) {
+		answer(id, probe_gossip_subscribe(str_of(o, "topic")), 0);
+	} else if (strcmp(cmd, "publish") == 0) {
+		answer(id, probe_gossip_publish(str_of(o, "topic"), str_of(o, "data")), 0);
+	} else if (strcmp(cmd, "mesh") == 0) {
+		answer(id, 0, probe_gossip_mesh(str_of(o, "topic")));
 	} else if (strcmp(cmd, "redial") == 0) {
 		guts_maddr_parse(&redial.addr, guts_slice_str(str_of(o, "addr")));
 		redial.left = redial.count = int_of(o, "count");
@@ -524,6 +547,7 @@ main(void)
 	guts_key_from_seed(&key, seed);
 	peers = guts_peers_new(&cfg, &peer_events, NULL);
 	guts_peers_handle(peers, &echo_protocol);
+	probe_gossip_start(env, peers, &key, on_heard);
 	guts_maddr_parse(&at, guts_slice_str("/ip4/127.0.0.1/tcp/0"));
 	if (guts_peers_listen(peers, &at, &bound, &ei) != 0) {
 		fprintf(stderr, "%s\n", ei.text);
@@ -534,6 +558,7 @@ main(void)
 	guts_uvenv_run(uv);
 	pthread_join(reader, NULL);
 	guts_peers_free(peers);
+	probe_gossip_stop();
 	guts_uvenv_free(uv);
 	free((char *)(uintptr_t)late_protocol.id);
 	return 0;

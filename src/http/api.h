@@ -15,6 +15,7 @@ void guts_rest_openapi_json(struct guts_req *r);
 void guts_rest_status(struct guts_req *r);
 void guts_rest_config(struct guts_req *r);
 void guts_rest_shutdown(struct guts_req *r);
+void guts_rest_nothing(struct guts_req *r);
 void guts_rest_livez(struct guts_req *r);
 void guts_rest_readyz(struct guts_req *r);
 void guts_rest_job(struct guts_req *r);

@@ -115,6 +115,12 @@ guts_rest_config(struct guts_req *r)
 }
 
 void
+guts_rest_nothing(struct guts_req *r)
+{
+	guts_reply_problem(r, 404, "no such address");
+}
+
+void
 guts_rest_livez(struct guts_req *r)
 {
 	guts_reply_text(r, 200, "text/plain; charset=utf-8", guts_slice_str("ok\n"));

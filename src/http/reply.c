@@ -155,7 +155,7 @@ reply_problem(struct guts_req *r, int status, const char *text, const char *code
 	const char *extra[5] = { NULL };
 	struct guts_buf body;
 	struct guts_json j;
-	bool git = r->match.route && r->match.route->hidden;
+	bool git = r->match.route && r->match.route->kind == GUTS_ROUTE_GIT;
 
 	guts_reply_begin(&body, &j);
 	guts_view_problem(&j, &(struct guts_view_problem){ .status = status,

@@ -103,7 +103,8 @@ guts_router_find(struct guts_match *m, enum guts_method method, const struct gut
 		const struct guts_route *r = &guts_routes[i];
 		if (!guts_router_fits(r->path, t, m))
 			continue;
-		best.allowed |= r->method | (r->method == GUTS_GET ? (unsigned)GUTS_HEAD : 0);
+		if (r->kind != GUTS_ROUTE_PAGE || r->method == method)
+			best.allowed |= r->method | (r->method == GUTS_GET ? (unsigned)GUTS_HEAD : 0);
 		if (r->method == method) {
 			best.route = r;
 			memcpy(best.param, m->param, sizeof best.param);

@@ -28,6 +28,12 @@ enum guts_body_kind {
 	GUTS_BODY_STREAM,  /* goes to `feed` as it comes */
 };
 
+enum guts_route_kind {
+	GUTS_ROUTE_REST,   /* part of the contract */
+	GUTS_ROUTE_GIT,    /* git's own addresses: problems are plain text */
+	GUTS_ROUTE_PAGE,   /* what is left: pages, files, nothing */
+};
+
 /* One row.  Handlers run on an HTTP thread and must not block; they queue an answer, or put the request to sleep. */
 struct guts_route {
 	enum guts_method method;      /* GET takes HEAD too */
@@ -39,7 +45,7 @@ struct guts_route {
 	 * many were taken.  Taking fewer means that the request was put to sleep. */
 	void (*open)(struct guts_req *r);
 	size_t (*feed)(struct guts_req *r, struct guts_slice data);
-	bool hidden;                  /* no part of the REST contract */
+	enum guts_route_kind kind;
 };
 
 /* All routes, most used first. */

@@ -4,9 +4,9 @@
 #define API "/api/v1"
 #define REPO API "/repos/{repo}"
 
-#define GET_(path, scope, fn) { GUTS_GET, path, scope, GUTS_BODY_NONE, fn, NULL, NULL, false }
-#define ACT_(method, path, scope, fn) { method, path, scope, GUTS_BODY_NONE, fn, NULL, NULL, false }
-#define JSON_(method, path, scope, fn) { method, path, scope, GUTS_BODY_JSON, fn, NULL, NULL, false }
+#define GET_(path, scope, fn) { GUTS_GET, path, scope, GUTS_BODY_NONE, fn, NULL, NULL, GUTS_ROUTE_REST }
+#define ACT_(method, path, scope, fn) { method, path, scope, GUTS_BODY_NONE, fn, NULL, NULL, GUTS_ROUTE_REST }
+#define JSON_(method, path, scope, fn) { method, path, scope, GUTS_BODY_JSON, fn, NULL, NULL, GUTS_ROUTE_REST }
 
 const struct guts_route guts_routes[] = {
 	GET_(API "/status", GUTS_SCOPE_PUBLIC, guts_rest_status),
@@ -77,18 +77,18 @@ const struct guts_route guts_routes[] = {
 	ACT_(GUTS_DELETE, API "/session", GUTS_SCOPE_NONE, guts_rest_session_end),
 	ACT_(GUTS_POST, API "/session/code", GUTS_SCOPE_ADMIN, guts_rest_code),
 
-	{ GUTS_GET, "/{git}/info/refs", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_smart_refs, NULL, NULL, true },
+	{ GUTS_GET, "/{git}/info/refs", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_smart_refs, NULL, NULL, GUTS_ROUTE_GIT },
 	{ GUTS_POST, "/{git}/git-upload-pack", GUTS_SCOPE_NONE, GUTS_BODY_STREAM, guts_smart_fetch,
-	    guts_smart_fetch_open, guts_smart_fetch_feed, true },
+	    guts_smart_fetch_open, guts_smart_fetch_feed, GUTS_ROUTE_GIT },
 	{ GUTS_POST, "/{git}/git-receive-pack", GUTS_SCOPE_NONE, GUTS_BODY_STREAM, guts_push_request_end,
-	    guts_push_request_open, guts_push_request_feed, true },
-	{ GUTS_GET, "/{git}/HEAD", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_smart_dumb, NULL, NULL, true },
-	{ GUTS_GET, "/{git}/objects/{rest*}", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_smart_dumb, NULL, NULL, true },
-	{ GUTS_GET, "/{git}/info/lfs/{rest*}", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_smart_lfs, NULL, NULL, true },
-	{ GUTS_POST, "/{git}/info/lfs/{rest*}", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_smart_lfs, NULL, NULL, true },
-	{ GUTS_GET, API "/{rest*}", GUTS_SCOPE_NONE, GUTS_BODY_NONE, NULL, NULL, NULL, true },
-	{ GUTS_GET, "/", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_assets_get, NULL, NULL, true },
-	{ GUTS_GET, "/{rest*}", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_assets_get, NULL, NULL, true },
+	    guts_push_request_open, guts_push_request_feed, GUTS_ROUTE_GIT },
+	{ GUTS_GET, "/{git}/HEAD", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_smart_dumb, NULL, NULL, GUTS_ROUTE_GIT },
+	{ GUTS_GET, "/{git}/objects/{rest*}", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_smart_dumb, NULL, NULL, GUTS_ROUTE_GIT },
+	{ GUTS_GET, "/{git}/info/lfs/{rest*}", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_smart_lfs, NULL, NULL, GUTS_ROUTE_GIT },
+	{ GUTS_POST, "/{git}/info/lfs/{rest*}", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_smart_lfs, NULL, NULL, GUTS_ROUTE_GIT },
+	{ GUTS_GET, API "/{rest*}", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_rest_nothing, NULL, NULL, GUTS_ROUTE_PAGE },
+	{ GUTS_GET, "/", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_assets_get, NULL, NULL, GUTS_ROUTE_PAGE },
+	{ GUTS_GET, "/{rest*}", GUTS_SCOPE_NONE, GUTS_BODY_NONE, guts_assets_get, NULL, NULL, GUTS_ROUTE_PAGE },
 };
 const size_t guts_routes_n = sizeof guts_routes / sizeof guts_routes[0];
 
@@ -97,7 +97,7 @@ guts_http_dump_routes(struct guts_buf *out)
 {
 	for (size_t i = 0; i < guts_routes_n; i++) {
 		const struct guts_route *r = &guts_routes[i];
-		if (!r->hidden)
+		if (r->kind == GUTS_ROUTE_REST)
 			guts_buf_printf(out, "%s %s %s\n", guts_method_name(r->method), r->path, guts_scope_name(r->scope));
 	}
 }

@@ -1,0 +1,54 @@
+"""link.py - a secured link beside js-libp2p: handshakes, bulk, ping; and bulk beside bare encryption.
+
+Two processes a side, TCP on loopback, Noise and yamux, no other protocol running on the link.
+"""
+from benchlib import NODE, QUICK, Ends, compare, helper, need_packages, rounds, script
+import subprocess
+
+MS = 500 if QUICK else 1000  # [ms] of each handshake measurement
+BULK = (64 if QUICK else 256) << 20  # [bytes] per measurement of ours
+BULK_JS = BULK // 4  # the rate is what counts; js is slower
+PINGS = 500 if QUICK else 2000
+
+need_packages()
+
+
+def pair(ends, command):
+    """Both ends of a link; returns the one that measures."""
+    address = ends.start(command + ["serve"]).line()
+    end = ends.start(command + ["dial", address])
+    end.line()
+    return end
+
+
+def rate(pair, scale):
+    count, ns = pair
+    return count * scale / ns
+
+
+def ceiling():
+    out = subprocess.run([helper("linkend"), "aead", str(BULK)], stdout=subprocess.PIPE, check=True, timeout=60).stdout
+    return rate([int(w) for w in out.split()], 1e3)
+
+
+with Ends() as ends:
+    ours = pair(ends, [helper("linkend")])
+    js = pair(ends, [NODE, script("linkend.mjs")])
+    js.ask("up %d" % (32 << 20))  # its compiler has seen the code
+    js.ask("handshakes 500 4")
+
+    for n in 1, 4:
+        got = rounds({"guts": lambda: rate(ours.ask("handshakes %d %d" % (MS, n)), 1e9),
+                      "js": lambda: rate(js.ask("handshakes %d %d" % (MS, n)), 1e9)})
+        compare("new links, %d at a time" % n, "/s", got["guts"], "js", got["js"], at_least=15)
+
+    for way in "up", "down":
+        got = rounds({"guts": lambda: rate(ours.ask("%s %d" % (way, BULK)), 1e3), "bare": ceiling,
+                      "js": lambda: rate(js.ask("%s %d" % (way, BULK_JS)), 1e3)})
+        compare("bulk %s, one stream" % way, "MB/s", got["guts"], "js", got["js"])
+        compare("  beside ChaCha20-Poly1305 over TCP", "MB/s", got["guts"], "bare", got["bare"], at_least=0.8)
+
+    got = rounds({"guts": lambda: ours.ask("ping %d" % PINGS), "js": lambda: js.ask("ping %d" % PINGS)})
+    for i, name in enumerate(("p50", "p99")):
+        compare("ping, one stream, %s" % name, "us", [v[i] / 1e3 for v in got["guts"]], "js",
+                [v[i] / 1e3 for v in got["js"]], at_most=0.25 if i == 0 else None)

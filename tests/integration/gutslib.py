@@ -449,14 +449,15 @@ class Net:
             for line in n.tail().splitlines():
                 print("# " + line)
 
-    def close(self):
+    def close(self, keep=False):
         for n in self.nodes:
             if n.running():
                 n.process.send_signal(signal.SIGTERM)
         for n in self.nodes:
             with contextlib.suppress(Exception):
                 n._wait(30)
-        shutil.rmtree(self.dir, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(self.dir, ignore_errors=True)
 
 
 # -- git

@@ -2,6 +2,8 @@
  *
  * Each change writes the peer's row; rows of peers that never worked and were only heard of
  * are worth it too: they are what a restart can fall back on when the bootstrap list fails.
+ * Addresses are few and short, so a row keeps them packed, in the form that is also stored
+ * (length, bytes, …), and a full book stays at a few MiB; an entry is unpacked when asked for.
  */
 #include "peer/book.h"
 
@@ -15,10 +17,14 @@
 
 #define KEY_PREFIX "addr/"
 #define ROW_VERSION 1
+#define FRESH_NS UINT64_C(3600000000000) /* an address heard again sooner is no news */
 
 struct book_row {
-	struct guts_book_entry e;
-	struct guts_peerid source; /* who told first; n = 0: ourselves */
+	struct guts_peerid id, source; /* source: who told first; n = 0: ourselves */
+	uint64_t seen_wall_ns, worked_wall_ns, tried_wall_ns;
+	uint32_t failures;
+	uint32_t packed_n;
+	uint8_t *packed;               /* addresses */
 	UT_hash_handle hh;
 };
 
@@ -32,6 +38,7 @@ struct guts_book {
 	struct guts_book_store store;
 	struct book_row *rows;
 	struct book_source *sources;
+	struct guts_book_entry shown;  /* what find and next lend */
 };
 
 static void
@@ -72,6 +79,56 @@ find(const struct guts_book *b, const struct guts_peerid *id)
 	return r;
 }
 
+/* --- packed addresses --- */
+
+static int
+unpack(struct guts_slice packed, struct guts_maddr addrs[GUTS_BOOK_ADDRS_MAX], size_t *n)
+{
+	struct guts_cursor c;
+
+	*n = 0;
+	guts_cursor_init(&c, packed);
+	while (guts_cursor_left(&c) > 0) {
+		struct guts_slice s = guts_cursor_bytes(&c, guts_cursor_be16(&c));
+
+		if (*n == GUTS_BOOK_ADDRS_MAX || guts_maddr_decode(&addrs[*n], s) != 0)
+			return GUTS_EPROTO;
+		++*n;
+	}
+	return guts_cursor_done(&c) ? 0 : GUTS_EPROTO;
+}
+
+static void
+pack(struct book_row *r, const struct guts_maddr *addrs, size_t n)
+{
+	struct guts_buf b;
+
+	guts_buf_init(&b, GUTS_BOOK_ADDRS_MAX * (GUTS_MADDR_MAX + 2));
+	for (size_t i = 0; i < n; i++) {
+		guts_buf_add_be16(&b, addrs[i].n);
+		guts_buf_add_slice(&b, guts_maddr_slice(&addrs[i]));
+	}
+	free(r->packed);
+	r->packed = guts_memdup(guts_buf_slice(&b).p, b.len);
+	r->packed_n = (uint32_t)b.len;
+	guts_buf_deinit(&b);
+}
+
+/* The row as its readers see it. */
+static struct guts_book_entry *
+show(struct guts_book *b, const struct book_row *r)
+{
+	struct guts_book_entry *e = &b->shown;
+
+	e->id = r->id;
+	e->seen_wall_ns = r->seen_wall_ns;
+	e->worked_wall_ns = r->worked_wall_ns;
+	e->tried_wall_ns = r->tried_wall_ns;
+	e->failures = r->failures;
+	unpack(guts_slice(r->packed, r->packed_n), e->addrs, &e->n_addrs);
+	return e;
+}
+
 static void
 save(struct guts_book *b, const struct book_row *r, bool gone)
 {
@@ -82,19 +139,16 @@ save(struct guts_book *b, const struct book_row *r, bool gone)
 	guts_buf_init(&key, 64);
 	guts_buf_init(&value, 4096);
 	guts_buf_add_str(&key, KEY_PREFIX);
-	guts_buf_add_slice(&key, guts_peerid_slice(&r->e.id));
+	guts_buf_add_slice(&key, guts_peerid_slice(&r->id));
 	if (!gone) {
 		guts_buf_add_u8(&value, ROW_VERSION);
-		guts_buf_add_be64(&value, r->e.seen_wall_ns);
-		guts_buf_add_be64(&value, r->e.worked_wall_ns);
-		guts_buf_add_be64(&value, r->e.tried_wall_ns);
-		guts_buf_add_be32(&value, r->e.failures);
+		guts_buf_add_be64(&value, r->seen_wall_ns);
+		guts_buf_add_be64(&value, r->worked_wall_ns);
+		guts_buf_add_be64(&value, r->tried_wall_ns);
+		guts_buf_add_be32(&value, r->failures);
 		guts_buf_add_u8(&value, r->source.n);
 		guts_buf_add(&value, r->source.b, r->source.n);
-		for (size_t i = 0; i < r->e.n_addrs; i++) {
-			guts_buf_add_be16(&value, r->e.addrs[i].n);
-			guts_buf_add_slice(&value, guts_maddr_slice(&r->e.addrs[i]));
-		}
+		guts_buf_add(&value, r->packed, r->packed_n);
 	}
 	b->store.save(b->store.owner, guts_buf_slice(&key), guts_buf_slice(&value));
 	guts_buf_deinit(&key);
@@ -107,6 +161,7 @@ drop(struct guts_book *b, struct book_row *r)
 	save(b, r, true);
 	count_source(b, &r->source, -1);
 	HASH_DEL(b->rows, r);
+	free(r->packed);
 	free(r);
 }
 
@@ -115,10 +170,10 @@ add_row(struct guts_book *b, const struct guts_peerid *id, const struct guts_pee
 {
 	struct book_row *r = guts_alloc(sizeof(*r));
 
-	r->e.id = *id;
+	r->id = *id;
 	if (source)
 		r->source = *source;
-	HASH_ADD(hh, b->rows, e.id, sizeof(r->e.id), r);
+	HASH_ADD(hh, b->rows, id, sizeof(r->id), r);
 	count_source(b, &r->source, 1);
 	return r;
 }
@@ -127,35 +182,35 @@ static void
 load_one(void *arg, struct guts_slice key, struct guts_slice value)
 {
 	const size_t prefix = strlen(KEY_PREFIX);
+	struct guts_maddr addrs[GUTS_BOOK_ADDRS_MAX];
+	struct guts_peerid id, source = { 0 };
 	struct guts_book *b = arg;
-	struct guts_book_entry e = { 0 };
-	struct guts_peerid source = { 0 };
+	struct book_row *r, row = { 0 };
 	struct guts_cursor c;
 	struct guts_slice s;
-	struct book_row *r;
+	size_t n;
 
-	if (key.n <= prefix || guts_peerid_decode(&e.id, guts_slice(key.p + prefix, key.n - prefix)) != 0)
+	if (key.n <= prefix || guts_peerid_decode(&id, guts_slice(key.p + prefix, key.n - prefix)) != 0)
 		return;
 	guts_cursor_init(&c, value);
 	if (guts_cursor_u8(&c) != ROW_VERSION)
 		return;
-	e.seen_wall_ns = guts_cursor_be64(&c);
-	e.worked_wall_ns = guts_cursor_be64(&c);
-	e.tried_wall_ns = guts_cursor_be64(&c);
-	e.failures = guts_cursor_be32(&c);
+	row.seen_wall_ns = guts_cursor_be64(&c);
+	row.worked_wall_ns = guts_cursor_be64(&c);
+	row.tried_wall_ns = guts_cursor_be64(&c);
+	row.failures = guts_cursor_be32(&c);
 	s = guts_cursor_bytes(&c, guts_cursor_u8(&c));
-	if (s.n > 0 && guts_peerid_decode(&source, s) != 0)
+	if (!guts_cursor_ok(&c) || (s.n > 0 && guts_peerid_decode(&source, s) != 0)
+	    || unpack(guts_cursor_rest(&c), addrs, &n) != 0)
 		return;
-	while (guts_cursor_left(&c) > 0 && e.n_addrs < GUTS_BOOK_ADDRS_MAX) {
-		s = guts_cursor_bytes(&c, guts_cursor_be16(&c));
-		if (guts_maddr_decode(&e.addrs[e.n_addrs], s) != 0)
-			return;
-		e.n_addrs++;
-	}
-	if (!guts_cursor_done(&c) || HASH_COUNT(b->rows) >= GUTS_BOOK_MAX || find(b, &e.id))
+	if (HASH_COUNT(b->rows) >= GUTS_BOOK_MAX || find(b, &id))
 		return;
-	r = add_row(b, &e.id, source.n ? &source : NULL);
-	r->e = e;
+	r = add_row(b, &id, source.n ? &source : NULL);
+	r->seen_wall_ns = row.seen_wall_ns;
+	r->worked_wall_ns = row.worked_wall_ns;
+	r->tried_wall_ns = row.tried_wall_ns;
+	r->failures = row.failures;
+	pack(r, addrs, n);
 }
 
 struct guts_book *
@@ -179,6 +234,7 @@ guts_book_free(struct guts_book *b)
 		return;
 	HASH_ITER(hh, b->rows, r, rtmp) {
 		HASH_DEL(b->rows, r);
+		free(r->packed);
 		free(r);
 	}
 	HASH_ITER(hh, b->sources, s, stmp) {
@@ -190,7 +246,7 @@ guts_book_free(struct guts_book *b)
 
 /* Is `a` worth less than `b`?  What never worked goes first, then what failed more, then what is older. */
 static bool
-worse(const struct guts_book_entry *a, const struct guts_book_entry *b)
+worse(const struct book_row *a, const struct book_row *b)
 {
 	if ((a->worked_wall_ns == 0) != (b->worked_wall_ns == 0))
 		return a->worked_wall_ns == 0;
@@ -207,7 +263,7 @@ make_room(struct guts_book *b)
 	if (HASH_COUNT(b->rows) < GUTS_BOOK_MAX)
 		return;
 	for (r = b->rows; r; r = r->hh.next)
-		if (worse(&r->e, &worst->e))
+		if (worse(r, worst))
 			worst = r;
 	drop(b, worst);
 }
@@ -229,6 +285,7 @@ guts_book_add(struct guts_book *b, const struct guts_peerid *id, const struct gu
 	struct guts_maddr m = *addr;
 	struct guts_maddr_target t;
 	struct book_row *r = find(b, id);
+	struct guts_book_entry *e;
 	size_t i;
 
 	guts_maddr_strip_peer(&m);
@@ -240,16 +297,18 @@ guts_book_add(struct guts_book *b, const struct guts_peerid *id, const struct gu
 		make_room(b);
 		r = add_row(b, id, source);
 	}
-	i = index_of(&r->e, &m);
-	if (i < r->e.n_addrs && r->e.seen_wall_ns + UINT64_C(3600000000000) > wall_ns)
+	e = show(b, r);
+	i = index_of(e, &m);
+	if (i < e->n_addrs && r->seen_wall_ns + FRESH_NS > wall_ns)
 		return 0; /* nothing worth writing */
-	r->e.seen_wall_ns = wall_ns;
-	if (i == r->e.n_addrs) {
+	r->seen_wall_ns = wall_ns;
+	if (i == e->n_addrs) {
 		if (i == GUTS_BOOK_ADDRS_MAX)
 			i--; /* the last one leaves */
 		else
-			r->e.n_addrs++;
-		r->e.addrs[i] = m;
+			e->n_addrs++;
+		e->addrs[i] = m;
+		pack(r, e->addrs, e->n_addrs);
 	}
 	save(b, r, false);
 	return 0;
@@ -258,20 +317,23 @@ guts_book_add(struct guts_book *b, const struct guts_peerid *id, const struct gu
 void
 guts_book_worked(struct guts_book *b, const struct guts_peerid *id, const struct guts_maddr *addr, uint64_t wall_ns)
 {
-	struct book_row *r;
 	struct guts_maddr m = *addr;
+	struct guts_book_entry *e;
+	struct book_row *r;
 	size_t i;
 
 	if (guts_book_add(b, id, addr, NULL, wall_ns) != 0 || (r = find(b, id)) == NULL)
 		return;
 	guts_maddr_strip_peer(&m);
-	i = index_of(&r->e, &m);
-	if (i < r->e.n_addrs) {
-		memmove(&r->e.addrs[1], &r->e.addrs[0], i * sizeof(m));
-		r->e.addrs[0] = m;
+	e = show(b, r);
+	i = index_of(e, &m);
+	if (i < e->n_addrs) {
+		memmove(&e->addrs[1], &e->addrs[0], i * sizeof(m));
+		e->addrs[0] = m;
+		pack(r, e->addrs, e->n_addrs);
 	}
-	r->e.seen_wall_ns = r->e.worked_wall_ns = wall_ns;
-	r->e.failures = 0;
+	r->seen_wall_ns = r->worked_wall_ns = wall_ns;
+	r->failures = 0;
 	save(b, r, false);
 }
 
@@ -280,19 +342,22 @@ guts_book_failed(struct guts_book *b, const struct guts_peerid *id, const struct
 {
 	struct book_row *r = find(b, id);
 	struct guts_maddr m = *addr;
+	struct guts_book_entry *e;
 	size_t i;
 
 	if (!r)
 		return;
 	guts_maddr_strip_peer(&m);
-	i = index_of(&r->e, &m);
-	if (i + 1 < r->e.n_addrs) {
+	e = show(b, r);
+	i = index_of(e, &m);
+	if (i + 1 < e->n_addrs) {
 		/* To the end of its line. */
-		memmove(&r->e.addrs[i], &r->e.addrs[i + 1], (r->e.n_addrs - i - 1) * sizeof(m));
-		r->e.addrs[r->e.n_addrs - 1] = m;
+		memmove(&e->addrs[i], &e->addrs[i + 1], (e->n_addrs - i - 1) * sizeof(m));
+		e->addrs[e->n_addrs - 1] = m;
+		pack(r, e->addrs, e->n_addrs);
 	}
-	r->e.failures++;
-	r->e.tried_wall_ns = wall_ns;
+	r->failures++;
+	r->tried_wall_ns = wall_ns;
 	save(b, r, false);
 }
 
@@ -306,11 +371,11 @@ guts_book_forget(struct guts_book *b, const struct guts_peerid *id)
 }
 
 const struct guts_book_entry *
-guts_book_find(const struct guts_book *b, const struct guts_peerid *id)
+guts_book_find(struct guts_book *b, const struct guts_peerid *id)
 {
 	struct book_row *r = find(b, id);
 
-	return r ? &r->e : NULL;
+	return r ? show(b, r) : NULL;
 }
 
 size_t
@@ -320,10 +385,10 @@ guts_book_count(const struct guts_book *b)
 }
 
 const struct guts_book_entry *
-guts_book_next(const struct guts_book *b, const void **it)
+guts_book_next(struct guts_book *b, const void **it)
 {
 	const struct book_row *r = *it ? ((const struct book_row *)*it)->hh.next : b->rows;
 
 	*it = r;
-	return r ? &r->e : NULL;
+	return r ? show(b, r) : NULL;
 }

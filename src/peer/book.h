@@ -50,10 +50,12 @@ void guts_book_worked(struct guts_book *b, const struct guts_peerid *id, const s
 void guts_book_failed(struct guts_book *b, const struct guts_peerid *id, const struct guts_maddr *addr, uint64_t wall_ns);
 
 void guts_book_forget(struct guts_book *b, const struct guts_peerid *id);
-const struct guts_book_entry *guts_book_find(const struct guts_book *b, const struct guts_peerid *id);
+
+/* Lent until the next call on the book. */
+const struct guts_book_entry *guts_book_find(struct guts_book *b, const struct guts_peerid *id);
 size_t guts_book_count(const struct guts_book *b);
 
-/* Walk in order of adding: start with *it = NULL. */
-const struct guts_book_entry *guts_book_next(const struct guts_book *b, const void **it);
+/* Walk in order of adding: start with *it = NULL; lent until the next call on the book. */
+const struct guts_book_entry *guts_book_next(struct guts_book *b, const void **it);
 
 #endif

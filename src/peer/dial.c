@@ -344,17 +344,18 @@ eligible(struct guts_peers *p, const struct guts_book_entry *e, uint64_t wall)
 static void
 dial_from_book(struct guts_peers *p, uint64_t now)
 {
-	const struct guts_book_entry *e, *pick = NULL;
+	const struct guts_book_entry *e;
+	struct guts_peerid pick;
 	const void *it = NULL;
 	uint64_t n = 0, wall = guts_env_wall(p->env);
 
 	/* One of all with equal chance, in one walk. */
 	while ((e = guts_book_next(p->book, &it)) != NULL)
 		if (eligible(p, e, wall) && guts_rng_below(&p->rng, ++n) == 0)
-			pick = e;
+			pick = e->id;
 	p->auto_at_ns = now + (n > 1 ? AUTO_NS : AUTO_QUIET_NS);
-	if (pick)
-		dial_new(p, NULL, &pick->id)->is_auto = true;
+	if (n > 0)
+		dial_new(p, NULL, &pick)->is_auto = true;
 }
 
 static void

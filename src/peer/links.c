@@ -320,8 +320,12 @@ on_down(void *owner, struct guts_link *l, int err)
 	struct plink *pl = owner;
 	struct guts_peers *p = pl->p;
 
-	(void)l;
 	links_count_bytes(pl);
+	if (pl->up && (err == GUTS_EPROTO || err == GUTS_ELIMIT || err == GUTS_ESIG)) {
+		struct guts_peerid id = *guts_link_peer(l);
+
+		guts_peers_penalize(p, &id, (unsigned)guts_err_penalty(err), "its link broke the protocol");
+	}
 	if (!pl->up) {
 		p->stats.handshakes_failed += pl->inbound;
 		if (pl->inbound)

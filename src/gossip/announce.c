@@ -6,7 +6,8 @@
  *   - at ages 4, 8, 16 … heartbeats a message is announced once more, to random subscribers in
  *     the mesh as well: this heals partitions longer than the short history, and losses
  *     between peers that have nobody outside their mesh;
- *   - who subscribes, or reconnects, is told all we still have;
+ *   - who subscribes or reconnects is told all we still have, who was silent for some heartbeats
+ *     what came since then;
  *   - so is a mesh peer whose full queue made us drop a message.
  * All entries for one peer leave in as few RPCs as hold them, and never more ids than the
  * peer has to take.
@@ -18,31 +19,32 @@
 #include <stdlib.h>
 
 /* Which messages an announcement is about. */
-enum which { NEW, AGAIN, ALL };
+enum which { NEW, AGAIN, SINCE };
 
 static bool
-is_told(const struct guts_gossip *g, const struct gmsg *m, enum which which)
+is_told(const struct guts_gossip *g, const struct gmsg *m, enum which which, uint64_t since)
 {
 	uint64_t age = g->beat - m->beat;
 
 	switch (which) {
 	case NEW: return age <= g->cfg.history_gossip;
 	case AGAIN: return age > g->cfg.history_gossip && (age & (age - 1)) == 0;
-	case ALL: return true;
+	case SINCE: return m->beat >= since;
 	}
 	return false;
 }
 
 /* Ids of the topic's messages; the newest if there are more than one peer takes. */
 static struct guts_slice *
-list_ids(const struct guts_gossip *g, const struct gtopic *t, enum which which, size_t *n)
+list_ids(const struct guts_gossip *g, const struct gtopic *t, enum which which, uint64_t since,
+	 size_t *n)
 {
 	const struct gmsg *m, *last = t->msgs ? t->msgs->tprev : NULL;
 	struct guts_slice *v;
 	size_t count = 0, at = 0;
 
 	DL_FOREACH2(t->msgs, m, tnext)
-		count += is_told(g, m, which);
+	count += is_told(g, m, which, since);
 	if (count > g->cfg.ihave_ids_max)
 		count = g->cfg.ihave_ids_max;
 	*n = count;
@@ -50,7 +52,7 @@ list_ids(const struct guts_gossip *g, const struct gtopic *t, enum which which, 
 		return NULL;
 	v = guts_calloc(count, sizeof *v);
 	for (m = last; at < count; m = m->tprev)
-		if (is_told(g, m, which))
+		if (is_told(g, m, which, since))
 			v[at++] = guts_slice(m->id, sizeof m->id);
 	return v;
 }
@@ -63,7 +65,8 @@ tell(struct guts_gossip *g, struct glink *l, struct guts_slice *v, size_t n)
 	struct gpeer *p = l->key.peer;
 
 	for (size_t at = 0; at < n; at += PIECE_IDS_MAX) {
-		struct guts_pb_bytes_list ids = { v + at, n - at < PIECE_IDS_MAX ? n - at : PIECE_IDS_MAX };
+		struct guts_pb_bytes_list ids = {v + at,
+						 n - at < PIECE_IDS_MAX ? n - at : PIECE_IDS_MAX};
 
 		if (p->told_ids + ids.n > g->cfg.ihave_ids_max ||
 		    !gossip_queue_ids(g, p, Q_IHAVE, ids, topic, false))
@@ -90,11 +93,11 @@ tell_random(struct guts_gossip *g, struct gtopic *t, enum which which)
 	struct glink *l;
 
 	DL_FOREACH2(t->links, l, tnext)
-		if (may_tell(g, l) && !l->owed && (which == AGAIN || (!l->mesh && !l->fanout)))
-			v[n++] = l;
+	if (may_tell(g, l) && !l->owed && (which == AGAIN || (!l->mesh && !l->fanout)))
+		v[n++] = l;
 	if (n == 0)
 		return;
-	ids = list_ids(g, t, which, &n_ids);
+	ids = list_ids(g, t, which, 0, &n_ids);
 	take = g->cfg.d_lazy > n / 4 ? g->cfg.d_lazy : n / 4;
 	gossip_shuffle(g, v, n, take);
 	for (size_t i = 0; n_ids > 0 && i < take && i < n; i++)
@@ -105,19 +108,20 @@ tell_random(struct guts_gossip *g, struct gtopic *t, enum which which)
 static void
 tell_owed(struct guts_gossip *g, struct gtopic *t)
 {
-	struct guts_slice *ids = NULL;
 	struct glink *l;
-	size_t n = 0;
 
-	DL_FOREACH2(t->links, l, tnext) {
+	DL_FOREACH2(t->links, l, tnext)
+	{
+		struct guts_slice *ids;
+		size_t n;
+
 		if (!l->owed || !may_tell(g, l))
 			continue;
-		if (!ids)
-			ids = list_ids(g, t, ALL, &n);
+		ids = list_ids(g, t, SINCE, l->owed_from, &n);
 		if (tell(g, l, ids, n))
 			l->owed = false;
+		free(ids);
 	}
-	free(ids);
 }
 
 void

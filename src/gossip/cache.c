@@ -22,7 +22,7 @@ struct gmsg *
 gossip_msg_new(struct guts_gossip *g, const uint8_t *id, const struct guts_rpc_message *raw)
 {
 	struct guts_rpc_message one = *raw;
-	struct guts_rpc rpc = { .publish = { &one, 1 } };
+	struct guts_rpc rpc = {.publish = {&one, 1}};
 	struct gmsg *m;
 	int err;
 
@@ -93,7 +93,7 @@ gossip_msg_give(struct guts_gossip *g, struct gmsg *m, const struct gpeer *p)
 		i++;
 	if (i == m->n_given) {
 		m->given = guts_realloc(m->given, (i + 1) * sizeof *m->given);
-		m->given[i] = (struct gmsg_given){ p->serial, 0 };
+		m->given[i] = (struct gmsg_given){p->serial, 0};
 		m->n_given++;
 	}
 	if (m->given[i].times >= g->cfg.retransmit_max)

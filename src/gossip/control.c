@@ -13,18 +13,18 @@
 
 #include <stdlib.h>
 
-#define BACKOFF_MAX_S 3600u   /* [s] believed of a PRUNE */
-#define EARLY_GRAFTS_FREE 1u  /* in one back-off, if it may have crossed our PRUNE */
+#define BACKOFF_MAX_S      3600u /* [s] believed of a PRUNE */
+#define EARLY_GRAFTS_FREE  1u    /* in one back-off, if it may have crossed our PRUNE */
 #define EARLY_GRAFTS_FLOOD 3u
-#define SECOND UINT64_C(1000000000)
+#define SECOND             UINT64_C(1000000000)
 
 /* --- ours ---------------------------------------------------------------- */
 
 void
 gossip_send_graft(struct guts_gossip *g, struct glink *l)
 {
-	struct guts_rpc_graft graft = { gossip_topic_name(l->key.topic) };
-	struct guts_rpc rpc = { .has_control = true, .control.graft = { &graft, 1 } };
+	struct guts_rpc_graft graft = {gossip_topic_name(l->key.topic)};
+	struct guts_rpc rpc = {.has_control = true, .control.graft = {&graft, 1}};
 
 	if (gossip_queue_rpc(g, l->key.peer, Q_CONTROL, &rpc))
 		g->stats.graft_sent++;
@@ -33,8 +33,8 @@ gossip_send_graft(struct guts_gossip *g, struct glink *l)
 void
 gossip_send_prune(struct guts_gossip *g, struct glink *l, uint64_t backoff_ns)
 {
-	struct guts_rpc_prune prune = { .topic = gossip_topic_name(l->key.topic) };
-	struct guts_rpc rpc = { .has_control = true, .control.prune = { &prune, 1 } };
+	struct guts_rpc_prune prune = {.topic = gossip_topic_name(l->key.topic)};
+	struct guts_rpc rpc = {.has_control = true, .control.prune = {&prune, 1}};
 
 	if (l->key.peer->door >= GUTS_GOSSIP_MESHSUB_11)
 		prune.backoff_s = (backoff_ns + SECOND - 1) / SECOND;
@@ -50,18 +50,34 @@ gossip_send_idontwant(struct guts_gossip *g, struct gtopic *t, const struct gmsg
 		      const struct gpeer *except)
 {
 	struct guts_slice id = guts_slice(m->id, sizeof m->id);
-	struct guts_pb_bytes_list ids = { &id, 1 };
+	struct guts_pb_bytes_list ids = {&id, 1};
 	struct glink *l;
 
 	if (t->n_mesh == 0)
 		return;
-	DL_FOREACH2(t->links, l, tnext) {
+	DL_FOREACH2(t->links, l, tnext)
+	{
 		struct gpeer *p = l->key.peer;
 
 		if (!l->mesh || p == except || p->door < GUTS_GOSSIP_MESHSUB_12)
 			continue;
 		if (gossip_queue_ids(g, p, Q_WANT, ids, guts_slice(NULL, 0), false))
 			g->stats.idontwant_sent++;
+	}
+}
+
+void
+gossip_send_iwant(struct guts_gossip *g, struct gpeer *p, struct guts_slice *v, size_t n)
+{
+	for (size_t at = 0; at < n; at += PIECE_IDS_MAX) {
+		struct guts_pb_bytes_list ids = {v + at,
+						 n - at < PIECE_IDS_MAX ? n - at : PIECE_IDS_MAX};
+
+		if (!gossip_queue_ids(g, p, Q_WANT, ids, guts_slice(NULL, 0), true))
+			return; /* no promise without a question */
+		g->stats.iwant_sent += ids.n;
+		for (size_t i = 0; i < ids.n; i++)
+			gossip_want_asked(g, p, ids.v[i].p);
 	}
 }
 
@@ -119,7 +135,8 @@ on_prune(struct guts_gossip *g, struct gpeer *p, const struct guts_rpc_prune *pr
 	if (!l)
 		return;
 	if (prune->backoff_s > 0)
-		backoff_ns = (prune->backoff_s < BACKOFF_MAX_S ? prune->backoff_s : BACKOFF_MAX_S) * SECOND;
+		backoff_ns = (prune->backoff_s < BACKOFF_MAX_S ? prune->backoff_s : BACKOFF_MAX_S) *
+			     SECOND;
 	if (l->backoff_until < g->now + backoff_ns)
 		l->backoff_until = g->now + backoff_ns;
 	if (!l->mesh)
@@ -134,21 +151,6 @@ static struct guts_slice *
 id_room(size_t n)
 {
 	return guts_calloc(n, sizeof(struct guts_slice));
-}
-
-/* Ask for v[0..n-1] in entries of bounded size. */
-static void
-ask(struct guts_gossip *g, struct gpeer *p, struct guts_slice *v, size_t n)
-{
-	for (size_t at = 0; at < n; at += PIECE_IDS_MAX) {
-		struct guts_pb_bytes_list ids = { v + at, n - at < PIECE_IDS_MAX ? n - at : PIECE_IDS_MAX };
-
-		if (!gossip_queue_ids(g, p, Q_WANT, ids, guts_slice(NULL, 0), true))
-			return; /* no promise without a question */
-		g->stats.iwant_sent += ids.n;
-		for (size_t i = 0; i < ids.n; i++)
-			gossip_want_add(g, p, ids.v[i].p);
-	}
 }
 
 static void
@@ -176,12 +178,12 @@ on_ihaves(struct guts_gossip *g, struct gpeer *p, const struct guts_rpc_control 
 			if (!t || !t->subscribed || h->ids.v[k].n != GUTS_GOSSIP_ID_SIZE)
 				continue;
 			if (guts_idset_get(&g->seen, h->ids.v[k].p, g->now) >= 0 ||
-			    !gossip_want_may_ask(g, p, h->ids.v[k].p))
+			    !gossip_want_offer(g, p, h->ids.v[k].p))
 				continue;
 			wanted[n++] = h->ids.v[k];
 		}
 	}
-	ask(g, p, wanted, n);
+	gossip_send_iwant(g, p, wanted, n);
 	free(wanted);
 }
 

@@ -15,9 +15,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define SCRATCH_MAX (2 * GUTS_MESSAGE_MAX)
+#define SCRATCH_MAX   (2 * GUTS_MESSAGE_MAX)
 #define RPC_ARENA_MAX (8u << 20) /* [bytes] lists of one decoded RPC */
-#define SECOND UINT64_C(1000000000)
+#define SECOND        UINT64_C(1000000000)
 
 static void
 default_u(unsigned *v, unsigned value)
@@ -109,7 +109,8 @@ guts_gossip_new(const struct guts_gossip_config *cfg, const struct guts_key *key
 	guts_idset_init(&g->seen, g->cfg.seen_max, g->cfg.seen_ttl_ns, salt0, salt1);
 	guts_buf_init(&g->scratch, SCRATCH_MAX);
 	/* Nodes started together do not beat together. */
-	g->next_beat = now + g->cfg.heartbeat_ns / 10 + guts_rng_below(&g->rng, g->cfg.heartbeat_ns);
+	g->next_beat =
+		now + g->cfg.heartbeat_ns / 10 + guts_rng_below(&g->rng, g->cfg.heartbeat_ns);
 	g->quick_at = UINT64_MAX;
 	return g;
 }
@@ -137,7 +138,7 @@ gossip_leave(struct guts_gossip *g)
 		return;
 	}
 	if (g->n_removed > 0) {
-		DL_FOREACH_SAFE(g->connected, p, tmp)
+		DL_FOREACH_SAFE (g->connected, p, tmp)
 			if (p->removed)
 				part(g, p);
 		g->n_removed = 0;
@@ -193,7 +194,7 @@ gossip_peer_by_serial(struct guts_gossip *g, uint32_t serial)
 {
 	struct gpeer *p;
 
-	DL_FOREACH(g->connected, p)
+	DL_FOREACH (g->connected, p)
 		if (p->serial == serial)
 			return p;
 	return NULL;
@@ -223,9 +224,9 @@ group_count(struct guts_gossip *g, uint64_t group)
 
 	if (group == 0)
 		return;
-	DL_FOREACH(g->connected, p)
+	DL_FOREACH (g->connected, p)
 		n += p->group == group;
-	DL_FOREACH(g->connected, p)
+	DL_FOREACH (g->connected, p)
 		if (p->group == group)
 			p->group_peers = n;
 }
@@ -247,8 +248,8 @@ lose_links(struct guts_gossip *g, struct gpeer *p)
 	struct glink *l, *tmp;
 
 	DL_FOREACH_SAFE2(p->links, l, tmp, pnext)
-		if (l->subscribed)
-			gossip_link_subscribe(g, l, false);
+	if (l->subscribed)
+		gossip_link_subscribe(g, l, false);
 }
 
 static void
@@ -283,7 +284,7 @@ sweep_gone(struct guts_gossip *g)
 {
 	struct gpeer *p, *tmp;
 
-	DL_FOREACH_SAFE(g->gone, p, tmp) {
+	DL_FOREACH_SAFE (g->gone, p, tmp) {
 		bool clean = gossip_score_fade(g, p) || g->now >= p->gone_at + GONE_NS;
 
 		if (clean && !p->links)
@@ -306,6 +307,8 @@ admit(struct guts_gossip *g, struct gpeer *p, const struct guts_peerid *id)
 	p->serial = ++g->last_serial;
 	p->n_wants = p->n_pending = 0;
 	p->broken = 0;
+	p->heard_at = g->now;
+	p->heard_beat = g->beat;
 	p->door = GUTS_GOSSIP_NODE_DOOR;
 	g->n_node_door++;
 	guts_buf_init(&p->in, g->cfg.rpc_recv_max + GUTS_UVARINT_MAX_SIZE);
@@ -397,12 +400,11 @@ guts_gossip_out_reset(struct guts_gossip *g, const struct guts_peerid *peer, uin
 		return;
 	gossip_enter(g, now);
 	gossip_queue_clear(g, p);
-	DL_FOREACH2(p->links, l, pnext)
-		l->owed |= l->subscribed && l->key.topic->msgs;
+	gossip_owe_all(p, 0);
 	gossip_announce_all(g, p);
 	DL_FOREACH2(p->links, l, pnext)
-		if (l->mesh)
-			gossip_send_graft(g, l);
+	if (l->mesh)
+		gossip_send_graft(g, l);
 	gossip_leave(g);
 }
 
@@ -455,7 +457,8 @@ on_frame(struct guts_gossip *g, struct gpeer *p, struct guts_slice frame)
 	guts_arena_deinit(&arena);
 	if (err != GUTS_ELIMIT)
 		return err;
-	/* A frame with a field over its cap is skipped: its end is known, the next one may be fine. */
+	/* A frame with a field over its cap is skipped: its end is known, the next one may be fine.
+	 */
 	gossip_blame(g, p, GUTS_GOSSIP_OVERSIZED, 1, false);
 	return GUTS_OK;
 }
@@ -541,6 +544,10 @@ guts_gossip_recv(struct guts_gossip *g, const struct guts_peerid *peer, struct g
 		return GUTS_ENOTFOUND;
 	gossip_enter(g, now);
 	g->stats.bytes_received += bytes.n;
+	if (g->now >= p->heard_at + SILENCE_BEATS * g->cfg.heartbeat_ns)
+		gossip_owe_all(p, p->heard_beat);
+	p->heard_at = g->now;
+	p->heard_beat = g->beat;
 	while (bytes.n > 0 && !err && !p->removed) {
 		err = next_frame(g, p, &bytes);
 		if (err == GUTS_ELIMIT)
@@ -621,7 +628,7 @@ guts_gossip_free(struct guts_gossip *g)
 	}
 	while (g->gone)
 		peer_free(g, g->gone);
-	HASH_ITER(hh, g->topics, t, tmp)
+	HASH_ITER (hh, g->topics, t, tmp)
 		gossip_topic_free(g, t);
 	guts_idset_deinit(&g->seen);
 	guts_buf_deinit(&g->scratch);

@@ -9,13 +9,13 @@
  *	inject ────────────┘             │ (may answer later)
  *	tick ──► mesh upkeep, IHAVE, promises, scores            ──► wants_write ──► pull
  *
- * The message id is guts_gossip_message_id of proto/messages.h (over topic and data), so a validator's
- * verdict must depend on topic and data only.  An id is remembered once the signature holds: a
+ * The message id is guts_gossip_message_id of proto/messages.h, a hash of topic and data, so a
+ * validator's verdict must depend on topic and data only.  An id is remembered once the signature holds: a
  * bad copy never shadows a good one.
  *
- * Callbacks may publish, subscribe, unsubscribe, answer validations and remove peers, and nothing else
- * (asserted); wants_write comes last and may pull.  `now` is monotonic time in ns and never falls.
- * Same seed, same calls: same bytes.
+ * Callbacks may publish, subscribe, unsubscribe, answer validations and remove peers, and nothing
+ *else (asserted); wants_write comes last and may pull.  `now` is monotonic time in ns and never
+ *falls. Same seed, same calls: same bytes.
  *
  * Source: libp2p specs, pubsub/README.md, pubsub/gossipsub/gossipsub-v1.{0,1,2}.md.
  */
@@ -65,44 +65,46 @@ enum guts_gossip_offence {
 	GUTS_GOSSIP_CONTROL_FLOOD,   /* more control and subscription entries than the cap */
 	GUTS_GOSSIP_TOO_MANY_TOPICS, /* subscribes to more topics than the cap */
 	GUTS_GOSSIP_BROKEN_PROMISE,  /* announced messages and did not send them */
-	GUTS_GOSSIP_STALLED,         /* does not read: its queue is full of subscriptions; close the stream */
+	GUTS_GOSSIP_STALLED,         /* does not read at all: close the stream */
 	GUTS_GOSSIP_OFFENCE_COUNT,
 };
 
 /* Limits and times; a member that is 0 gets the default in brackets. */
 struct guts_gossip_config {
-	unsigned d, d_lo, d_hi, d_lazy;     /* mesh degree [6, 5, 12, 6] */
-	unsigned d_score, d_out;            /* kept for their score, kept outbound [4, 2] */
-	uint64_t heartbeat_ns;              /* [1 s] */
-	unsigned history_gossip;            /* heartbeats a message is announced in each [3] */
-	unsigned history_length;            /* heartbeats it can be asked for [60]; announced again at 4, 8, 16 … */
-	uint64_t seen_ttl_ns;               /* [120 s] */
-	size_t seen_max;                    /* ids [262,144] of about 48 bytes */
-	size_t cache_bytes_max;             /* messages to serve IWANT [16 MiB] */
-	uint64_t fanout_ttl_ns;             /* [60 s] */
+	unsigned d, d_lo, d_hi, d_lazy; /* mesh degree [6, 5, 12, 6] */
+	unsigned d_score, d_out;        /* kept for their score, kept outbound [4, 2] */
+	uint64_t heartbeat_ns;          /* [1 s] */
+	unsigned history_gossip;        /* heartbeats a message is announced in each [3] */
+	unsigned history_length;        /* heartbeats it can be asked for [60] */
+	uint64_t seen_ttl_ns;    /* [120 s] */
+	size_t seen_max;         /* ids [262,144] of about 48 bytes */
+	size_t cache_bytes_max;  /* messages to serve IWANT [16 MiB] */
+	uint64_t fanout_ttl_ns;  /* [60 s] */
 	uint64_t prune_backoff_ns, unsubscribe_backoff_ns; /* [60 s, 10 s] */
-	uint64_t promise_ns;                /* to follow up an IHAVE [3 s] */
-	unsigned ihave_ids_max;             /* ids taken from, and told to, one peer per heartbeat [5,000] */
-	unsigned ihave_rpcs_max;            /* RPCs with IHAVE taken from one peer per heartbeat [10] */
-	unsigned iwant_ids_max;             /* ids one peer may ask for per heartbeat [5,000] */
-	unsigned retransmit_max;            /* times one message goes to one peer by IWANT [3] */
-	unsigned control_max;               /* entries taken from one peer per heartbeat [20,000] */
-	size_t topics_per_peer_max;         /* [4,096] */
-	size_t foreign_topics_max;          /* topics only others subscribe to, all peers together [32,768] */
-	size_t subscriptions_max;           /* of ours [16,384] */
-	size_t data_max;                    /* [bytes] of one message [GUTS_GOSSIP_DATA_MAX] */
-	size_t rpc_send_max;                /* [bytes] [GUTS_GOSSIP_RPC_MAX] */
-	size_t rpc_recv_max;                /* [bytes] [GUTS_MESSAGE_MAX] */
-	size_t queue_bytes_max;             /* per peer [256 KiB]; IHAVE is dropped first */
-	size_t pending_max;                 /* validations under way [4,096], a quarter of it per peer */
-	size_t pending_bytes_max;           /* [8 MiB] */
-	uint64_t pending_ns;                /* a validation that takes longer is an IGNORE [60 s] */
-	size_t wants_max;                   /* ids asked for and not there yet [16,384] */
-	size_t idontwant_min;               /* [bytes] data from which IDONTWANT is sent [1,024] */
-	size_t idontwant_max;               /* ids remembered per peer [1,024] */
-	bool no_flood_publish;              /* own messages go to the mesh only */
-	struct {                            /* scores [points]; 0 = default */
-		int64_t gossip, publish, graylist; /* below: no IHAVE/IWANT, no own messages, nothing at all [-10, -50, -80] */
+	uint64_t promise_ns;                               /* to follow up an IHAVE [3 s] */
+	unsigned ihave_ids_max;  /* ids taken from, and told to, one peer per heartbeat [5,000] */
+	unsigned ihave_rpcs_max; /* RPCs with IHAVE taken from one peer per heartbeat [10] */
+	unsigned iwant_ids_max;  /* ids one peer may ask for per heartbeat [5,000] */
+	unsigned retransmit_max; /* times one message goes to one peer by IWANT [3] */
+	unsigned control_max;    /* entries taken from one peer per heartbeat [20,000] */
+	size_t topics_per_peer_max; /* [4,096] */
+	size_t foreign_topics_max;  /* that only others subscribe to, all together [32,768] */
+	size_t subscriptions_max;   /* of ours [16,384] */
+	size_t data_max;            /* [bytes] of one message [GUTS_GOSSIP_DATA_MAX] */
+	size_t rpc_send_max;        /* [bytes] [GUTS_GOSSIP_RPC_MAX] */
+	size_t rpc_recv_max;        /* [bytes] [GUTS_MESSAGE_MAX] */
+	size_t queue_bytes_max;     /* per peer [256 KiB]; IHAVE is dropped first */
+	size_t pending_max;         /* validations under way [4,096], a quarter of it per peer */
+	size_t pending_bytes_max;   /* [8 MiB] */
+	uint64_t pending_ns;        /* a validation that takes longer is an IGNORE [60 s] */
+	size_t wants_max;           /* ids asked for and not there yet [16,384] */
+	size_t idontwant_min;       /* [bytes] data from which IDONTWANT is sent [1,024] */
+	size_t idontwant_max;       /* ids remembered per peer [1,024] */
+	bool no_flood_publish;      /* own messages go to the mesh only */
+	struct {                    /* scores [points]; below: */
+		int64_t gossip;     /* no IHAVE and IWANT [-10] */
+		int64_t publish;    /* no messages of ours [-50] */
+		int64_t graylist;   /* nothing in [-80] */
 	} threshold;
 };
 
@@ -110,7 +112,7 @@ struct guts_gossip_config {
 struct guts_gossip_message {
 	uint8_t id[GUTS_GOSSIP_ID_SIZE];
 	struct guts_slice topic, data;
-	struct guts_peerid from;            /* author by gossipsub's signature */
+	struct guts_peerid from; /* author by gossipsub's signature */
 	uint64_t seqno;
 	const struct guts_rpc_message *raw; /* all fields, for the node door */
 };
@@ -121,16 +123,18 @@ struct guts_gossip_events {
 	enum guts_gossip_verdict (*validate)(void *owner, const struct guts_peerid *peer,
 					     const struct guts_gossip_message *m);
 	/* It was accepted; once per id.  Not called for own messages.  `peer` brought it first. */
-	void (*deliver)(void *owner, const struct guts_peerid *peer, const struct guts_gossip_message *m);
+	void (*deliver)(void *owner, const struct guts_peerid *peer,
+			const struct guts_gossip_message *m);
 	/* guts_gossip_pull(peer) has bytes, after it had none. */
 	void (*wants_write)(void *owner, const struct guts_peerid *peer);
 	/* Send it to this node-door peer as a Gossip message, if the topic concerns it. */
-	void (*forward)(void *owner, const struct guts_peerid *peer, const struct guts_gossip_message *m);
+	void (*forward)(void *owner, const struct guts_peerid *peer,
+			const struct guts_gossip_message *m);
 	/* `count` times since the last call for this peer and kind (≥ 1). */
 	void (*offence)(void *owner, const struct guts_peerid *peer, enum guts_gossip_offence what,
 			unsigned count);
-	/* The caller's opinion of the peer [points]: 0 = clean, negative = bad.  Asked at each heartbeat.
-	 * It is P5 of the score, with weight 1. */
+	/* The caller's opinion of the peer [points]: 0 = clean, negative = bad.  Asked at each
+	 * heartbeat. It is P5 of the score, with weight 1. */
 	int (*score)(void *owner, const struct guts_peerid *peer);
 };
 
@@ -139,9 +143,9 @@ const char *guts_gossip_offence_name(enum guts_gossip_offence what);
 unsigned guts_gossip_offence_points(enum guts_gossip_offence what);
 
 /* cfg (NULL = all defaults) and key are copied; events are borrowed.  Owner: caller. */
-struct guts_gossip *guts_gossip_new(const struct guts_gossip_config *cfg, const struct guts_key *key,
-				    uint64_t seed, const struct guts_gossip_events *ev, void *owner,
-				    uint64_t now);
+struct guts_gossip *
+guts_gossip_new(const struct guts_gossip_config *cfg, const struct guts_key *key, uint64_t seed,
+		const struct guts_gossip_events *ev, void *owner, uint64_t now);
 void guts_gossip_free(struct guts_gossip *g);
 
 /* --- peers --- */
@@ -151,8 +155,8 @@ void guts_gossip_free(struct guts_gossip *g);
 int guts_gossip_peer_add(struct guts_gossip *g, const struct guts_peerid *peer, bool outbound,
 			 enum guts_gossip_door door, uint64_t now);
 
-/* Peers with the same group other than 0 (a hash of the address, or of its network) share P6 of the score;
- * leave it 0 for loopback and private addresses.  Until the peer is removed. */
+/* Peers with the same group other than 0 (a hash of the address, or of its network) share P6 of the
+ * score; leave it 0 for loopback and private addresses.  Until the peer is removed. */
 void guts_gossip_peer_group(struct guts_gossip *g, const struct guts_peerid *peer, uint64_t group);
 
 /* The peer is gone.  Its back-offs and bad score are remembered for a while. */
@@ -172,11 +176,13 @@ void guts_gossip_out_reset(struct guts_gossip *g, const struct guts_peerid *peer
 
 /* Copy at most `max` bytes for the peer's stream to `out`; returns how many (0 = nothing to send).
  * A frame may be cut: the next call goes on. */
-size_t guts_gossip_pull(struct guts_gossip *g, const struct guts_peerid *peer, uint8_t *out, size_t max);
+size_t
+guts_gossip_pull(struct guts_gossip *g, const struct guts_peerid *peer, uint8_t *out, size_t max);
 
-/* A message that came by /guts/node Gossip.  Errors: GUTS_EPROTO, GUTS_ESIG, GUTS_ELIMIT (the offence was
- * reported), GUTS_EEXIST (seen before), GUTS_ENOTFOUND (no such peer, or no such subscription),
- * GUTS_EDENIED (ignored or rejected), GUTS_EBUSY (too many validations), GUTS_EUNSUPPORTED (kind of key). */
+/* A message that came by /guts/node Gossip.  Errors: GUTS_EPROTO, GUTS_ESIG, GUTS_ELIMIT (the
+ * offence was reported), GUTS_EEXIST (seen before), GUTS_ENOTFOUND (no such peer, or no such
+ * subscription), GUTS_EDENIED (ignored or rejected), GUTS_EBUSY (too many validations),
+ * GUTS_EUNSUPPORTED (kind of key). */
 int guts_gossip_inject(struct guts_gossip *g, const struct guts_peerid *peer,
 		       const struct guts_rpc_message *m, uint64_t now);
 
@@ -194,13 +200,14 @@ int guts_gossip_subscribe(struct guts_gossip *g, struct guts_slice topic, uint64
 int guts_gossip_unsubscribe(struct guts_gossip *g, struct guts_slice topic, uint64_t now);
 bool guts_gossip_is_subscribed(const struct guts_gossip *g, struct guts_slice topic);
 
-/* Sign and send; the topic need not be subscribed.  seqno = max(wall_ns, last + 1).  Without peers it is
- * kept and announced to those who come within history_length.  Errors: GUTS_EINVAL (topic), GUTS_ELIMIT (data),
- * GUTS_EEXIST (same topic and data within seen_ttl). */
+/* Sign and send; the topic need not be subscribed.  seqno = max(wall_ns, last + 1).  Without peers
+ * it is kept and announced to those who come within history_length.  Errors: GUTS_EINVAL (topic),
+ * GUTS_ELIMIT (data), GUTS_EEXIST (same topic and data within seen_ttl). */
 int guts_gossip_publish(struct guts_gossip *g, struct guts_slice topic, struct guts_slice data,
 			uint64_t wall_ns, uint64_t now, uint8_t id[GUTS_GOSSIP_ID_SIZE]);
 
-/* Answer a GUTS_GOSSIP_LATER (v ≠ LATER).  Errors: GUTS_ENOTFOUND (answered, expired, or never asked). */
+/* Answer a GUTS_GOSSIP_LATER (v ≠ LATER).  Errors: GUTS_ENOTFOUND (answered, expired, or never
+ * asked). */
 int guts_gossip_validated(struct guts_gossip *g, const uint8_t id[GUTS_GOSSIP_ID_SIZE],
 			  enum guts_gossip_verdict v, uint64_t now);
 
@@ -209,15 +216,15 @@ int guts_gossip_validated(struct guts_gossip *g, const uint8_t id[GUTS_GOSSIP_ID
 /* Why a message was not delivered. */
 enum guts_gossip_drop {
 	GUTS_GOSSIP_DROP_DUPLICATE,
-	GUTS_GOSSIP_DROP_SIGNATURE,     /* bad or missing */
-	GUTS_GOSSIP_DROP_UNSUPPORTED,   /* a kind of key we cannot check */
+	GUTS_GOSSIP_DROP_SIGNATURE,   /* bad or missing */
+	GUTS_GOSSIP_DROP_UNSUPPORTED, /* a kind of key we cannot check */
 	GUTS_GOSSIP_DROP_OVERSIZED,
-	GUTS_GOSSIP_DROP_TOPIC,         /* not subscribed */
-	GUTS_GOSSIP_DROP_SELF,          /* our own, from an earlier run */
-	GUTS_GOSSIP_DROP_GRAYLIST,      /* sender's score */
-	GUTS_GOSSIP_DROP_BUSY,          /* too many validations */
-	GUTS_GOSSIP_DROP_IGNORED,       /* verdict */
-	GUTS_GOSSIP_DROP_REJECTED,      /* verdict */
+	GUTS_GOSSIP_DROP_TOPIC,    /* not subscribed */
+	GUTS_GOSSIP_DROP_SELF,     /* our own, from an earlier run */
+	GUTS_GOSSIP_DROP_GRAYLIST, /* sender's score */
+	GUTS_GOSSIP_DROP_BUSY,     /* too many validations */
+	GUTS_GOSSIP_DROP_IGNORED,  /* verdict */
+	GUTS_GOSSIP_DROP_REJECTED, /* verdict */
 	GUTS_GOSSIP_DROP_COUNT,
 };
 const char *guts_gossip_drop_name(enum guts_gossip_drop why);
@@ -226,10 +233,11 @@ const char *guts_gossip_drop_name(enum guts_gossip_drop why);
 struct guts_gossip_stats {
 	uint64_t published, delivered, dropped[GUTS_GOSSIP_DROP_COUNT];
 	uint64_t messages_sent, bytes_sent, bytes_received, rpcs_sent, rpcs_received;
-	uint64_t graft_sent, prune_sent, ihave_sent, iwant_sent, idontwant_sent; /* entries; ihave, iwant, idontwant: ids */
+	uint64_t graft_sent, prune_sent, ihave_sent, iwant_sent,
+		idontwant_sent; /* entries; ihave, iwant, idontwant: ids */
 	uint64_t graft_received, prune_received, ihave_received, iwant_received, idontwant_received;
-	uint64_t queue_drops;           /* messages not sent to a peer that reads too slowly */
-	uint64_t unwanted;              /* messages not sent because of IDONTWANT */
+	uint64_t queue_drops; /* messages not sent to a peer that reads too slowly */
+	uint64_t unwanted;    /* messages not sent because of IDONTWANT */
 	uint64_t broken_promises, offences;
 	size_t peers, topics, subscriptions, seen, cached, cached_bytes, pending, wants;
 };
@@ -238,34 +246,38 @@ void guts_gossip_stats(const struct guts_gossip *g, struct guts_gossip_stats *ou
 struct guts_gossip_topic_info {
 	struct guts_slice name;
 	bool subscribed;
-	size_t peers, mesh, fanout;     /* meshsub peers that subscribe; of those in our mesh; in our fanout */
+	size_t peers, mesh,
+		fanout; /* meshsub peers that subscribe; of those in our mesh; in our fanout */
 	uint64_t published, delivered, duplicate, rejected, sent;
 };
-/* Walk topics in order of appearance: start with *it = NULL, false at the end.  No change in between. */
-bool guts_gossip_next_topic(const struct guts_gossip *g, const void **it, struct guts_gossip_topic_info *out);
+/* Walk topics in order of appearance: start with *it = NULL, false at the end.  No change in
+ * between. */
+bool guts_gossip_next_topic(const struct guts_gossip *g, const void **it,
+			    struct guts_gossip_topic_info *out);
 
 struct guts_gossip_topic_peer {
 	struct guts_peerid id;
 	bool in_mesh, in_fanout, outbound;
-	uint64_t mesh_since;            /* [monotonic ns] */
-	int64_t score;                  /* [points] of the peer */
+	uint64_t mesh_since; /* [monotonic ns] */
+	int64_t score;       /* [points] of the peer */
 };
 /* Walk the peers that subscribe to a topic, in the same way. */
-bool guts_gossip_next_topic_peer(const struct guts_gossip *g, struct guts_slice topic, const void **it,
-				 struct guts_gossip_topic_peer *out);
+bool guts_gossip_next_topic_peer(const struct guts_gossip *g, struct guts_slice topic,
+				 const void **it, struct guts_gossip_topic_peer *out);
 
 struct guts_gossip_peer_info {
 	struct guts_peerid id;
 	enum guts_gossip_door door;
 	bool outbound;
-	size_t topics, mesh;            /* it subscribes to; shared meshes */
+	size_t topics, mesh; /* it subscribes to; shared meshes */
 	size_t queue_bytes;
-	int64_t score;                  /* [points] */
-	struct {                        /* what it is made of, see score.c: thousandths, `group` in peers */
+	int64_t score; /* [points] */
+	struct {       /* what it is made of, see score.c: thousandths, `group` in peers */
 		int64_t mesh_time, first, invalid, app, group, behaviour;
 	} counters;
 };
 /* Walk connected peers, in the same way. */
-bool guts_gossip_next_peer(const struct guts_gossip *g, const void **it, struct guts_gossip_peer_info *out);
+bool guts_gossip_next_peer(const struct guts_gossip *g, const void **it,
+			   struct guts_gossip_peer_info *out);
 
 #endif

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RING_MIN 16u
+#define RING_MIN   16u
 #define STATE_DEAD 7u
 
 struct guts_idset_slot {
@@ -167,7 +167,8 @@ drop_expired(struct guts_idset *s, uint64_t now)
 }
 
 void
-guts_idset_put(struct guts_idset *s, const uint8_t id[GUTS_IDSET_ID_SIZE], unsigned state, uint64_t now)
+guts_idset_put(struct guts_idset *s, const uint8_t id[GUTS_IDSET_ID_SIZE], unsigned state,
+	       uint64_t now)
 {
 	struct guts_idset_slot *slot;
 	uint32_t at;

@@ -5,17 +5,17 @@ static const struct {
 	const char *name;
 	unsigned points;
 } offences[GUTS_GOSSIP_OFFENCE_COUNT] = {
-	[GUTS_GOSSIP_UNDECODABLE] = { "undecodable", 100 },
-	[GUTS_GOSSIP_OVERSIZED] = { "oversized", 20 },
-	[GUTS_GOSSIP_BAD_SIGNATURE] = { "bad_signature", 100 },
-	[GUTS_GOSSIP_REJECTED] = { "rejected", 10 },
-	[GUTS_GOSSIP_GRAFT_FLOOD] = { "graft_flood", 10 },
-	[GUTS_GOSSIP_IHAVE_FLOOD] = { "ihave_flood", 5 },
-	[GUTS_GOSSIP_IWANT_FLOOD] = { "iwant_flood", 5 },
-	[GUTS_GOSSIP_CONTROL_FLOOD] = { "control_flood", 20 },
-	[GUTS_GOSSIP_TOO_MANY_TOPICS] = { "too_many_topics", 10 },
-	[GUTS_GOSSIP_BROKEN_PROMISE] = { "broken_promise", 5 },
-	[GUTS_GOSSIP_STALLED] = { "stalled", 0 },
+	[GUTS_GOSSIP_UNDECODABLE] = {"undecodable", 100},
+	[GUTS_GOSSIP_OVERSIZED] = {"oversized", 20},
+	[GUTS_GOSSIP_BAD_SIGNATURE] = {"bad_signature", 100},
+	[GUTS_GOSSIP_REJECTED] = {"rejected", 10},
+	[GUTS_GOSSIP_GRAFT_FLOOD] = {"graft_flood", 10},
+	[GUTS_GOSSIP_IHAVE_FLOOD] = {"ihave_flood", 5},
+	[GUTS_GOSSIP_IWANT_FLOOD] = {"iwant_flood", 5},
+	[GUTS_GOSSIP_CONTROL_FLOOD] = {"control_flood", 20},
+	[GUTS_GOSSIP_TOO_MANY_TOPICS] = {"too_many_topics", 10},
+	[GUTS_GOSSIP_BROKEN_PROMISE] = {"broken_promise", 5},
+	[GUTS_GOSSIP_STALLED] = {"stalled", 0},
 };
 
 static const char *const drops[GUTS_GOSSIP_DROP_COUNT] = {
@@ -64,7 +64,8 @@ guts_gossip_stats(const struct guts_gossip *g, struct guts_gossip_stats *out)
 }
 
 bool
-guts_gossip_next_topic(const struct guts_gossip *g, const void **it, struct guts_gossip_topic_info *out)
+guts_gossip_next_topic(const struct guts_gossip *g, const void **it,
+		       struct guts_gossip_topic_info *out)
 {
 	const struct gtopic *t = *it ? ((const struct gtopic *)*it)->hh.next : g->topics;
 
@@ -111,7 +112,8 @@ guts_gossip_next_topic_peer(const struct guts_gossip *g, struct guts_slice topic
 }
 
 bool
-guts_gossip_next_peer(const struct guts_gossip *g, const void **it, struct guts_gossip_peer_info *out)
+guts_gossip_next_peer(const struct guts_gossip *g, const void **it,
+		      struct guts_gossip_peer_info *out)
 {
 	const struct gpeer *p = *it ? ((const struct gpeer *)*it)->next : g->connected;
 
@@ -126,14 +128,15 @@ guts_gossip_next_peer(const struct guts_gossip *g, const void **it, struct guts_
 		.mesh = p->n_mesh,
 		.queue_bytes = p->queue_bytes,
 		.score = p->score / POINT,
-		.counters = {
-			.mesh_time = p->mesh_time,
-			.first = p->first,
-			.invalid = p->invalid,
-			.app = p->app,
-			.group = (int64_t)p->group_peers,
-			.behaviour = p->behaviour,
-		},
+		.counters =
+			{
+				.mesh_time = p->mesh_time,
+				.first = p->first,
+				.invalid = p->invalid,
+				.app = p->app,
+				.group = (int64_t)p->group_peers,
+				.behaviour = p->behaviour,
+			},
 	};
 	return true;
 }

@@ -114,8 +114,8 @@ fill(struct guts_gossip *g, struct gtopic *t, size_t want, bool outbound_only)
 	size_t n = 0;
 
 	DL_FOREACH2(t->links, l, tnext)
-		if (may_join(g, l) && (!outbound_only || l->key.peer->outbound))
-			v[n++] = l;
+	if (may_join(g, l) && (!outbound_only || l->key.peer->outbound))
+		v[n++] = l;
 	gossip_shuffle(g, v, n, want);
 	for (size_t i = 0; i < want && i < n; i++)
 		graft(g, v[i]);
@@ -128,7 +128,9 @@ by_score(const void *a, const void *b)
 
 	if (x->key.peer->score != y->key.peer->score)
 		return x->key.peer->score < y->key.peer->score ? 1 : -1;
-	return x->key.peer->serial < y->key.peer->serial ? -1 : 1; /* a total order: qsort is not stable */
+	return x->key.peer->serial < y->key.peer->serial
+		       ? -1
+		       : 1; /* a total order: qsort is not stable */
 }
 
 static size_t
@@ -139,8 +141,8 @@ collect_mesh(struct guts_gossip *g, struct gtopic *t, void ***v)
 
 	*v = gossip_sample(g, t->n_links);
 	DL_FOREACH2(t->links, l, tnext)
-		if (l->mesh)
-			(*v)[n++] = l;
+	if (l->mesh)
+		(*v)[n++] = l;
 	return n;
 }
 
@@ -186,7 +188,7 @@ count_outbound(const struct gtopic *t)
 	size_t n = 0;
 
 	DL_FOREACH2(t->links, l, tnext)
-		n += l->mesh && l->key.peer->outbound;
+	n += l->mesh && l->key.peer->outbound;
 	return n;
 }
 
@@ -196,8 +198,8 @@ drop_bad(struct guts_gossip *g, struct gtopic *t)
 	struct glink *l;
 
 	DL_FOREACH2(t->links, l, tnext)
-		if (l->mesh && l->key.peer->score < 0)
-			prune(g, l);
+	if (l->mesh && l->key.peer->score < 0)
+		prune(g, l);
 }
 
 static void
@@ -226,8 +228,8 @@ waits_for_peers(const struct guts_gossip *g, const struct gtopic *t)
 	if (!t->subscribed || t->n_mesh >= g->cfg.d_lo)
 		return false;
 	DL_FOREACH2(t->links, l, tnext)
-		if (could_join(l))
-			return true;
+	if (could_join(l))
+		return true;
 	return false;
 }
 
@@ -248,8 +250,8 @@ graft_better(struct guts_gossip *g, struct gtopic *t)
 	if (median >= OPPORTUNISTIC_SCORE)
 		return;
 	DL_FOREACH2(t->links, l, tnext)
-		if (may_join(g, l) && l->key.peer->score > median)
-			v[m++] = l;
+	if (may_join(g, l) && l->key.peer->score > median)
+		v[m++] = l;
 	gossip_shuffle(g, v, m, OPPORTUNISTIC_PEERS);
 	for (size_t i = 0; i < m && i < OPPORTUNISTIC_PEERS; i++)
 		graft(g, v[i]);
@@ -260,7 +262,8 @@ gossip_mesh_leave(struct guts_gossip *g, struct gtopic *t)
 {
 	struct glink *l;
 
-	DL_FOREACH2(t->links, l, tnext) {
+	DL_FOREACH2(t->links, l, tnext)
+	{
 		if (!l->mesh)
 			continue;
 		gossip_mesh_del(g, l);
@@ -278,7 +281,8 @@ gossip_fanout_fill(struct guts_gossip *g, struct gtopic *t)
 	size_t n = 0, want;
 	struct glink *l;
 
-	DL_FOREACH2(t->links, l, tnext) {
+	DL_FOREACH2(t->links, l, tnext)
+	{
 		bool fit = l->subscribed && gossip_is_mesh_peer(l->key.peer) &&
 			   l->key.peer->score >= g->cfg.threshold.publish * POINT;
 
@@ -302,7 +306,7 @@ fanout_clear(struct guts_gossip *g, struct gtopic *t)
 	struct glink *l;
 
 	DL_FOREACH2(t->links, l, tnext)
-		gossip_fanout_del(g, l);
+	gossip_fanout_del(g, l);
 	t->fanout_until = 0;
 }
 
@@ -312,8 +316,8 @@ gossip_fanout_to_mesh(struct guts_gossip *g, struct gtopic *t)
 	struct glink *l;
 
 	DL_FOREACH2(t->links, l, tnext)
-		if (l->fanout && may_join(g, l))
-			graft(g, l);
+	if (l->fanout && may_join(g, l))
+		graft(g, l);
 	fanout_clear(g, t);
 }
 
@@ -325,12 +329,13 @@ gossip_mesh_quick(struct guts_gossip *g)
 	struct gtopic *t, *tmp;
 
 	g->quick_at = UINT64_MAX;
-	DL_FOREACH_SAFE2(g->active, t, tmp, anext) {
+	DL_FOREACH_SAFE2(g->active, t, tmp, anext)
+	{
 		if (!t->quick)
 			continue;
 		t->quick = false;
-		if (t->subscribed && t->n_mesh < g->cfg.d_lo)
-			fill(g, t, g->cfg.d - t->n_mesh, false);
+		if (t->subscribed && t->n_mesh < QUICK_PEERS)
+			fill(g, t, QUICK_PEERS - t->n_mesh, false);
 	}
 }
 
@@ -339,7 +344,7 @@ reset_counts(struct guts_gossip *g)
 {
 	struct gpeer *p;
 
-	DL_FOREACH(g->connected, p) {
+	DL_FOREACH (g->connected, p) {
 		p->ihave_rpcs = p->ihave_ids = p->iwant_ids = p->control_entries = p->told_ids = 0;
 		p->blamed = 0;
 		guts_idset_expire(&p->unwanted, g->now);
@@ -371,17 +376,17 @@ gossip_heartbeat(struct guts_gossip *g, uint64_t late_ns)
 	struct gtopic *t, *tmp;
 
 	g->beat++;
-	gossip_want_expire(g, late_ns);
+	gossip_want_beat(g, late_ns);
 	gossip_score_tick(g);
 	reset_counts(g);
 	gossip_pending_expire(g);
 	gossip_links_sweep(g);
 	guts_idset_expire(&g->seen, g->now);
 	if (g->beat % OPPORTUNISTIC_BEATS == 0)
-		HASH_ITER(hh, g->topics, t, tmp)
+		HASH_ITER (hh, g->topics, t, tmp)
 			if (t->subscribed)
 				graft_better(g, t);
 	DL_FOREACH_SAFE2(g->active, t, tmp, anext)
-		beat_topic(g, t);
+	beat_topic(g, t);
 	gossip_cache_shift(g);
 }

@@ -10,7 +10,6 @@
 #include "gossip/gossip_int.h"
 
 #include "base/text.h"
-#include "wire/varint.h"
 
 #include <assert.h>
 
@@ -60,22 +59,22 @@ send_by_node_door(struct guts_gossip *g, struct gmsg *m, const struct guts_gossi
 
 	if (g->n_node_door == 0 || !g->ev->forward)
 		return;
-	DL_FOREACH(g->connected, p)
+	DL_FOREACH (g->connected, p)
 		if (p->door == GUTS_GOSSIP_NODE_DOOR && !p->removed && is_wanted_by(g, m, p) &&
 		    p->score >= g->cfg.threshold.publish * POINT)
 			g->ev->forward(g->owner, &p->id, desc);
 }
 
 static void
-forward(struct guts_gossip *g, struct gtopic *t, struct gmsg *m, const struct guts_gossip_message *desc)
+forward(struct guts_gossip *g, struct gtopic *t, struct gmsg *m,
+	const struct guts_gossip_message *desc)
 {
 	struct glink *l;
 
 	if (t->n_mesh > 0)
 		DL_FOREACH2(t->links, l, tnext)
-			if (l->mesh && is_wanted_by(g, m, l->key.peer) &&
-			    gossip_queue_message(g, l->key.peer, m))
-				t->sent++;
+	if (l->mesh && is_wanted_by(g, m, l->key.peer) && gossip_queue_message(g, l->key.peer, m))
+		t->sent++;
 	send_by_node_door(g, m, desc);
 }
 
@@ -89,7 +88,8 @@ spread(struct guts_gossip *g, struct gtopic *t, struct gmsg *m)
 		gossip_fanout_fill(g, t);
 		t->fanout_until = g->now + g->cfg.fanout_ttl_ns;
 	}
-	DL_FOREACH2(t->links, l, tnext) {
+	DL_FOREACH2(t->links, l, tnext)
+	{
 		struct gpeer *p = l->key.peer;
 
 		if (!l->subscribed || (g->cfg.no_flood_publish && !l->mesh && !l->fanout))
@@ -103,7 +103,8 @@ spread(struct guts_gossip *g, struct gtopic *t, struct gmsg *m)
 
 /* Field by field, so that the signature covers exactly what is sent. */
 static void
-sign(struct guts_gossip *g, struct guts_rpc_message *raw, uint8_t seqno[8], uint8_t sig[GUTS_SIG_SIZE])
+sign(struct guts_gossip *g, struct guts_rpc_message *raw, uint8_t seqno[8],
+     uint8_t sig[GUTS_SIG_SIZE])
 {
 	int err;
 
@@ -125,7 +126,7 @@ int
 guts_gossip_publish(struct guts_gossip *g, struct guts_slice topic, struct guts_slice data,
 		    uint64_t wall_ns, uint64_t now, uint8_t id[GUTS_GOSSIP_ID_SIZE])
 {
-	struct guts_rpc_message raw = { .topic = topic, .data = data };
+	struct guts_rpc_message raw = {.topic = topic, .data = data};
 	uint8_t seqno[8], sig[GUTS_SIG_SIZE];
 	struct guts_gossip_message desc;
 	struct gtopic *t;
@@ -198,8 +199,8 @@ blame_senders(struct guts_gossip *g, const struct gmsg *m)
 
 /* Act on the verdict; m is loose. */
 static int
-settle(struct guts_gossip *g, struct gtopic *t, struct gmsg *m, const struct guts_gossip_message *desc,
-       enum guts_gossip_verdict v)
+settle(struct guts_gossip *g, struct gtopic *t, struct gmsg *m,
+       const struct guts_gossip_message *desc, enum guts_gossip_verdict v)
 {
 	struct gpeer *first;
 
@@ -242,7 +243,8 @@ judge(struct guts_gossip *g, struct gpeer *p, struct gtopic *t, struct gmsg *m,
 	bool has_room = has_pending_room(g, p, m);
 	enum guts_gossip_verdict v;
 
-	/* Pending before the validator is asked: it may answer at once, through guts_gossip_validated. */
+	/* Pending before the validator is asked: it may answer at once, through
+	 * guts_gossip_validated. */
 	gossip_pending_add(g, m, t, p);
 	v = g->ev->validate(g->owner, &p->id, desc);
 	if (m->state != MSG_PENDING || (v == GUTS_GOSSIP_LATER && has_room))
@@ -308,7 +310,8 @@ gossip_take_message(struct guts_gossip *g, struct gpeer *p, const struct guts_rp
 	guts_gossip_message_id(id, raw->topic, raw->data);
 	state = guts_idset_get(&g->seen, id, g->now);
 	if (state < 0 && gossip_msg_find(g, id))
-		state = SEEN_ACCEPTED; /* a full seen cache let go of it before the message cache did */
+		state = SEEN_ACCEPTED; /* a full seen cache let go of it before the message cache
+					  did */
 	if (state >= 0)
 		return on_duplicate(g, p, t, id, state);
 

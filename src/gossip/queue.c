@@ -49,10 +49,7 @@ make_room(struct guts_gossip *g, struct gpeer *p, enum gclass c, size_t n)
 	size_t max = g->cfg.queue_bytes_max * (c == Q_SUBS ? SUBS_QUEUE_FACTOR : 1);
 
 	while (p->queue_bytes + charge(n) > max && p->queue[Q_IHAVE]) {
-		struct glink *l;
-
-		DL_FOREACH2(p->links, l, pnext)
-			l->owed |= l->key.topic->msgs != NULL;
+		gossip_owe_all(p, 0);
 		item_free(p, Q_IHAVE, p->queue[Q_IHAVE]);
 	}
 	if (p->queue_bytes + charge(n) <= max)
@@ -89,7 +86,8 @@ queue_bytes(struct guts_gossip *g, struct gpeer *p, enum gclass c, struct guts_s
 }
 
 bool
-gossip_queue_rpc(struct guts_gossip *g, struct gpeer *p, enum gclass c, const struct guts_rpc *piece)
+gossip_queue_rpc(struct guts_gossip *g, struct gpeer *p, enum gclass c,
+		 const struct guts_rpc *piece)
 {
 	struct guts_slice s;
 	int err;
@@ -113,12 +111,12 @@ gossip_queue_rpc(struct guts_gossip *g, struct gpeer *p, enum gclass c, const st
 }
 
 bool
-gossip_queue_ids(struct guts_gossip *g, struct gpeer *p, enum gclass c, struct guts_pb_bytes_list ids,
-		 struct guts_slice topic, bool is_iwant)
+gossip_queue_ids(struct guts_gossip *g, struct gpeer *p, enum gclass c,
+		 struct guts_pb_bytes_list ids, struct guts_slice topic, bool is_iwant)
 {
-	struct guts_rpc rpc = { .has_control = true };
-	struct guts_rpc_ihave ihave = { .topic = topic, .ids = ids };
-	struct guts_rpc_iwant iwant = { .ids = ids };
+	struct guts_rpc rpc = {.has_control = true};
+	struct guts_rpc_ihave ihave = {.topic = topic, .ids = ids};
+	struct guts_rpc_iwant iwant = {.ids = ids};
 
 	if (c == Q_IHAVE) {
 		rpc.control.ihave.v = &ihave;
@@ -145,7 +143,7 @@ gossip_queue_message(struct guts_gossip *g, struct gpeer *p, struct gmsg *m)
 
 		g->stats.queue_drops++;
 		if (l)
-			l->owed = true;
+			gossip_owe(l, m->beat);
 		return false;
 	}
 	it = guts_alloc(sizeof *it);
@@ -161,7 +159,7 @@ gossip_queue_filter(struct guts_gossip *g, struct gpeer *p)
 {
 	struct gitem *it, *tmp;
 
-	DL_FOREACH_SAFE(p->queue[Q_MESSAGE], it, tmp) {
+	DL_FOREACH_SAFE (p->queue[Q_MESSAGE], it, tmp) {
 		if (guts_idset_get(&p->unwanted, it->msg->id, g->now) < 0)
 			continue;
 		item_free(p, Q_MESSAGE, it);
@@ -187,7 +185,7 @@ gossip_queue_clear(struct guts_gossip *g, struct gpeer *p)
 struct plan {
 	size_t count[Q_COUNT];
 	size_t bytes[Q_COUNT];
-	size_t left;     /* [bytes] */
+	size_t left; /* [bytes] */
 };
 
 static void
@@ -195,7 +193,7 @@ plan_class(const struct gpeer *p, struct plan *plan, enum gclass c, size_t count
 {
 	const struct gitem *it;
 
-	DL_FOREACH(p->queue[c], it) {
+	DL_FOREACH (p->queue[c], it) {
 		if (plan->count[c] >= count_max || it->n > plan->left)
 			return;
 		plan->count[c]++;
@@ -222,7 +220,7 @@ move_class(struct gpeer *p, const struct plan *plan, enum gclass c)
 static bool
 build_frame(struct guts_gossip *g, struct gpeer *p)
 {
-	struct plan plan = { .left = g->cfg.rpc_send_max - 8 }; /* head of the control message */
+	struct plan plan = {.left = g->cfg.rpc_send_max - 8}; /* head of the control message */
 	size_t control, total;
 
 	plan_class(p, &plan, Q_SUBS, FRAME_SUBS_MAX);

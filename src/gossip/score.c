@@ -10,24 +10,25 @@
  *
  *	P1 minutes in any of our meshes, ≤ 5     P5 the caller's opinion
  *	P2 first deliveries, fading, ≤ 10        P6 peers of one address group over 10
- *	P4 rejected messages, fading             P7 broken promises, grafts inside the back-off, fading
+ *	P4 rejected messages, fading             P7 broken promises, grafts inside the back-off,
+ *fading
  *
  * Source: gossipsub-v1.1.md "Peer Scoring".
  */
 #include "gossip/gossip_int.h"
 
-#define COUNTER_MAX (100 * POINT)
-#define MESH_TIME_STEP 17            /* thousandths per heartbeat: one point a minute */
-#define MESH_TIME_MAX (5 * POINT)
-#define FIRST_MAX (10 * POINT)
-#define TOPICS_MAX (10 * POINT)      /* P1 + P2 */
+#define COUNTER_MAX    (100 * POINT)
+#define MESH_TIME_STEP 17 /* thousandths per heartbeat: one point a minute */
+#define MESH_TIME_MAX  (5 * POINT)
+#define FIRST_MAX      (10 * POINT)
+#define TOPICS_MAX     (10 * POINT) /* P1 + P2 */
 #define BEHAVIOUR_FREE (2 * POINT)
-#define GROUP_FREE 10u
+#define GROUP_FREE     10u
 /* What is left after a heartbeat, in thousandths. */
-#define FIRST_KEEP 980
-#define INVALID_KEEP 970
+#define FIRST_KEEP     980
+#define INVALID_KEEP   970
 #define BEHAVIOUR_KEEP 960
-#define TO_ZERO 100                  /* counters below are 0 */
+#define TO_ZERO        100 /* counters below are 0 */
 
 static int64_t
 square(int64_t v)
@@ -79,8 +80,8 @@ look_at_meshes(struct guts_gossip *g, const struct gpeer *p)
 	struct glink *l;
 
 	DL_FOREACH2(p->links, l, pnext)
-		if (l->mesh)
-			gossip_topic_activate(g, l->key.topic);
+	if (l->mesh)
+		gossip_topic_activate(g, l->key.topic);
 }
 
 void
@@ -88,9 +89,10 @@ gossip_score_tick(struct guts_gossip *g)
 {
 	struct gpeer *p;
 
-	DL_FOREACH(g->connected, p) {
+	DL_FOREACH (g->connected, p) {
 		fade_all(p);
-		p->mesh_time = p->n_mesh > 0 ? count(p->mesh_time, MESH_TIME_STEP, MESH_TIME_MAX) : 0;
+		p->mesh_time =
+			p->n_mesh > 0 ? count(p->mesh_time, MESH_TIME_STEP, MESH_TIME_MAX) : 0;
 		gossip_score_update(g, p);
 		if (p->score < 0 && p->n_mesh > 0)
 			look_at_meshes(g, p);

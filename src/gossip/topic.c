@@ -16,8 +16,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define QUICK_MIN_NS UINT64_C(20000000)    /* a mesh is filled this soon … */
-#define QUICK_SPREAD_NS UINT64_C(180000000) /* … to this much later: neighbours' grafts come in between */
+#define QUICK_MIN_NS UINT64_C(20000000) /* a mesh is filled this soon … */
+#define QUICK_SPREAD_NS \
+	UINT64_C(180000000) /* … to this much later: neighbours' grafts come in between */
 
 struct guts_slice
 gossip_topic_name(const struct gtopic *t)
@@ -63,7 +64,7 @@ void
 gossip_topic_hurry(struct guts_gossip *g, struct gtopic *t)
 {
 	gossip_topic_activate(g, t);
-	if (!t->subscribed || t->n_mesh >= g->cfg.d_lo)
+	if (!t->subscribed || t->n_mesh >= QUICK_PEERS)
 		return;
 	t->quick = true;
 	if (g->quick_at == UINT64_MAX)
@@ -114,7 +115,7 @@ gossip_topic_collect(struct guts_gossip *g)
 struct glink *
 gossip_link_find(const struct guts_gossip *g, struct gpeer *p, struct gtopic *t)
 {
-	struct glink_key key = { p, t };
+	struct glink_key key = {p, t};
 	struct glink *l;
 
 	HASH_FIND(hh, g->links, &key, sizeof key, l);
@@ -185,9 +186,7 @@ gossip_link_subscribe(struct guts_gossip *g, struct glink *l, bool on)
 	l->key.peer->n_subs += on ? 1 : (size_t)-1;
 	if (on) {
 		unstale(g, l);
-		l->owed = t->msgs != NULL; /* what it missed before it came */
-		if (l->owed)
-			gossip_topic_activate(g, t);
+		gossip_owe(l, 0); /* what it missed before it came */
 		gossip_topic_hurry(g, t);
 	} else {
 		gossip_link_retire(g, l);
@@ -224,8 +223,8 @@ gossip_links_sweep(struct guts_gossip *g)
 	struct glink *l, *tmp;
 
 	DL_FOREACH_SAFE2(g->stale, l, tmp, snext)
-		if (l->backoff_until <= g->now)
-			gossip_link_free(g, l);
+	if (l->backoff_until <= g->now)
+		gossip_link_free(g, l);
 	while (g->n_stale > STALE_LINKS_MAX)
 		gossip_link_free(g, g->stale);
 }
@@ -279,10 +278,32 @@ gossip_on_subscriptions(struct guts_gossip *g, struct gpeer *p, const struct gut
 static void
 announce(struct guts_gossip *g, struct gpeer *p, const struct gtopic *t, bool on)
 {
-	struct guts_rpc_sub s = { on, true, gossip_topic_name(t) };
-	struct guts_rpc rpc = { .subs = { &s, 1 } };
+	struct guts_rpc_sub s = {on, true, gossip_topic_name(t)};
+	struct guts_rpc rpc = {.subs = {&s, 1}};
 
 	gossip_queue_rpc(g, p, Q_SUBS, &rpc);
+}
+
+void
+gossip_owe(struct glink *l, uint64_t from)
+{
+	const struct gmsg *oldest = l->key.topic->msgs;
+
+	if (!l->subscribed || !oldest ||
+	    oldest->tprev->beat < from) /* the list's head leads to its end */
+		return;
+	if (!l->owed || from < l->owed_from)
+		l->owed_from = from;
+	l->owed = true;
+}
+
+void
+gossip_owe_all(struct gpeer *p, uint64_t from)
+{
+	struct glink *l;
+
+	DL_FOREACH2(p->links, l, pnext)
+	gossip_owe(l, from);
 }
 
 void
@@ -290,7 +311,7 @@ gossip_announce_all(struct guts_gossip *g, struct gpeer *p)
 {
 	struct gtopic *t, *tmp;
 
-	HASH_ITER(hh, g->topics, t, tmp)
+	HASH_ITER (hh, g->topics, t, tmp)
 		if (t->subscribed)
 			announce(g, p, t, true);
 }
@@ -313,7 +334,7 @@ guts_gossip_subscribe(struct guts_gossip *g, struct guts_slice topic, uint64_t n
 	t = gossip_topic_make(g, topic);
 	t->subscribed = true;
 	g->n_subscriptions++;
-	DL_FOREACH(g->connected, p)
+	DL_FOREACH (g->connected, p)
 		announce(g, p, t, true);
 	gossip_fanout_to_mesh(g, t);
 	gossip_topic_hurry(g, t);
@@ -333,7 +354,7 @@ guts_gossip_unsubscribe(struct guts_gossip *g, struct guts_slice topic, uint64_t
 	gossip_mesh_leave(g, t);
 	t->subscribed = false;
 	g->n_subscriptions--;
-	DL_FOREACH(g->connected, p)
+	DL_FOREACH (g->connected, p)
 		announce(g, p, t, false);
 	gossip_topic_unused(g, t);
 	gossip_leave(g);

@@ -25,18 +25,21 @@ check_topics(const struct guts_gossip *g)
 		size_t n = 0, subs = 0, mesh = 0, fanout = 0;
 		const struct glink *l;
 
-		DL_FOREACH2(t->links, l, tnext) {
+		DL_FOREACH2(t->links, l, tnext)
+		{
 			n++;
 			subs += l->subscribed;
 			mesh += l->mesh;
 			fanout += l->fanout;
 			MUST(l->key.topic == t);
-			MUST(!l->mesh || (l->subscribed && t->subscribed && l->key.peer->connected));
+			MUST(!l->mesh ||
+			     (l->subscribed && t->subscribed && l->key.peer->connected));
 			MUST(!l->fanout || (l->subscribed && !l->mesh));
 			MUST(l->subscribed || l->stale);
 			MUST(!l->subscribed || l->key.peer->connected);
 		}
-		MUST(n == t->n_links && subs == t->n_subs && mesh == t->n_mesh && fanout == t->n_fanout);
+		MUST(n == t->n_links && subs == t->n_subs && mesh == t->n_mesh &&
+		     fanout == t->n_fanout);
 		MUST(t->subscribed || t->links || t->msgs || t->n_pending > 0);
 		MUST(!t->quick || t->active);
 		MUST(!t->msgs || t->active);
@@ -54,7 +57,8 @@ check_peer(const struct guts_gossip *g, const struct gpeer *p)
 	const struct glink *l;
 	const struct gitem *it;
 
-	DL_FOREACH2(p->links, l, pnext) {
+	DL_FOREACH2(p->links, l, pnext)
+	{
 		n++;
 		subs += l->subscribed;
 		mesh += l->mesh;
@@ -62,7 +66,7 @@ check_peer(const struct guts_gossip *g, const struct gpeer *p)
 	}
 	MUST(n == p->n_links && subs == p->n_subs && mesh == p->n_mesh);
 	for (int c = 0; c < Q_COUNT; c++)
-		DL_FOREACH(p->queue[c], it)
+		DL_FOREACH (p->queue[c], it)
 			bytes += it->n + sizeof *it;
 	MUST(bytes == p->queue_bytes);
 	MUST(bytes <= g->cfg.queue_bytes_max * SUBS_QUEUE_FACTOR);
@@ -80,13 +84,13 @@ check_messages(const struct guts_gossip *g)
 	size_t cached = 0, pending = 0, bytes = 0, pending_bytes = 0;
 	const struct gmsg *m;
 
-	DL_FOREACH(g->cache, m) {
+	DL_FOREACH (g->cache, m) {
 		cached++;
 		bytes += sizeof *m + m->n;
 		MUST(m->state == MSG_CACHED && m->refs >= 1 && m->topic);
 		MUST(g->beat - m->beat <= g->cfg.history_length);
 	}
-	DL_FOREACH(g->pending, m) {
+	DL_FOREACH (g->pending, m) {
 		pending++;
 		pending_bytes += sizeof *m + m->n;
 		MUST(m->state == MSG_PENDING && m->topic && m->topic->n_pending > 0);
@@ -108,25 +112,26 @@ gossip_check(const struct guts_gossip *g)
 
 	MUST(g->depth == 0 && !g->gc && !g->wakes);
 	check_topics(g);
-	DL_FOREACH(g->connected, p) {
+	DL_FOREACH (g->connected, p) {
 		MUST(p->connected);
 		connected++;
 		node_door += p->door == GUTS_GOSSIP_NODE_DOOR;
 		wants += p->n_wants;
 		check_peer(g, p);
 	}
-	DL_FOREACH(g->gone, p) {
+	DL_FOREACH (g->gone, p) {
 		MUST(!p->connected);
 		gone++;
 		check_peer(g, p);
 	}
-	DL_FOREACH2(g->stale, l, snext) {
+	DL_FOREACH2(g->stale, l, snext)
+	{
 		stale++;
 		MUST(l->stale && !l->subscribed && !l->mesh && !l->fanout);
 	}
 	MUST(connected == g->n_connected && gone == g->n_gone && node_door == g->n_node_door);
 	MUST(connected + gone == HASH_COUNT(g->peers));
 	MUST(stale == g->n_stale);
-	MUST(wants <= (size_t)HASH_COUNT(g->wants) * WANT_ASKS_MAX);
+	MUST(wants <= (size_t)HASH_COUNT(g->wants) * WANT_OFFERS_MAX);
 	check_messages(g);
 }

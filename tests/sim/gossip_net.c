@@ -13,7 +13,7 @@
 
 struct event {
 	uint64_t at, sequence;
-	uint32_t to, from;       /* from == to: a tick */
+	uint32_t to, from; /* from == to: a tick */
 	uint32_t n;
 	uint8_t *bytes;
 };
@@ -104,12 +104,13 @@ node_by_id(struct gnet *net, const struct guts_peerid *id)
 }
 
 static void
-send_frame(struct gnet *net, uint32_t from, uint32_t to, struct guts_slice whole, struct guts_slice body)
+send_frame(struct gnet *net, uint32_t from, uint32_t to, struct guts_slice whole,
+	   struct guts_slice body)
 {
 	struct pair *p = pair_find(net, from, to);
 	bool has_subs = body.n > 0 && body.p[0] == 0x0a;
 	struct gnet_link *l;
-	struct event e = { .to = to, .from = from };
+	struct event e = {.to = to, .from = from};
 	int way;
 
 	if (!p || net->nodes[to].down || net->nodes[from].down)
@@ -141,7 +142,8 @@ flush(struct gnet *net)
 		size_t n;
 
 		do {
-			n = guts_gossip_pull(net->nodes[from].g, &net->nodes[to].key.id, buf, sizeof buf);
+			n = guts_gossip_pull(net->nodes[from].g, &net->nodes[to].key.id, buf,
+					     sizeof buf);
 			rest = guts_slice(buf, n);
 			while (rest.n > 0) {
 				size_t used;
@@ -164,7 +166,7 @@ plan_tick(struct gnet *net, struct gnet_node *n)
 	if (at >= n->tick_at && n->tick_at > net->now)
 		return;
 	n->tick_at = at;
-	push(net, (struct event){ .at = at, .to = n->index, .from = n->index });
+	push(net, (struct event){.at = at, .to = n->index, .from = n->index});
 }
 
 static void
@@ -213,7 +215,8 @@ on_wants_write(void *owner, const struct guts_peerid *peer)
 }
 
 static void
-on_offence(void *owner, const struct guts_peerid *peer, enum guts_gossip_offence what, unsigned count)
+on_offence(void *owner, const struct guts_peerid *peer, enum guts_gossip_offence what,
+	   unsigned count)
 {
 	struct gnet_node *n = owner;
 
@@ -242,14 +245,15 @@ gnet_init(struct gnet *net, size_t n, uint64_t seed, const struct guts_gossip_co
 	net->links = guts_calloc(n * 64, sizeof *net->links);
 	for (uint32_t i = 0; i < n; i++) {
 		struct gnet_node *node = &net->nodes[i];
-		uint8_t key_seed[32] = { 0 };
+		uint8_t key_seed[32] = {0};
 
 		node->net = net;
 		node->index = i;
 		memcpy(key_seed, &i, sizeof i);
 		key_seed[31] = 7;
 		guts_key_from_seed(&node->key, key_seed);
-		node->g = guts_gossip_new(cfg, &node->key, guts_rng_u64(&net->rng), &events, node, net->now);
+		node->g = guts_gossip_new(cfg, &node->key, guts_rng_u64(&net->rng), &events, node,
+					  net->now);
 		guts_gossip_subscribe(node->g, guts_slice_str("t"), net->now);
 		settle(net, node);
 	}
@@ -264,7 +268,7 @@ gnet_deinit(struct gnet *net)
 		guts_gossip_free(net->nodes[i].g);
 	while (net->heap_n > 0)
 		free(pop(net).bytes);
-	HASH_ITER(hh, all, p, tmp) {
+	HASH_ITER (hh, all, p, tmp) {
 		HASH_DEL(all, p);
 		free(p);
 	}
@@ -291,8 +295,10 @@ gnet_connect(struct gnet *net, uint32_t a, uint32_t b)
 		.b = b,
 		.latency_ns = 20 * GNET_MS + guts_rng_below(&net->rng, 100 * GNET_MS),
 	};
-	guts_gossip_peer_add(net->nodes[a].g, &net->nodes[b].key.id, true, GUTS_GOSSIP_MESHSUB_12, net->now);
-	guts_gossip_peer_add(net->nodes[b].g, &net->nodes[a].key.id, false, GUTS_GOSSIP_MESHSUB_12, net->now);
+	guts_gossip_peer_add(net->nodes[a].g, &net->nodes[b].key.id, true, GUTS_GOSSIP_MESHSUB_12,
+			     net->now);
+	guts_gossip_peer_add(net->nodes[b].g, &net->nodes[a].key.id, false, GUTS_GOSSIP_MESHSUB_12,
+			     net->now);
 	settle(net, &net->nodes[a]);
 	settle(net, &net->nodes[b]);
 }
@@ -361,7 +367,8 @@ gnet_publish(struct gnet *net, uint32_t node, size_t size)
 	data[0] = (uint8_t)net->messages;
 	net->author[net->messages] = node;
 	net->published_at[net->messages++] = net->now;
-	if (guts_gossip_publish(n->g, guts_slice_str("t"), guts_slice(data, size), net->now, net->now, id))
+	if (guts_gossip_publish(n->g, guts_slice_str("t"), guts_slice(data, size), net->now,
+				net->now, id))
 		abort();
 	free(data);
 	settle(net, n);

@@ -10,8 +10,8 @@
 #include "base/rng.h"
 #include "gossip/gossip.h"
 
-#define GNET_MS UINT64_C(1000000)
-#define GNET_S (1000 * GNET_MS)
+#define GNET_MS           UINT64_C(1000000)
+#define GNET_S            (1000 * GNET_MS)
 #define GNET_MESSAGES_MAX 256
 
 struct gnet;
@@ -21,10 +21,10 @@ struct gnet_node {
 	struct guts_gossip *g;
 	struct guts_key key;
 	uint32_t index;
-	unsigned group;                /* of the partition */
-	bool down;                     /* crashed: hears and says nothing, its peers do not know */
-	bool mute;                     /* hears, relays nothing */
-	uint64_t tick_at;              /* queued tick */
+	unsigned group;                 /* of the partition */
+	bool down;                      /* crashed: hears and says nothing, its peers do not know */
+	bool mute;                      /* hears, relays nothing */
+	uint64_t tick_at;               /* queued tick */
 	uint8_t got[GNET_MESSAGES_MAX]; /* deliveries per message */
 	uint64_t got_at[GNET_MESSAGES_MAX];
 	uint64_t delivered, offences;
@@ -32,9 +32,9 @@ struct gnet_node {
 };
 
 struct gnet_link {
-	uint32_t a, b;                 /* a dialled b */
+	uint32_t a, b; /* a dialled b */
 	uint64_t latency_ns;
-	uint64_t last[2];              /* order per direction */
+	uint64_t last[2]; /* order per direction */
 };
 
 struct gnet {
@@ -44,17 +44,17 @@ struct gnet {
 	struct gnet_node *nodes;
 	struct gnet_link *links;
 	size_t n_links;
-	void *index;                   /* private: link by pair */
-	void *heap;                    /* private */
+	void *index; /* private: link by pair */
+	void *heap;  /* private */
 	size_t heap_n, heap_max;
 	uint64_t sequence, events;
 	unsigned loss_permille;
 	bool partitioned;
 	uint64_t lost;
-	size_t messages;               /* published so far */
+	size_t messages; /* published so far */
 	uint64_t published_at[GNET_MESSAGES_MAX];
 	uint32_t author[GNET_MESSAGES_MAX];
-	bool check;                    /* invariants after every event */
+	bool check; /* invariants after every event */
 };
 
 /* n nodes without links; all subscribe to "t". */

@@ -90,8 +90,9 @@ lossy(uint64_t first)
 		if (missing > 0)
 			printf("# seed %" PRIu64 ": %zu missing\n", first + i, missing);
 	}
-	snprintf(text, sizeof text, "50 nodes, 20 %% loss, 10 s partition: complete in %u of %u seeds",
-		 complete, seeds);
+	snprintf(text, sizeof text,
+		 "50 nodes, 20 %% loss, 10 s partition: complete in %u of %u seeds", complete,
+		 seeds);
 	result(complete == seeds, text);
 
 	run_lossy(first, digest);
@@ -136,8 +137,10 @@ cost(const struct fault *f, uint64_t seed)
 	missing = gnet_missing(&net);
 	payloads = (double)(after.messages_sent - before.messages_sent) /
 		   (double)(after.delivered - before.delivered);
-	control = (double)(after.ihave_sent - before.ihave_sent) / (double)(after.delivered - before.delivered);
-	snprintf(text, sizeof text, "200 nodes, degree 20, %s: %zu missing, %.2f payloads (≤ %.1f), %.1f IHAVE",
+	control = (double)(after.ihave_sent - before.ihave_sent) /
+		  (double)(after.delivered - before.delivered);
+	snprintf(text, sizeof text,
+		 "200 nodes, degree 20, %s: %zu missing, %.2f payloads (≤ %.1f), %.1f IHAVE",
 		 f->name, missing, payloads, f->payloads_max, control);
 	result(missing == 0 && payloads <= f->payloads_max, text);
 	gnet_deinit(&net);
@@ -147,11 +150,9 @@ int
 main(void)
 {
 	static const struct fault faults[] = {
-		{ "no fault", 0, 0, 0, 200, 7.0 },
-		{ "5 % loss", 50, 0, 0, 200, 7.0 },
-		{ "20 % crashed", 0, 20, 0, 200, 9.0 },
-		{ "20 % mute", 0, 0, 20, 200, 9.0 },
-		{ "4 KiB each", 0, 0, 0, 4096, 7.0 },
+		{"no fault", 0, 0, 0, 200, 7.0},      {"5 % loss", 50, 0, 0, 200, 7.0},
+		{"20 % crashed", 0, 20, 0, 200, 9.0}, {"20 % mute", 0, 0, 20, 200, 9.0},
+		{"4 KiB each", 0, 0, 0, 4096, 7.0},
 	};
 	const char *env = getenv("GUTS_SEED");
 	uint64_t seed = env ? strtoull(env, NULL, 0) : 1;

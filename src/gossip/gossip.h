@@ -10,12 +10,12 @@
  *	tick ──► mesh upkeep, IHAVE, promises, scores            ──► wants_write ──► pull
  *
  * The message id is guts_gossip_message_id of proto/messages.h, a hash of topic and data, so a
- * validator's verdict must depend on topic and data only.  An id is remembered once the signature holds: a
- * bad copy never shadows a good one.
+ * validator's verdict must depend on topic and data only.  An id is remembered once the signature
+ * holds: a bad copy never shadows a good one.
  *
- * Callbacks may publish, subscribe, unsubscribe, answer validations and remove peers, and nothing
- *else (asserted); wants_write comes last and may pull.  `now` is monotonic time in ns and never
- *falls. Same seed, same calls: same bytes.
+ * Callbacks may publish, subscribe, unsubscribe, answer validations and remove peers, nothing else
+ * (asserted); wants_write comes last and may pull.  `now` is monotonic time [ns] and never falls.
+ * Same seed, same calls: same bytes.
  *
  * Source: libp2p specs, pubsub/README.md, pubsub/gossipsub/gossipsub-v1.{0,1,2}.md.
  */

@@ -20,8 +20,8 @@
 #include "git/fsck.h"
 #include "git/odb.h"
 #include "git/packscan.h"
+#include "git/tail.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <git2.h>
 #include <inttypes.h>
@@ -81,6 +81,7 @@ struct guts_ingest {
 struct accept {
 	struct guts_repoop op;
 	struct guts_ingest *g;
+	size_t small_packs; /* that the repository has afterwards */
 };
 
 static void advance(struct guts_ingest *g);
@@ -583,60 +584,20 @@ guts_repostore_ingest_abort(struct guts_ingest *g)
 
 /* -- accepting ------------------------------------------------------------------------- */
 
-/* Sync one file of the quarantine's pack folder and move it.  0 or an errno. */
-static int
-move_file(const struct guts_ingest *g, const char *name)
-{
-	char *from = guts_asprintf("%s/pack/%s", g->quarantine, name);
-	char *to = guts_asprintf("%s/objects/pack/%s", g->path, name);
-	int e = guts_sync_path(from);
-
-	if (!e && rename(from, to))
-		e = errno;
-	free(from);
-	free(to);
-	return e;
-}
-
-/* Move packs, then their indexes: only an index makes a pack visible.  0 or an errno. */
-static int
-move_files(const struct guts_ingest *g, const char *suffix)
-{
-	char *dir = guts_asprintf("%s/pack", g->quarantine);
-	DIR *d = opendir(dir);
-	const struct dirent *e;
-	int failed = d ? 0 : errno;
-
-	while (!failed && (e = readdir(d)) != NULL) {
-		size_t n = strlen(e->d_name), k = strlen(suffix);
-
-		if (strncmp(e->d_name, "pack-", 5) == 0 && n > k && strcmp(e->d_name + n - k, suffix) == 0)
-			failed = move_file(g, e->d_name);
-	}
-	if (d)
-		closedir(d);
-	free(dir);
-	return failed;
-}
-
 static void
 accept_run(struct guts_repoop *op)
 {
-	struct guts_ingest *g = ((struct accept *)op)->g;
-	char *packs = guts_asprintf("%s/objects/pack", g->path);
+	struct accept *a = (struct accept *)op;
+	struct guts_ingest *g = a->g;
 	int e = 0;
 
-	if (!g->no_pack) {
-		if (guts_packscan_objects(g->scan) > 0)
-			e = move_files(g, ".pack");
-		if (!e && guts_packscan_objects(g->scan) > 0)
-			e = move_files(g, ".idx");
-		if (!e)
-			e = guts_sync_path(packs);
-		guts_remove_tree(g->quarantine);
-	}
+	if (g->no_pack)
+		return;
+	if (guts_packscan_objects(g->scan) > 0)
+		e = guts_quarantine_move(g->path, g->quarantine);
+	guts_remove_tree(g->quarantine);
+	a->small_packs = guts_tail_count(g->path);
 	op->err = guts_errno_err(e);
-	free(packs);
 }
 
 static void
@@ -654,6 +615,7 @@ accept_done(struct guts_repoop *op)
 	bool aborted = g->aborted;
 	int err = op->err;
 
+	guts_tail_merge(g->store, g->id, ((struct accept *)op)->small_packs);
 	free(op);
 	ingest_free(g);
 	if (!aborted)

@@ -14,3 +14,4 @@ libguts_a_SOURCES += %reldir%/receive.c
 libguts_a_SOURCES += %reldir%/refsfile.c
 libguts_a_SOURCES += %reldir%/repostore.c
 libguts_a_SOURCES += %reldir%/serve.c
+libguts_a_SOURCES += %reldir%/tail.c

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "git/tail.h"
 #include "wire/multibase.h"
 
 #include <dirent.h>
@@ -574,6 +575,7 @@ guts_repostore_open(struct guts_repostore **out, const struct guts_repostore_set
 	s->children = setup->children;
 	s->path = guts_strdup(real);
 	s->git_path = git;
+	s->tail_grace_ns = GUTS_TAIL_GRACE_NS;
 	guts_env_random(s->env, run, sizeof(run));
 	guts_hex_encode(s->run, run, sizeof(run));
 	s->sweep = guts_alloc(sizeof(*s->sweep));
@@ -604,6 +606,7 @@ guts_repostore_close(struct guts_repostore *s)
 		HASH_DEL(s->queues, q);
 		free(q);
 	}
+	guts_tails_free(s);
 	free(s->sweep);
 	free(s->path);
 	free(s->git_path);

@@ -18,6 +18,7 @@ struct guts_repoop {
 };
 
 struct guts_repoqueue;
+struct guts_tail;
 
 struct guts_repostore {
 	struct guts_repos base;
@@ -31,7 +32,8 @@ struct guts_repostore {
 	struct guts_repoop *sweep;
 	struct guts_ingest *ingests;
 	struct guts_packer *packers;
-	struct guts_query *queries;
+	struct guts_tail *tails;
+	uint64_t tail_grace_ns;
 	struct guts_importer *importers;
 };
 

@@ -2,6 +2,7 @@
 #include "gitfix.h"
 
 #include "git/packscan.h"
+#include "git/repostore_priv.h"
 
 #include <sys/mount.h>
 
@@ -246,6 +247,50 @@ leftovers_are_swept(void **state)
 	assert_int_equal(sh(f, "test ! -e repos/a1/tmp-old-7"), 0);
 }
 
+/* Sixty pushes; their packs become few, and nothing is lost. */
+static void
+small_packs_are_merged(void **state)
+{
+	struct gitfix *f = *state;
+	struct taking t = { 0 };
+	char *packs = NULL;
+	long n = 1000;
+
+	f->store->tail_grace_ns = 1;
+	assert_int_equal(sh(f, "cd work; i=0; git rev-list --objects HEAD | cut -c1-40 | git pack-objects -q --stdout > ../q0;"
+	    "while [ $i -lt 60 ]; do i=$((i+1)); echo $i > sub/n$((i %% 7)); git add .; git commit -q -m $i;"
+	    "(echo HEAD; echo ^HEAD~1) | git pack-objects -q --revs --thin --stdout > ../q$i; done"), 0);
+	for (unsigned i = 0; i <= 60; i++) {
+		char name[16], rev[16];
+		struct guts_oid tip;
+
+		snprintf(name, sizeof(name), "q%u", i);
+		snprintf(rev, sizeof(rev), "main~%u", 60 - i);
+		tip = oid_of(f, rev);
+		if (take(f, name, &tip, 1, &t))
+			fail_msg("%s: %s", name, t.detail);
+	}
+	for (unsigned i = 0; i < 3000 && n > 20; i++) {
+		assert_int_equal(make_repo(f, 0xa1), 0);
+		packs = line_of(f, "ls %s/objects/pack/*.pack | wc -l", f->path);
+		n = strtol(packs, NULL, 10);
+		free(packs);
+	}
+	assert_in_range(n, 1, 20);
+	assert_int_equal(sh(f, "git -C %s update-ref refs/heads/main $(git -C work rev-parse main)", f->path), 0);
+	assert_int_equal(sh(f, "git -C %s fsck --strict --full 2>&1 | grep -v ^notice > out || :; test ! -s out", f->path), 0);
+	assert_int_equal(sh(f, "test $(git -C %s rev-list --objects main | wc -l) = $(git -C work rev-list --objects main | wc -l)",
+	    f->path), 0);
+	/* The same packs once more: nothing is missing or in the way. */
+	t.piece = 0;
+	{
+		struct guts_oid tip = oid_of(f, "main");
+
+		assert_int_equal(take(f, "q60", &tip, 1, &t), 0);
+	}
+	assert_true(is_clean(f));
+}
+
 int
 main(void)
 {
@@ -259,6 +304,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_pack_over_the_cap_is_refused, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(a_full_disk_is_no_bad_pack, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(leftovers_are_swept, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(small_packs_are_merged, git_setup, git_teardown),
 	};
 
 	return cmocka_run_group_tests_name("ingest", tests, NULL, NULL);

@@ -67,14 +67,16 @@ send_message(struct guts_nodepeer *p, const struct guts_msg_node *m)
 
 /* Our Hello; `digest` is its memory. */
 static void
-fill_hello(struct guts_node *n, struct guts_msg_hello *h, struct guts_slice caps[2], uint8_t digest[32])
+fill_hello(struct guts_nodepeer *p, struct guts_msg_hello *h, struct guts_slice caps[2], uint8_t digest[32])
 {
+	struct guts_node *n = p->node;
+
 	for (size_t i = 0; i < 2; i++)
 		caps[i] = guts_slice_str(capabilities[i]);
 	*h = (struct guts_msg_hello){ .protocol_version = GUTS_PROTOCOL_VERSION, .agent = guts_slice_str(n->agent),
 		.network = guts_slice_str(n->network), .capabilities = { caps, 2 }, .has_limits = true };
 	h->limits = (struct guts_msg_limits){ GUTS_OBJECT_MAX, n->s.pack_max_bytes, n->s.quota_repo_bytes };
-	guts_sync_inventory(n->sync, digest, &h->inventory_count);
+	guts_sync_inventory(n->sync, &p->id, digest, &h->inventory_count);
 	h->inventory_digest = guts_slice(digest, 32);
 }
 
@@ -85,7 +87,7 @@ send_hello(struct guts_nodepeer *p, bool ack)
 	struct guts_slice caps[2];
 	uint8_t digest[32];
 
-	fill_hello(p->node, ack ? &m.hello_ack.hello : &m.hello, caps, digest);
+	fill_hello(p, ack ? &m.hello_ack.hello : &m.hello, caps, digest);
 	m.hello_ack.has_hello = ack;
 	send_message(p, &m);
 }
@@ -166,7 +168,7 @@ answer_ping(struct guts_nodepeer *p, const struct guts_msg_ping *ping)
 	uint8_t digest[32];
 	uint64_t count;
 
-	guts_sync_inventory(p->node->sync, digest, &count);
+	guts_sync_inventory(p->node->sync, &p->id, digest, &count);
 	m.pong = (struct guts_msg_pong){ .nonce = ping->nonce, .inventory_digest = guts_slice(digest, sizeof digest) };
 	send_message(p, &m);
 	take_digest(p, ping->inventory_digest);
@@ -411,7 +413,7 @@ ping(struct guts_nodepeer *p, uint64_t now)
 	uint64_t count;
 
 	guts_env_random(n->env, &p->nonce, sizeof p->nonce);
-	guts_sync_inventory(n->sync, digest, &count);
+	guts_sync_inventory(n->sync, &p->id, digest, &count);
 	m.ping = (struct guts_msg_ping){ .nonce = p->nonce, .inventory_digest = guts_slice(digest, sizeof digest),
 		.time_ms = guts_env_wall(n->env) / GUTS_MS_NS };
 	send_message(p, &m);

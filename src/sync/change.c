@@ -439,6 +439,8 @@ on_projected(void *owner, int err)
 	guts_fork_close(r);
 	if (c->had_objects)
 		ask_size(r);
+	if (c->versions_changed)
+		guts_repo_retire(r);
 	finish(c, GUTS_OK);
 }
 
@@ -448,6 +450,7 @@ swap(struct guts_change *c)
 {
 	struct guts_repo *r = c->repo;
 
+	c->versions_changed = c->versions.n > 0;
 	if (c->versions.n) {
 		while (r->chain.n && r->chain.n > c->versions.v[0].id->version)
 			guts_version_free(&r->chain.v[--r->chain.n]);

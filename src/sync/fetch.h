@@ -45,7 +45,7 @@ struct guts_fetch {
 	struct guts_buf rest;                   /* pack bytes the ingest had no room for */
 	struct guts_sha256_ctx sha;
 	bool hashing;
-	uint64_t bytes;
+	uint64_t bytes, pack_max;               /* come, allowed */
 	struct guts_change *change;
 	struct guts_bytes cursor;               /* of statuses */
 	bool statuses_more, is_first, from_hint;

@@ -223,8 +223,8 @@ on_objects(void *owner, const struct guts_msg_response *m)
 	if (!m->has_objects_data || f->got_end)
 		return m->has_objects_header ? true : fail_answer(f, GUTS_EPROTO, "an answer that breaks a rule");
 	f->bytes += pack.n;
-	if (f->bytes > f->repo->sync->s.pack_max)
-		return fail_answer(f, GUTS_ELIMIT, "the pack is over this node's limit");
+	if (f->bytes > f->pack_max)
+		return fail_answer(f, GUTS_ELIMIT, "the pack is over this node's limit or the repository's quota");
 	guts_sha256_add(&f->sha, pack);
 	n = guts_ingest_write(f->repo->sync->s.repos, f->ingest, pack);
 	if (n < pack.n) {
@@ -278,6 +278,21 @@ collect_haves(struct guts_repo *r, struct guts_slice *out, struct oidset **set)
 	return n;
 }
 
+/* Most bytes one pack may have: what the network offers also stays inside the repository's quota. */
+static uint64_t
+pack_room(const struct guts_fetch *f)
+{
+	const struct guts_repo *r = f->repo;
+	const struct guts_sync *s = r->sync;
+	uint64_t used = r->local.size_bytes;
+
+	if (r->local.policy == GUTS_POLICY_SEED || s->s.repo_max == 0)
+		return s->s.pack_max;
+	if (used >= s->s.repo_max)
+		return 0;
+	return s->s.repo_max - used < s->s.pack_max ? s->s.repo_max - used : s->s.pack_max;
+}
+
 static void
 next_pack(struct guts_fetch *f)
 {
@@ -287,11 +302,15 @@ next_pack(struct guts_fetch *f)
 	struct guts_slice *ids;
 	struct oidset *set = NULL;
 	size_t n = f->wants.n - f->next_want;
-	struct guts_ingest_spec spec = { .pack_max = s->s.pack_max };
+	struct guts_ingest_spec spec = { .pack_max = pack_room(f) };
 	int err;
 
 	if (n == 0) {
 		apply(f);
+		return;
+	}
+	if (spec.pack_max == 0) {
+		guts_fetch_end(f, GUTS_ENOSPC, "the repository's quota is used up");
 		return;
 	}
 	if (n > GUTS_MSG_WANTS_MAX)
@@ -311,7 +330,7 @@ next_pack(struct guts_fetch *f)
 	m.get_objects.repository = guts_slice(r->id, sizeof r->id);
 	m.get_objects.wants = (struct guts_pb_bytes_list){ ids, n };
 	m.get_objects.haves = (struct guts_pb_bytes_list){ ids + n, collect_haves(r, ids + n, &set) };
-	m.get_objects.pack_max = s->s.pack_max;
+	m.get_objects.pack_max = f->pack_max = spec.pack_max;
 	f->got_end = false;
 	f->bytes = 0;
 	guts_sha256_begin(&f->sha);

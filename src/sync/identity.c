@@ -2,6 +2,7 @@
 #include "sync/internal.h"
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -259,6 +260,7 @@ guts_sync_update(struct guts_sync *s, struct guts_repo *r, const struct guts_rep
 struct simple {
 	struct guts_sync *s;
 	uint8_t id[GUTS_REPOID_SIZE];
+	enum guts_policy policy; /* what stays of it */
 	void (*done)(void *owner, int err);
 	void *owner;
 };
@@ -278,7 +280,6 @@ on_rows_gone(void *owner, int err, uint64_t first, uint64_t last)
 	struct simple *w = owner;
 	struct guts_sync *s = w->s;
 	struct guts_repo *r;
-	enum guts_policy policy;
 
 	HASH_FIND(hh, s->repos, w->id, GUTS_REPOID_SIZE, r);
 	if (err || !r) {
@@ -290,11 +291,12 @@ on_rows_gone(void *owner, int err, uint64_t first, uint64_t last)
 	}
 	s->s.events->facts(s->s.owner, first, last);
 	s->s.events->removed(s->s.owner, r);
-	policy = r->local.policy;
 	r->is_ready = false;
 	guts_repo_free(r);
-	r = guts_repo_new(s, w->id); /* what is left of it: the policy that keeps it away */
-	r->local.policy = policy;
+	if (w->policy == GUTS_POLICY_BLOCK) { /* what is left of it keeps it away */
+		r = guts_repo_new(s, w->id);
+		r->local.policy = w->policy;
+	}
 	s->inventory_stale = true;
 	guts_repos_remove(s->s.repos, w->id, on_files_gone, w);
 }
@@ -320,14 +322,17 @@ on_turn(struct guts_change *c, int err, const char *text)
 	attrs[0] = guts_attr_text("owner", owner);
 	attrs[1] = guts_attr_text("name", id->name);
 	r->is_removed = true;
-	r->local.policy = GUTS_POLICY_BLOCK;
+	r->local.policy = w->policy;
 	guts_batch_del_prefix(b, GUTS_TABLE_IDENTITY, key);
 	guts_batch_del_prefix(b, GUTS_TABLE_VOTE, key);
 	guts_batch_del_prefix(b, GUTS_TABLE_REFS, key);
 	guts_batch_del_prefix(b, GUTS_TABLE_REFLIST, key);
 	guts_batch_del_prefix(b, GUTS_TABLE_STATUS, key);
 	guts_batch_del_prefix(b, GUTS_TABLE_TRUST, key);
-	guts_batch_put(b, GUTS_TABLE_REPO, key, guts_value_repo(value, &r->local));
+	if (w->policy == GUTS_POLICY_BLOCK)
+		guts_batch_put(b, GUTS_TABLE_REPO, key, guts_value_repo(value, &r->local));
+	else
+		guts_batch_del(b, GUTS_TABLE_REPO, key);
 	if (!r->shadowed)
 		guts_batch_del(b, GUTS_TABLE_NAME, guts_key_name(&k, &id->creator, guts_slice_str(id->name)));
 	guts_sync_fact(b, r, NULL, guts_env_wall(s->s.env), "repo.removed", attrs, 2);
@@ -345,22 +350,16 @@ prepare_nothing(struct guts_change *c)
 	return GUTS_OK;
 }
 
-void
-guts_sync_remove(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE], void (*done)(void *owner, int err), void *owner)
+static void
+remove_with(struct guts_repo *r, enum guts_policy policy, void (*done)(void *owner, int err), void *owner)
 {
-	struct guts_repo *r = guts_sync_find(s, id);
 	struct guts_change *c;
-	struct simple *w;
+	struct simple *w = guts_alloc(sizeof *w);
 
-	if (!r) {
-		done(owner, GUTS_ENOTFOUND);
-		return;
-	}
 	guts_fetch_cancel(r);
-	w = guts_alloc(sizeof *w);
-	*w = (struct simple){ .s = s, .done = done, .owner = owner };
-	memcpy(w->id, id, GUTS_REPOID_SIZE);
-	c = guts_change_new(r, &s->s.key->id);
+	*w = (struct simple){ .s = r->sync, .policy = policy, .done = done, .owner = owner };
+	memcpy(w->id, r->id, GUTS_REPOID_SIZE);
+	c = guts_change_new(r, &r->sync->s.key->id);
 	c->prepare = prepare_nothing;
 	c->done = on_turn;
 	c->owner = w;
@@ -369,6 +368,35 @@ guts_sync_remove(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE], void (
 		free(w);
 		done(owner, GUTS_EBUSY);
 	}
+}
+
+void
+guts_sync_remove(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE], void (*done)(void *owner, int err), void *owner)
+{
+	struct guts_repo *r = guts_sync_find(s, id);
+
+	if (r)
+		remove_with(r, GUTS_POLICY_BLOCK, done, owner);
+	else
+		done(owner, GUTS_ENOTFOUND);
+}
+
+static void
+on_retired(void *owner, int err)
+{
+	(void)owner;
+	if (err)
+		guts_log(GUTS_LOG_WARN, "sync", "a retired repository could not be removed: %s", guts_err_text(err));
+}
+
+void
+guts_repo_retire(struct guts_repo *r)
+{
+	const struct guts_identity *id = guts_repo_identity(r);
+
+	if (id->is_retired && r->local.policy == GUTS_POLICY_DEFAULT && !guts_repo_is_delegate(r, &r->sync->s.key->id) &&
+	    !r->is_removed)
+		remove_with(r, GUTS_POLICY_DEFAULT, on_retired, NULL);
 }
 
 static void

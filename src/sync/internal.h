@@ -192,7 +192,7 @@ struct guts_sync {
 	struct guts_timer timer;
 	uint8_t inventory[32];
 	uint64_t inventory_count;
-	bool inventory_stale;
+	bool inventory_stale, has_private;
 	uint64_t last_sequence, request_id;
 	struct guts_reftree *empty;
 	void (*ready)(void *owner, int err);
@@ -306,7 +306,7 @@ struct guts_change {
 	char text[200];                        /* reason for people, set by prepare */
 
 	/* private to change.c */
-	bool running, committing, shadowed, had_objects;
+	bool running, committing, shadowed, had_objects, versions_changed;
 	struct guts_reftree *before, *canonical; /* as it is, as it will be */
 	GUTS_VEC(struct guts_move) moves;
 	GUTS_VEC(struct guts_ref_update) updates; /* of refs on disk; names are owned */
@@ -321,6 +321,11 @@ int guts_change_submit(struct guts_change *c);
 void guts_changes_cancel(struct guts_repo *r);
 /* Events of an ingest that only feed `accepted` into a change; fetch and push forward to this. */
 void guts_change_accepted(struct guts_change *c, int err);
+
+/* -- identity.c -------------------------------------------------------------------------- */
+
+/* Its owner has retired it: drop it, unless the user asked for it by name or this node is a delegate. */
+void guts_repo_retire(struct guts_repo *r);
 
 /* -- fork.c ------------------------------------------------------------------------------ */
 

@@ -1,6 +1,6 @@
 /* sync/inventory.c - which repositories a neighbour has, and in which state.
  *
- * Every node can say one digest over the states of all its public repositories.  Neighbours tell it in Hello,
+ * Every node can say one digest over the states of all repositories that a neighbour may know of.  Neighbours tell it in Hello,
  * Ping and Pong; only when it differs from ours is the list itself asked for, and only repositories
  * whose states differ are then looked at.  A pair of digests that was gone through once is not gone
  * through again before one of them changes, or five minutes have passed.
@@ -15,35 +15,49 @@
 #define AGAIN_NS (300 * GUTS_SECOND_NS)
 #define PAUSE_NS (500 * GUTS_MS_NS) /* between two exchanges with one neighbour */
 
-void
-guts_inventory_recompute(struct guts_sync *s)
+/* Digest over the repositories that `peer` may know of; NULL = the public ones. */
+static uint64_t
+digest_over(struct guts_sync *s, const struct guts_peerid *peer, uint8_t digest[32])
 {
 	struct guts_sha256_ctx c;
+	uint64_t count = 0;
 
-	if (!s->inventory_stale)
-		return;
-	s->inventory_stale = false;
-	s->inventory_count = 0;
 	guts_sha256_begin(&c);
 	guts_sha256_add(&c, guts_slice("guts-inventory/1", 17));
 	for (size_t i = 0; i < s->sorted.n; i++) {
 		const struct guts_repo *r = s->sorted.v[i];
 
-		if (!r->is_ready || r->is_removed || guts_repo_identity(r)->is_private)
+		if (!r->is_ready || r->is_removed || guts_repo_identity(r)->is_retired ||
+		    (guts_repo_identity(r)->is_private && !(peer && guts_repo_may_know(r, peer))))
 			continue;
 		guts_sha256_add(&c, guts_slice(r->id, sizeof r->id));
 		guts_sha256_add(&c, guts_slice(r->digest, sizeof r->digest));
-		s->inventory_count++;
+		count++;
 	}
-	guts_sha256_end(&c, s->inventory);
+	guts_sha256_end(&c, digest);
+	return count;
 }
 
 void
-guts_sync_inventory(struct guts_sync *s, uint8_t digest[32], uint64_t *count)
+guts_inventory_recompute(struct guts_sync *s)
+{
+	if (!s->inventory_stale)
+		return;
+	s->inventory_stale = false;
+	s->inventory_count = digest_over(s, NULL, s->inventory);
+	s->has_private = false;
+	for (size_t i = 0; i < s->sorted.n; i++)
+		s->has_private |= s->sorted.v[i]->is_ready && guts_repo_identity(s->sorted.v[i])->is_private;
+}
+
+void
+guts_sync_inventory(struct guts_sync *s, const struct guts_peerid *peer, uint8_t digest[32], uint64_t *count)
 {
 	guts_inventory_recompute(s);
 	memcpy(digest, s->inventory, 32);
 	*count = s->inventory_count;
+	if (s->has_private)
+		*count = digest_over(s, peer, digest);
 }
 
 static void exchange(struct guts_sync *s, struct guts_neighbour *nb);
@@ -122,23 +136,28 @@ exchange(struct guts_sync *s, struct guts_neighbour *nb)
 static bool
 differs(struct guts_sync *s, const struct guts_neighbour *nb, uint64_t now)
 {
+	uint8_t ours[32];
+	uint64_t count;
+
 	if (!nb->has_digest || nb->request)
 		return false;
-	guts_inventory_recompute(s);
-	if (memcmp(nb->digest, s->inventory, sizeof nb->digest) == 0)
+	guts_sync_inventory(s, &nb->id, ours, &count);
+	if (memcmp(nb->digest, ours, sizeof ours) == 0)
 		return false;
-	return now >= nb->compared_at_ns + AGAIN_NS || memcmp(nb->digest, nb->compared_theirs, sizeof nb->digest) != 0 ||
-	    memcmp(s->inventory, nb->compared_ours, sizeof nb->digest) != 0;
+	return now >= nb->compared_at_ns + AGAIN_NS || memcmp(nb->digest, nb->compared_theirs, sizeof ours) != 0 ||
+	    memcmp(ours, nb->compared_ours, sizeof ours) != 0;
 }
 
 void
 guts_neighbours_tick(struct guts_sync *s, uint64_t now)
 {
+	uint64_t count;
+
 	for (struct guts_neighbour *nb = s->neighbours; nb; nb = nb->hh.next) {
 		if (now < nb->not_before_ns || !differs(s, nb, now))
 			continue;
 		memcpy(nb->compared_theirs, nb->digest, sizeof nb->digest);
-		memcpy(nb->compared_ours, s->inventory, sizeof nb->digest);
+		guts_sync_inventory(s, &nb->id, nb->compared_ours, &count);
 		nb->compared_at_ns = now;
 		exchange(s, nb);
 	}

@@ -70,7 +70,7 @@ struct guts_sync_setup {
 	const struct guts_key *key;
 	const char *network;       /* network id, e.g. "main" */
 	uint64_t pack_max;         /* [bytes] */
-	uint64_t repo_max;         /* [bytes] */
+	uint64_t repo_max;         /* [bytes] of one repository that was not asked for by name */
 	const struct guts_sync_events *events;
 	void *owner;
 };
@@ -163,8 +163,8 @@ struct guts_repo_info *guts_repo_info_get(struct guts_repo *r);
 void guts_repo_info_unref(struct guts_repo_info *i); /* Thread: any. */
 struct guts_repo_info *guts_repo_info_ref(struct guts_repo_info *i); /* Thread: any. */
 
-/* Digest over the states of all public repositories, for Hello and Ping. */
-void guts_sync_inventory(struct guts_sync *s, uint8_t digest[32], uint64_t *count);
+/* Digest over the states of all repositories that `peer` may know of, and their number, for Hello and Ping. */
+void guts_sync_inventory(struct guts_sync *s, const struct guts_peerid *peer, uint8_t digest[32], uint64_t *count);
 
 /* -- changing by this node's user ------------------------------------------------------------- */
 

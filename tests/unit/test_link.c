@@ -488,6 +488,24 @@ a_dead_line_is_noticed(void **state)
 }
 
 static void
+a_peer_that_takes_nothing_is_cut_sooner(void **state)
+{
+	struct world w;
+
+	(void)state;
+	connect_both(&w);
+	w.a.bulk_left = 4 << 20;
+	open_echo(&w, echo_name, 1);
+	guts_stream_want_write(w.a.s);
+	memnet_cut(w.net, true);
+	memnet_pass(w.net, 25 * GUTS_SECOND_NS);
+	assert_int_equal(w.a.downs, 1);
+	assert_int_equal(w.a.down_err, GUTS_ETIMEOUT);
+	assert_int_equal(w.a.closes, 1);
+	world_deinit(&w);
+}
+
+static void
 closing_ends_streams_on_both_sides(void **state)
 {
 	struct world w;
@@ -697,6 +715,7 @@ main(void)
 		cmocka_unit_test(a_reader_goes_on_from_inside_its_writer),
 		cmocka_unit_test(a_reader_that_holds_stops_the_writer),
 		cmocka_unit_test(a_dead_line_is_noticed),
+		cmocka_unit_test(a_peer_that_takes_nothing_is_cut_sooner),
 		cmocka_unit_test(closing_ends_streams_on_both_sides),
 		cmocka_unit_test(closing_from_a_callback),
 		cmocka_unit_test(a_writer_closes_another_link),

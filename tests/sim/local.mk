@@ -13,3 +13,4 @@ libtests_a_SOURCES += %reldir%/gossip_check.c
 libtests_a_SOURCES += %reldir%/gossip_net.c
 unit_tests += %reldir%/sim_gossip
 unit_tests += %reldir%/sim_nodes
+libtests_a_SOURCES += %reldir%/simdead.c

@@ -5,6 +5,7 @@
  * one link each, and the same seed gives the same digest.
  */
 #include "sim.h"
+#include "simdead.h"
 
 #include "base/alloc.h"
 #include "peer/peers.h"
@@ -174,73 +175,13 @@ stop(void *owner)
 	p->peers = NULL;
 }
 
-/* --- an environment that does nothing any more, for freeing after a crash --- */
-
-static uint64_t
-dead_time(struct guts_env *e)
-{
-	(void)e;
-	return 0;
-}
-
-static void
-dead_timer_set(struct guts_env *e, struct guts_timer *t, uint64_t at_ns)
-{
-	(void)e;
-	(void)t;
-	(void)at_ns;
-}
-
-static void
-dead_timer_clear(struct guts_env *e, struct guts_timer *t)
-{
-	(void)e;
-	(void)t;
-}
-
-static void
-dead_unlisten(struct guts_env *e, struct guts_listener *l)
-{
-	(void)e;
-	(void)l;
-}
-
-static int
-dead_write(struct guts_env *e, struct guts_conn *c, struct guts_slice data)
-{
-	(void)e;
-	(void)c;
-	(void)data;
-	return GUTS_ECLOSED;
-}
-
-static size_t
-dead_queued(struct guts_env *e, const struct guts_conn *c)
-{
-	(void)e;
-	(void)c;
-	return 0;
-}
-
-static void
-dead_close(struct guts_env *e, struct guts_conn *c)
-{
-	(void)e;
-	(void)c;
-}
-
-static const struct guts_env_ops dead = {
-	.now = dead_time, .wall = dead_time, .timer_set = dead_timer_set, .timer_clear = dead_timer_clear,
-	.unlisten = dead_unlisten, .write = dead_write, .queued = dead_queued, .close = dead_close,
-};
-
 static void
 crash_free(void *owner)
 {
 	struct place *p = owner;
 	const struct guts_env_ops *ops = p->env->ops;
 
-	p->env->ops = &dead;
+	p->env->ops = &sim_dead_env;
 	stop(p);
 	p->env->ops = ops;
 }

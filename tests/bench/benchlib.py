@@ -44,9 +44,12 @@ class End:
         out, _, self.buffer = self.buffer.partition(b"\n")
         return out.decode()
 
-    def ask(self, line):
+    def tell(self, line):
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
+
+    def ask(self, line):
+        self.tell(line)
         return [int(word) for word in self.line().split()]
 
     def stop(self):

@@ -419,7 +419,8 @@ next_chunk(struct guts_ingest *g)
 	submit(g, scan_run, scan_done, "git.scan");
 	if (g->want_room) {
 		g->want_room = false;
-		g->ev.writable(g->owner);
+		if (g->ev.writable)
+			g->ev.writable(g->owner);
 	}
 }
 

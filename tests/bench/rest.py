@@ -1,0 +1,131 @@
+"""rest.py - the gateway's answers beside nginx and a bare libmicrohttpd that give the same bytes.
+
+One wrk thread, 64 connections kept open.  Four nodes: the measured one has three peers and 30 repositories, which
+is one page of each list.  nginx runs one worker; it and the bare program answer from memory.
+"""
+from benchlib import QUICK, Ends, compare, figure, helper, median, rounds
+from gutslib import Net, wait_for
+import os
+import re
+import shutil
+import socket
+import subprocess
+import urllib.request
+
+SECONDS = 1  # wrk takes whole ones
+PATHS = ["/api/v1/status", "/api/v1/peers", "/api/v1/repos"]
+NGINX_CONF = """
+worker_processes 1;
+daemon off;
+master_process on;
+user root;
+pid %(dir)s/nginx.pid;
+error_log %(dir)s/nginx.log;
+events { worker_connections 1024; }
+http {
+	access_log off;
+	server_tokens off;
+	keepalive_requests 1000000000;
+	client_body_temp_path %(dir)s;
+	proxy_temp_path %(dir)s;
+	fastcgi_temp_path %(dir)s;
+	uwsgi_temp_path %(dir)s;
+	scgi_temp_path %(dir)s;
+	default_type application/json;
+	server {
+		listen 127.0.0.1:%(port)d backlog=511;
+%(answers)s	}
+}
+"""
+UNITS = {"us": 1e-3, "ms": 1, "s": 1e3}
+
+
+def wrk(url):
+    """(requests per second, p99 [ms])"""
+    out = subprocess.run(["wrk", "-t1", "-c64", "-d%ds" % SECONDS, "--latency", url],
+                         stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout
+    if "Non-2xx" in out:
+        raise RuntimeError("wrk %s: %s" % (url, out))
+    value, unit = re.search(r"99%\s+([0-9.]+)(us|ms|s)", out).groups()
+    return float(re.search(r"Requests/sec:\s+([0-9.]+)", out).group(1)), float(value) * UNITS[unit]
+
+
+def answer(i, text):
+    """A location that returns the text; no word of the configuration may be longer than 4,096 bytes."""
+    assert "$" not in text, text
+    pieces = [text[at:at + 2000].replace("\\", "\\\\").replace('"', '\\"') for at in range(0, len(text), 2000)]
+    return "\t\tlocation = /%d {\n%s\t\t\treturn 200 \"%s\";\n\t\t}\n" % (
+        i, "".join('\t\t\tset $v%d_%d "%s";\n' % (i, k, p) for k, p in enumerate(pieces)),
+        "".join("${v%d_%d}" % (i, k) for k in range(len(pieces))))
+
+
+class Nginx:
+    def __init__(self, folder, files):
+        """It takes over a socket of ours, so its port is one the kernel chose."""
+        answers = ""
+        for i, path in enumerate(files):
+            with open(path, encoding="utf-8") as f:
+                answers += answer(i, f.read())
+        program = shutil.which("nginx") or "/usr/sbin/nginx"
+        with socket.create_server(("127.0.0.1", 0), backlog=511) as s:
+            self.url = "http://127.0.0.1:%d" % s.getsockname()[1]
+            with open(os.path.join(folder, "nginx.conf"), "w") as f:
+                f.write(NGINX_CONF % {"dir": folder, "port": s.getsockname()[1], "answers": answers})
+            os.set_inheritable(s.fileno(), True)
+            self.process = subprocess.Popen([program, "-p", folder, "-c", os.path.join(folder, "nginx.conf"),
+                                             "-e", os.path.join(folder, "nginx.log")],
+                                            pass_fds=[s.fileno()], stderr=subprocess.DEVNULL,
+                                            env=dict(os.environ, NGINX="%d;" % s.fileno()))
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def check_same(nginx, bare, path):
+    with open(path, "rb") as f:
+        data = f.read()
+    for url in nginx, bare:
+        with urllib.request.urlopen(url) as got:
+            assert got.read() == data, url
+
+
+def measure(net, ends):
+    a = net.node("A")
+    for name in "BCD":
+        net.node(name, bootstrap=[a])
+    for node in net.nodes[1:]:
+        a.wait_peer(node)
+    for i in range(30):
+        a.create("repo%d" % i)
+    wait_for(lambda: len(a.get("/api/v1/repos")) == 30, "all of them in the list")
+    files = []
+    os.makedirs(net.path("www"))
+    for i, path in enumerate(PATHS):
+        files.append(net.path("www/%d" % i))
+        with open(files[-1], "wb") as f:
+            f.write(a.request("GET", path, token=None).data)
+    nginx = Nginx(net.path("www"), files)
+    try:
+        bare = "http://127.0.0.1:%s" % ends.start([helper("baremhd")] + files).line()
+        for i, path in enumerate(PATHS):
+            check_same("%s/%d" % (nginx.url, i), "%s/%d" % (bare, i), files[i])
+            got = rounds({"guts": lambda: wrk(a.url + path), "nginx": lambda: wrk("%s/%d" % (nginx.url, i)),
+                          "bare": lambda: wrk("%s/%d" % (bare, i))}, count=1 if QUICK else 5)
+            rate = {name: [v[0] for v in values] for name, values in got.items()}
+            title = "%s, %d bytes" % (path, os.path.getsize(files[i]))
+            compare(title, "/s", rate["guts"], "nginx", rate["nginx"], at_least=0.5)
+            compare("", "/s", rate["guts"], "bare MHD", rate["bare"], at_least=0.6)
+            figure("  p99 (nginx %.1f, bare MHD %.1f)" % tuple(median([v[1] for v in got[name]])
+                                                              for name in ("nginx", "bare")),
+                   "ms", [v[1] for v in got["guts"]], at_most=5)
+    finally:
+        nginx.stop()
+
+
+net = Net()
+try:
+    with Ends() as ends:
+        measure(net, ends)
+finally:
+    net.close()

@@ -116,6 +116,8 @@ struct guts_snapshot {
 	void *mem;                     /* private */
 };
 struct guts_snapshot *guts_node_snapshot(struct guts_node *n); /* a new reference, never NULL */
+/* Publish now what changed since the last one, so that who wrote can read it back.  Loop thread. */
+void guts_node_snapshot_flush(struct guts_node *n);
 void guts_snapshot_unref(struct guts_snapshot *s);
 /* Repository of a snapshot by id, or NULL. */
 struct guts_repo_info *guts_snapshot_repo(const struct guts_snapshot *s, const uint8_t id[GUTS_REPOID_SIZE]);

@@ -251,6 +251,15 @@ guts_snapshot_dirty(struct guts_node *n)
 	guts_env_timer_set(n->env, &n->snap, at > now ? at : now);
 }
 
+void
+guts_node_snapshot_flush(struct guts_node *n)
+{
+	if (!n->dirty)
+		return;
+	guts_env_timer_clear(n->env, &n->snap);
+	guts_snapshot_publish(n);
+}
+
 struct guts_repo_info *
 guts_snapshot_repo(const struct guts_snapshot *s, const uint8_t id[GUTS_REPOID_SIZE])
 {

@@ -234,4 +234,5 @@ guts_childpipe_start(struct guts_children *s, const struct guts_child_spec *spec
 		pump_in(b);
 	else
 		guts_child_end_input(b->child);
+	free_if_over(b); /* an input that had failed before the start ends it here */
 }

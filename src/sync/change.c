@@ -523,6 +523,7 @@ commit(struct guts_change *c)
 	uint8_t value[128];
 	int err = GUTS_OK;
 
+	r->is_becoming_private = c->versions.n && next_identity(c)->is_private;
 	if (c->versions.n)
 		batch_versions(b, c, wall);
 	if (c->is_first) {
@@ -541,6 +542,7 @@ commit(struct guts_change *c)
 	for (size_t i = 0; i < c->authors.n && !err; i++)
 		err = batch_author(b, c, &c->authors.v[i], wall);
 	batch_moves(b, c, wall);
+	r->is_becoming_private = false;
 	r->local.updated_wall_ns = wall;
 	guts_batch_put(b, GUTS_TABLE_REPO, guts_key_repo(&k, r), guts_value_repo(value, &r->local));
 	if (!err) {

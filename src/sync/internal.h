@@ -144,6 +144,7 @@ struct guts_repo {
 	bool is_removed;                       /* being removed: no new work */
 	bool is_finishing, drop;               /* a change tells its end; forget the repository after that */
 	bool shadowed;
+	bool is_becoming_private;              /* the change that is being written makes, or keeps, it private */
 	uint8_t status_sum[32];                /* XOR of the hashes of counting statuses */
 	uint8_t digest[32];
 	struct guts_repo_info *info;           /* cached, NULL = stale */

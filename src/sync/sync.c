@@ -151,7 +151,7 @@ guts_sync_fact(struct guts_batch *b, const struct guts_repo *r, const struct gut
 	assert(n <= GUTS_FACT_ATTRS_MAX);
 	if (peer)
 		f.peer = guts_peerid_slice(peer);
-	f.is_private = id && id->is_private;
+	f.is_private = (id && id->is_private) || r->is_becoming_private;
 	f.n = n;
 	if (n)
 		memcpy(f.attr, attrs, n * sizeof attrs[0]);

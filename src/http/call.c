@@ -72,6 +72,7 @@ dispatch(struct guts_req *r, struct guts_call *c, void (*fn)(void *arg))
 {
 	c->h = r->h;
 	c->req = r;
+	c->is_write = !(r->head.method & (GUTS_GET | GUTS_HEAD));
 	r->call = c;
 	pthread_mutex_lock(&r->h->lock);
 	DL_APPEND(r->h->calls, c);
@@ -102,14 +103,11 @@ guts_call_job(struct guts_req *r, struct guts_call *c, const char *name)
 	dispatch(r, c, submit_posted);
 }
 
-void
-guts_call_done(struct guts_call *c, int err, const struct guts_errinfo *ei)
+static void
+done(struct guts_call *c)
 {
 	struct guts_http *h = c->h;
 
-	c->err = err;
-	if (ei && ei != &c->ei)
-		c->ei = *ei;
 	pthread_mutex_lock(&h->lock);
 	c->is_done = true;
 	bool waited = c->req != NULL;
@@ -120,6 +118,28 @@ guts_call_done(struct guts_call *c, int err, const struct guts_errinfo *ei)
 	pthread_mutex_unlock(&h->lock);
 	if (!waited)
 		destroy(c);
+}
+
+static void
+flush_posted(void *arg)
+{
+	struct guts_call *c = arg;
+
+	guts_node_snapshot_flush(c->h->node);
+	done(c);
+}
+
+void
+guts_call_done(struct guts_call *c, int err, const struct guts_errinfo *ei)
+{
+	c->err = err;
+	if (ei && ei != &c->ei)
+		c->ei = *ei;
+	/* what was changed is in the snapshot before its maker hears of it; not inside the callback that told us */
+	if (c->is_write && !c->h->stopping)
+		guts_env_post(c->h->env, flush_posted, c);
+	else
+		done(c);
 }
 
 bool

@@ -219,7 +219,7 @@ struct guts_call {
 	/* private */
 	struct guts_req *req;                /* NULL: nobody waits any more */
 	struct guts_call *prev, *next;
-	bool is_done, is_job;
+	bool is_done, is_job, is_write;
 	struct guts_job job;
 };
 

@@ -32,7 +32,8 @@ struct pushing {
 	/* both, under the lock */
 	pthread_mutex_t lock;
 	struct guts_req *req;        /* NULL: gone */
-	struct guts_buf out;
+	struct guts_buf out;         /* messages, as they come */
+	struct guts_buf report;      /* follows them when is_done */
 	bool is_done;
 	/* set before the loop sees it */
 	uint8_t repo[GUTS_REPOID_SIZE];
@@ -50,6 +51,7 @@ unref(struct pushing *p)
 		return;
 	guts_receive_free(p->parser);
 	guts_buf_deinit(&p->out);
+	guts_buf_deinit(&p->report);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
@@ -80,7 +82,22 @@ say(void *owner, const char *text)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* The end for the client: the report, and the loop's share of the struct is given back. */
+/* The client may see the end: what it changed is in the snapshot.  Gives back the loop's share. */
+static void
+end_posted(void *arg)
+{
+	struct pushing *p = arg;
+
+	if (!p->h->stopping)
+		guts_node_snapshot_flush(p->h->node);
+	pthread_mutex_lock(&p->lock);
+	p->is_done = true;
+	wake_reader(p);
+	pthread_mutex_unlock(&p->lock);
+	unref(p);
+}
+
+/* Write the report. */
 static void
 finish(struct pushing *p, int err, const char *text, const struct guts_push_cmd *cmds, size_t n)
 {
@@ -97,17 +114,15 @@ finish(struct pushing *p, int err, const char *text, const struct guts_push_cmd 
 	}
 	pthread_mutex_lock(&p->lock);
 	if (err && text && strlen(text) > 60)
-		guts_receive_message(&p->out, rq, text); /* git cuts long reasons in its table */
-	guts_receive_report(&p->out, rq, bad_pack ? (text ? text : guts_err_text(err)) : NULL, v, rq->ncmds);
-	p->is_done = true;
-	wake_reader(p);
+		guts_receive_message(&p->report, rq, text); /* git cuts long reasons in its table */
+	guts_receive_report(&p->report, rq, bad_pack ? (text ? text : guts_err_text(err)) : NULL, v, rq->ncmds);
 	pthread_mutex_unlock(&p->lock);
 	free(v);
 	if (p->source)
 		guts_pipe_drop(p->source);
 	p->source = NULL;
 	p->push = NULL;
-	unref(p);
+	guts_env_post(p->h->env, end_posted, p);
 }
 
 static void
@@ -240,23 +255,23 @@ void
 guts_push_request_open(struct guts_req *r)
 {
 	struct guts_smart_path path;
-	struct guts_smart_body body;
 	struct pushing *p;
 
 	if (!guts_smart_find(r, true, NULL, &path))
 		return;
-	if (!guts_smart_body_init(&body, r, "application/x-git-receive-pack-request")) {
+	p = guts_alloc(sizeof *p); /* zlib's state may not be moved: it is made in its place */
+	if (!guts_smart_body_init(&p->body, r, "application/x-git-receive-pack-request")) {
 		guts_smart_path_deinit(&path);
+		free(p);
 		return;
 	}
-	p = guts_alloc(sizeof *p);
 	p->h = r->h;
 	p->req = r;
 	p->refcount = 1;
-	p->body = body;
 	p->parser = guts_receive_new(path.info->format);
 	pthread_mutex_init(&p->lock, NULL);
 	guts_buf_init(&p->out, OUT_MAX);
+	guts_buf_init(&p->report, OUT_MAX);
 	memcpy(p->repo, path.info->id, sizeof p->repo);
 	p->has_author = path.has_author;
 	p->author = path.author;
@@ -353,10 +368,11 @@ read_answer(void *cls, uint64_t pos, char *to, size_t max)
 	if (atomic_load(&r->is_gone))
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	pthread_mutex_lock(&p->lock);
-	if (p->out.len) {
-		n = (ssize_t)(p->out.len < max ? p->out.len : max);
-		memcpy(to, guts_buf_slice(&p->out).p, (size_t)n);
-		guts_buf_consume(&p->out, (size_t)n);
+	struct guts_buf *b = p->out.len ? &p->out : p->is_done ? &p->report : NULL;
+	if (b && b->len) {
+		n = (ssize_t)(b->len < max ? b->len : max);
+		memcpy(to, guts_buf_slice(b).p, (size_t)n);
+		guts_buf_consume(b, (size_t)n);
 	} else if (p->is_done) {
 		n = MHD_CONTENT_READER_END_OF_STREAM;
 	} else {

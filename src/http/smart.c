@@ -248,10 +248,9 @@ free_fetch(struct guts_req *r)
 	free(f);
 }
 
-static struct fetch *
-new_fetch(struct guts_req *r, const struct guts_smart_path *p, bool advertise)
+static void
+start_fetch(struct guts_req *r, struct fetch *f, const struct guts_smart_path *p, bool advertise)
 {
-	struct fetch *f = guts_alloc(sizeof *f);
 	struct start *s = guts_alloc(sizeof *s);
 	struct guts_slice proto = r->head.v[GUTS_HEAD_GIT_PROTOCOL];
 	char header[128] = "";
@@ -279,7 +278,6 @@ new_fetch(struct guts_req *r, const struct guts_smart_path *p, bool advertise)
 	r->state_free = free_fetch;
 	atomic_fetch_add(&r->h->n.fetches, 1);
 	guts_env_post(r->h->env, start_posted, s);
-	return f;
 }
 
 static ssize_t
@@ -333,18 +331,16 @@ void
 guts_smart_fetch_open(struct guts_req *r)
 {
 	struct guts_smart_path p;
-	struct guts_smart_body body;
-	struct fetch *f;
 
 	if (!guts_smart_find(r, false, NULL, &p))
 		return;
-	if (!guts_smart_body_init(&body, r, "application/x-git-upload-pack-request")) {
-		guts_smart_path_deinit(&p);
-		return;
+	struct fetch *f = guts_alloc(sizeof *f); /* zlib's state may not be moved: it is made in its place */
+	if (guts_smart_body_init(&f->body, r, "application/x-git-upload-pack-request")) {
+		f->type = "application/x-git-upload-pack-result";
+		start_fetch(r, f, &p, false);
+	} else {
+		free(f);
 	}
-	f = new_fetch(r, &p, false);
-	f->body = body;
-	f->type = "application/x-git-upload-pack-result";
 	guts_smart_path_deinit(&p);
 }
 
@@ -456,7 +452,8 @@ guts_smart_refs(struct guts_req *r)
 	if (push) {
 		advertise_push(r, &p);
 	} else {
-		struct fetch *f = new_fetch(r, &p, true);
+		struct fetch *f = guts_alloc(sizeof *f);
+		start_fetch(r, f, &p, true);
 		f->type = "application/x-git-upload-pack-advertisement";
 		answer_fetch(r);
 	}

@@ -112,7 +112,17 @@ block_free(struct guts_fetch_block *b)
 		free((void *)(uintptr_t)b->entries.v[i].name.p);
 	GUTS_VEC_FREE(b->records);
 	GUTS_VEC_FREE(b->entries);
+	GUTS_VEC_FREE(b->buckets);
 	guts_bytes_free(&b->base);
+	guts_bytes_free(&b->bucket_hashes);
+}
+
+static void
+blocks_free(struct guts_fetch *f)
+{
+	for (size_t i = 0; i < f->blocks.n; i++)
+		block_free(&f->blocks.v[i]);
+	GUTS_VEC_FREE(f->blocks);
 }
 
 static void
@@ -122,11 +132,9 @@ answer_free(struct guts_fetch *f)
 		guts_version_free(&f->versions.v[i]);
 	for (size_t i = 0; i < f->votes.n; i++)
 		guts_bytes_free(&f->votes.v[i]);
-	for (size_t i = 0; i < f->blocks.n; i++)
-		block_free(&f->blocks.v[i]);
+	blocks_free(f);
 	GUTS_VEC_FREE(f->versions);
 	GUTS_VEC_FREE(f->votes);
-	GUTS_VEC_FREE(f->blocks);
 	f->size = 0;
 }
 
@@ -143,6 +151,7 @@ fetch_free(struct guts_fetch *f)
 	}
 	GUTS_VEC_FREE(f->heads);
 	GUTS_VEC_FREE(f->wants);
+	GUTS_VEC_FREE(f->bucket_wants);
 	guts_buf_deinit(&f->rest);
 	guts_bytes_free(&f->cursor);
 	HASH_DEL(f->repo->sync->fetches, f);
@@ -376,7 +385,13 @@ build_head(struct guts_fetch *f, const struct guts_fetch_block *b, const struct 
 		if (!base)
 			err = GUTS_EPROTO;
 	}
-	if (!err)
+	if (!err && b->bucket_hashes.n) {
+		GUTS_VEC_FREE(h.chain);
+		return guts_fetch_note_buckets(f, b, &h.head.rec);
+	}
+	if (!err && f->joining)
+		err = guts_fetch_join_buckets(f, b, &h.head.rec, &h.head.tree);
+	else if (!err)
 		err = guts_reftree_apply_delta(base, b->entries.v, b->entries.n, h.head.rec.refs_root, &h.head.tree);
 	if (!err && guts_reftree_oid_size(h.head.tree) && guts_reftree_oid_size(h.head.tree) != guts_sync_oid_size(id)) {
 		guts_reftree_unref(h.head.tree);
@@ -423,6 +438,25 @@ build(struct guts_fetch *f)
 /* -- the refs phase --------------------------------------------------------------------------------------- */
 
 static int start_refs(struct guts_fetch *f, size_t identity_from);
+static int start_buckets(struct guts_fetch *f);
+
+/* Copy entries; `bucket` (may be NULL) is theirs. */
+static int
+take_entries(struct guts_fetch *f, struct guts_fetch_block *b, const struct guts_msg_ref_entries *m, const uint32_t *bucket)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		struct guts_refentry e = { 0 };
+
+		if (guts_msg_entry_read(&e, &m->v[i]) || b->entries.n >= GUTS_REFS_PER_AUTHOR_MAX)
+			return GUTS_EPROTO;
+		f->size += e.name.n + sizeof e;
+		e.name.p = guts_memdup(e.name.p, e.name.n);
+		GUTS_VEC_PUSH(b->entries, e);
+		if (bucket)
+			GUTS_VEC_PUSH(b->buckets, *bucket);
+	}
+	return GUTS_OK;
+}
 
 /* Copy one AuthorRefs: a new block when it brings records, else more entries of the last. */
 static int
@@ -430,6 +464,7 @@ take_block(struct guts_fetch *f, const struct guts_msg_author_refs *m)
 {
 	struct guts_fetch_block *b = f->blocks.n ? &f->blocks.v[f->blocks.n - 1] : NULL;
 	struct guts_peerid author;
+	int err;
 
 	if (guts_peerid_decode(&author, m->author))
 		return GUTS_EPROTO;
@@ -441,20 +476,15 @@ take_block(struct guts_fetch *f, const struct guts_msg_author_refs *m)
 		for (size_t i = 0; i < m->records.n; i++)
 			GUTS_VEC_PUSH(b->records, guts_bytes_dup(m->records.v[i]));
 		b->base = guts_bytes_dup(m->base);
+		b->bucket_hashes = guts_bytes_dup(m->bucket_hashes);
 		f->size += m->records.n * GUTS_SIGNEDREFS_MAX;
 	}
 	if (!b || !guts_peerid_eq(&b->author, &author))
 		return GUTS_EPROTO;
-	for (size_t i = 0; i < m->entries.n; i++) {
-		struct guts_refentry e = { 0 };
-
-		if (guts_msg_entry_read(&e, &m->entries.v[i]) || b->entries.n >= GUTS_REFS_PER_AUTHOR_MAX)
-			return GUTS_EPROTO;
-		f->size += e.name.n + sizeof e;
-		e.name.p = guts_memdup(e.name.p, e.name.n);
-		GUTS_VEC_PUSH(b->entries, e);
-	}
-	return f->size > ANSWER_MAX ? GUTS_ELIMIT : GUTS_OK;
+	err = take_entries(f, b, &m->entries, NULL);
+	for (size_t i = 0; i < m->buckets.n && !err; i++)
+		err = take_entries(f, b, &m->buckets.v[i].entries, &m->buckets.v[i].number);
+	return err ? err : f->size > ANSWER_MAX ? GUTS_ELIMIT : GUTS_OK;
 }
 
 static int
@@ -511,10 +541,12 @@ on_refs_end(void *owner, int err, const char *text)
 		if (!err)
 			return;
 	}
+	if (!err && f->by_bucket)
+		err = start_buckets(f);
+	else if (!err)
+		guts_fetch_objects(f);
 	if (err)
 		guts_fetch_end(f, err, text);
-	else
-		guts_fetch_objects(f);
 }
 
 static const struct guts_request_events refs_events = { .answer = on_refs, .end = on_refs_end };
@@ -541,6 +573,44 @@ start_refs(struct guts_fetch *f, size_t identity_from)
 	m.get_refs.entries = GUTS_ENTRIES_DELTA;
 	guts_fetch_phase(f, "refs");
 	return guts_request_start(r->sync, &f->peer, &m, &refs_events, f, &f->request);
+}
+
+/* The differing buckets of one author. */
+static void
+on_buckets_end(void *owner, int err, const char *text)
+{
+	struct guts_fetch *f = owner;
+	const struct guts_identity *id = f->versions.n ? f->versions.v[f->versions.n - 1].id : guts_repo_identity(f->repo);
+
+	f->request = NULL;
+	f->by_bucket = false;
+	f->joining = true;
+	for (size_t i = 0; i < f->blocks.n && !err; i++)
+		err = build_head(f, &f->blocks.v[i], id);
+	if (err)
+		guts_fetch_end(f, err, text);
+	else
+		guts_fetch_objects(f);
+}
+
+static const struct guts_request_events buckets_events = { .answer = on_refs, .end = on_buckets_end };
+
+static int
+start_buckets(struct guts_fetch *f)
+{
+	struct guts_msg_request m = { .has_get_refs = true };
+	struct guts_msg_author_state who = { .author = guts_peerid_slice(&f->bucket_author) };
+
+	blocks_free(f);
+	m.get_refs.repository = guts_slice(f->repo->id, GUTS_REPOID_SIZE);
+	m.get_refs.identity_known = f->repo->chain.n;
+	m.get_refs.authors.v = &who;
+	m.get_refs.authors.n = 1;
+	m.get_refs.only_listed = true;
+	m.get_refs.entries = GUTS_ENTRIES_BUCKETS;
+	m.get_refs.buckets.v = f->bucket_wants.v;
+	m.get_refs.buckets.n = f->bucket_wants.n;
+	return guts_request_start(f->repo->sync, &f->peer, &m, &buckets_events, f, &f->request);
 }
 
 static void

@@ -17,7 +17,8 @@ struct guts_fetch_block {
 	struct guts_peerid author;
 	GUTS_VEC(struct guts_bytes) records;
 	GUTS_VEC(struct guts_refentry) entries; /* names are owned */
-	struct guts_bytes base;
+	struct guts_bytes base, bucket_hashes;
+	GUTS_VEC(uint32_t) buckets;             /* the bucket of each entry, if they came by bucket */
 };
 
 /* A head that may become ours. */
@@ -37,6 +38,11 @@ struct guts_fetch {
 	GUTS_VEC(struct guts_fetch_block) blocks;
 	size_t size;                            /* held of the answer [bytes] */
 	GUTS_VEC(struct guts_fetch_head) heads;
+	bool joining;                           /* the buckets came */
+	bool by_bucket;                         /* one author's tree is compared by bucket: ask for these */
+	struct guts_peerid bucket_author;
+	uint8_t bucket_record[GUTS_HASH_SIZE];
+	GUTS_VEC(uint64_t) bucket_wants;
 	GUTS_VEC(struct guts_oid) wants;
 	size_t next_want;                       /* the first not asked for yet */
 	struct guts_ingest *ingest;
@@ -58,6 +64,12 @@ struct guts_fetch {
 void *guts_fetch_id(struct guts_fetch *f);
 struct guts_fetch *guts_fetch_by_id(void *name);
 
+/* An author's tree with the bucket hashes of `b` in place of entries: note which buckets differ from ours.  Errors: GUTS_EPROTO
+ * (they do not make the record's root). */
+int guts_fetch_note_buckets(struct guts_fetch *f, const struct guts_fetch_block *b, const struct guts_signedrefs *rec);
+/* The tree that the asked-for buckets of `b` make of ours.  Errors: GUTS_EPROTO, GUTS_ECONFLICT (another record by now). */
+int guts_fetch_join_buckets(struct guts_fetch *f, const struct guts_fetch_block *b, const struct guts_signedrefs *rec,
+    struct guts_reftree **out);
 /* The refs are known: fetch the objects they need and apply. */
 void guts_fetch_objects(struct guts_fetch *f);
 /* The end; frees `f`. */

@@ -7,7 +7,7 @@
  *	identity.c  create, rename, delete, policy: changes by this node's user
  *	push.c      pushes by this node's user
  *	fork.c      two chains of one author: which is applied, how the author joins them
- *	fetch.c     what a peer has that we lack; fetchobj.c its packs
+ *	fetch.c     what a peer has that we lack; fetchbucket.c large trees; fetchobj.c packs
  *	request.c   the asking side of one /guts/sync stream
  *	serve.c     the answering side
  *	inventory.c which repositories a neighbour has in which state

@@ -1,6 +1,7 @@
 libguts_a_SOURCES += %reldir%/announce.c
 libguts_a_SOURCES += %reldir%/change.c
 libguts_a_SOURCES += %reldir%/fetch.c
+libguts_a_SOURCES += %reldir%/fetchbucket.c
 libguts_a_SOURCES += %reldir%/fetchobj.c
 libguts_a_SOURCES += %reldir%/fork.c
 libguts_a_SOURCES += %reldir%/identity.c

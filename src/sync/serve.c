@@ -14,6 +14,8 @@
 #define FRAME_SOFT_MAX (48u << 10)  /* [bytes] a frame of entries is closed when it reaches this */
 #define PACK_AHEAD (128u << 10)     /* [bytes] pack bytes that wait for the stream */
 #define REQUEST_MAX (400u << 10)    /* [bytes] one request frame: 8,192 ids */
+#define ENTRY_COST 64               /* [bytes] of an entry in a frame, beside its name */
+#define BUCKETS_FROM 4096           /* entries; a tree of more is compared by bucket when the asker's record is not known here */
 #define DEADLINE_NS (60 * GUTS_SECOND_NS) /* a stopped reader holds its place no longer */
 
 enum serve_kind { SERVE_NOTHING, SERVE_REFS, SERVE_OBJECTS, SERVE_ONCE };
@@ -24,6 +26,9 @@ struct serve_author {
 	size_t nrecords;
 	struct guts_reftree *tree, *base; /* base NULL = everything */
 	uint8_t base_hash[GUTS_HASH_SIZE];
+	enum guts_msg_entries mode;       /* DELTA and FULL: entries; HASHES; BUCKETS; NONE */
+	uint8_t wanted[GUTS_REFTREE_BUCKETS];
+	unsigned bucket;                  /* the next to send, and how far it is */
 	struct guts_refentry *entries;
 	size_t nentries, at, cap;
 	bool started;
@@ -183,14 +188,19 @@ chain_row(void *owner, struct guts_slice key, struct guts_slice value)
 /* One head of an author, with the records since and the entries against what the asker has. */
 static void
 add_head(struct guts_serve *v, struct guts_repo *r, const struct guts_author *a, const struct guts_head *h,
-    const struct guts_msg_author_state *known, uint64_t since)
+    const struct guts_msg_get_refs *q, const struct guts_msg_author_state *known, uint64_t since)
 {
-	struct serve_author out = { .id = a->id, .tree = guts_reftree_ref(h->tree) };
-	const struct guts_reftree *base = known ? guts_author_tree_of(a, known->known_hash) : NULL;
+	struct serve_author out = { .id = a->id, .tree = guts_reftree_ref(h->tree), .mode = (enum guts_msg_entries)q->entries };
+	const struct guts_reftree *base = known && out.mode == GUTS_ENTRIES_DELTA ? guts_author_tree_of(a, known->known_hash) : NULL;
 	struct guts_slice none = { 0 };
 	struct guts_storekey k;
 	struct chain c = { &out, since, 0 };
 
+	if (!base && out.mode == GUTS_ENTRIES_DELTA && known && known->known_hash.n &&
+	    guts_reftree_count(h->tree) > BUCKETS_FROM)
+		out.mode = GUTS_ENTRIES_HASHES;
+	for (size_t i = 0; i < q->buckets.n; i++) /* the decoder checked that each is below 256 */
+		out.wanted[q->buckets.v[i]] = 1;
 	if (base) {
 		out.base = guts_reftree_ref((struct guts_reftree *)(uintptr_t)base);
 		memcpy(out.base_hash, known->known_hash.p, GUTS_HASH_SIZE);
@@ -228,11 +238,11 @@ serve_refs(struct guts_serve *v, struct guts_repo *r, const struct guts_msg_get_
 			continue;
 		if (known && known->known_hash.n && memcmp(known->known_hash.p, a->head.rec.hash, GUTS_HASH_SIZE) == 0)
 			continue;
-		for (size_t k = 0; k < a->nrivals; k++) {
+		for (size_t k = 0; k < a->nrivals && q->entries != GUTS_ENTRIES_BUCKETS; k++) {
 			if (a->rivals[k].tree)
-				add_head(v, r, a, &a->rivals[k], known, since);
+				add_head(v, r, a, &a->rivals[k], q, known, since);
 		}
-		add_head(v, r, a, &a->head, known, since);
+		add_head(v, r, a, &a->head, q, known, since);
 	}
 	v->kind = SERVE_REFS;
 }
@@ -254,13 +264,48 @@ add_entry(void *owner, const struct guts_refentry *e)
 static void
 start_author(struct guts_serve *v, struct serve_author *a)
 {
+	a->started = true;
+	if (a->mode != GUTS_ENTRIES_DELTA && a->mode != GUTS_ENTRIES_FULL)
+		return;
 	if (!a->base || guts_reftree_diff(a->base, a->tree, add_entry, a)) {
 		guts_reftree_unref(a->base);
 		a->base = NULL;
 		a->nentries = 0;
 		(void)guts_reftree_diff(v->sync->empty, a->tree, add_entry, a);
 	}
-	a->started = true;
+}
+
+/* Fill one frame with whole or begun buckets; false = there are more. */
+static bool
+next_buckets(struct serve_author *a, struct guts_msg_author_refs *ar, struct guts_msg_bucket *buckets,
+    struct guts_msg_ref_entry *entries)
+{
+	size_t k = 0, size = 0;
+
+	/* Messages share the memory of what they show: entries of this frame are kept in `a`. */
+	if (!a->entries)
+		a->entries = guts_calloc(FRAME_SOFT_MAX / ENTRY_COST + 1, sizeof *a->entries);
+	ar->buckets.v = buckets;
+	for (; a->bucket < GUTS_REFTREE_BUCKETS; a->bucket++, a->at = 0) {
+		struct guts_msg_bucket *b = &buckets[ar->buckets.n];
+
+		if (!a->wanted[a->bucket])
+			continue;
+		b->number = a->bucket;
+		b->entries.v = &entries[k];
+		ar->buckets.n++;
+		for (; a->at < guts_reftree_bucket_count(a->tree, a->bucket); a->at++) {
+			struct guts_refentry *e = &a->entries[k];
+
+			if (size >= FRAME_SOFT_MAX)
+				return false;
+			guts_reftree_at(a->tree, a->bucket, a->at, e);
+			size += e->name.n + ENTRY_COST;
+			guts_msg_entry_write(&entries[k++], e);
+			b->entries.n++;
+		}
+	}
+	return true;
 }
 
 /* Put the next Refs frame into `out`. */
@@ -271,6 +316,8 @@ next_refs(struct guts_serve *v)
 	struct guts_msg_author_refs ar = { 0 };
 	struct guts_slice *lists = NULL;
 	struct guts_msg_ref_entry *entries = NULL;
+	struct guts_msg_bucket buckets[GUTS_REFTREE_BUCKETS] = { 0 };
+	uint8_t hashes[GUTS_REFTREE_BUCKETS * GUTS_HASH_SIZE];
 	size_t n = v->identities.n + v->votes.n, size = 0, k = 0;
 
 	if (!v->head_sent) {
@@ -296,13 +343,20 @@ next_refs(struct guts_serve *v)
 		if (a->base)
 			ar.base = guts_slice(a->base_hash, GUTS_HASH_SIZE);
 		entries = guts_calloc(GUTS_MSG_ENTRIES_MAX, sizeof *entries);
-		while (a->at < a->nentries && k < GUTS_MSG_ENTRIES_MAX && size < FRAME_SOFT_MAX) {
-			size += a->entries[a->at].name.n + 64;
+		if (a->mode == GUTS_ENTRIES_HASHES) {
+			for (unsigned i = 0; i < GUTS_REFTREE_BUCKETS; i++)
+				memcpy(hashes + i * GUTS_HASH_SIZE, guts_reftree_bucket_hash(a->tree, i), GUTS_HASH_SIZE);
+			ar.bucket_hashes = guts_slice(hashes, sizeof hashes);
+		} else if (a->mode == GUTS_ENTRIES_BUCKETS) {
+			ar.more = !next_buckets(a, &ar, buckets, entries);
+		}
+		while (a->mode != GUTS_ENTRIES_BUCKETS && a->at < a->nentries && k < GUTS_MSG_ENTRIES_MAX && size < FRAME_SOFT_MAX) {
+			size += a->entries[a->at].name.n + ENTRY_COST;
 			guts_msg_entry_write(&entries[k++], &a->entries[a->at++]);
 		}
 		ar.entries.v = entries;
 		ar.entries.n = k;
-		ar.more = a->at < a->nentries;
+		ar.more |= a->at < a->nentries;
 		v->at += !ar.more;
 		m.refs.authors.v = &ar;
 		m.refs.authors.n = 1;

@@ -238,6 +238,42 @@ simnet_world_push(struct simnet_world *w, unsigned k, unsigned b)
 	return true;
 }
 
+bool
+simnet_world_push_many(struct simnet_world *w, unsigned k, unsigned n)
+{
+	struct simnode_repo *repo = &w->repo[k];
+	struct simnode *sn = simnet_world_node(w, repo->place);
+	struct guts_repo *r = sn && repo->made ? guts_sync_find(guts_node_sync(sn->node), repo->id) : NULL;
+	struct simrepo_object o = { .type = GUTS_OBJ_COMMIT, .size = 200 };
+	struct guts_push_cmd *cmds = guts_calloc(n, sizeof *cmds);
+	struct simnode_ask *a = guts_alloc(sizeof *a);
+	struct guts_push *p;
+	struct guts_errinfo ei;
+	struct guts_buf pack;
+	int err = r ? GUTS_OK : GUTS_EUNAVAILABLE;
+
+	simrepo_id(&o, ++w->salt);
+	*a = (struct simnode_ask){ .next = w->asks, .w = w, .k = k, .b = 3, .place = repo->place, .oid = o.oid };
+	w->asks = a;
+	for (unsigned i = 0; i < n; i++) {
+		cmds[i].name = guts_asprintf("refs/heads/many/%u", i);
+		cmds[i].new_oid = o.oid;
+	}
+	if (!err)
+		err = guts_push_open(guts_node_sync(sn->node), r, NULL, cmds, n, true, true, &push_events, a, &p, &ei);
+	if (!err) {
+		guts_buf_init(&pack, 64u << 10);
+		simrepo_pack(&pack, &o, 1);
+		assert(guts_push_write(p, guts_buf_slice(&pack)) == pack.len);
+		guts_push_end(p);
+		guts_buf_deinit(&pack);
+	}
+	for (unsigned i = 0; i < n; i++)
+		free(cmds[i].name);
+	free(cmds);
+	return err == GUTS_OK;
+}
+
 /* -- the judge -------------------------------------------------------------------------------------------- */
 
 /* Do all running nodes show what the owner's node shows, and is it at or past what was acknowledged? */

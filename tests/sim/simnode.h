@@ -55,6 +55,9 @@ unsigned simnet_world_create(struct simnet_world *w, unsigned place);
 /* The user of repository `k` pushes a commit to branch `b` (0..3); false if the node cannot take it now. */
 bool simnet_world_push(struct simnet_world *w, unsigned k, unsigned b);
 
+/* The same with `n` refs refs/heads/many/<i> on one new commit. */
+bool simnet_world_push_many(struct simnet_world *w, unsigned k, unsigned n);
+
 struct simnode *simnet_world_node(struct simnet_world *w, unsigned place);
 
 /* Run until every running node shows the same refs for every repository made (or `until_ns`); true if so. */

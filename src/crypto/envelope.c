@@ -55,10 +55,8 @@ guts_envelope_seal(struct guts_buf *out, const struct guts_key *k, const char *d
 {
 	uint8_t key_pb[GUTS_PUBKEY_PB_SIZE], sig[GUTS_SIG_SIZE];
 	struct envelope_pb e = {
-		.public_key = guts_slice(key_pb, sizeof(key_pb)),
 		.payload_type = payload_type,
 		.payload = payload,
-		.signature = guts_slice(sig, sizeof(sig)),
 	};
 	struct guts_buf b;
 
@@ -66,6 +64,8 @@ guts_envelope_seal(struct guts_buf *out, const struct guts_key *k, const char *d
 	signed_bytes(&b, domain, payload_type, payload);
 	guts_sign(sig, k, guts_buf_slice(&b));
 	guts_buf_deinit(&b);
+	e.public_key = guts_slice(key_pb, sizeof(key_pb));
+	e.signature = guts_slice(sig, sizeof(sig));
 	return guts_pb_encode(&envelope_desc, &e, out);
 }
 

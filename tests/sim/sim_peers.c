@@ -6,6 +6,7 @@
  */
 #include "sim.h"
 #include "simdead.h"
+#include "simdigest.h"
 
 #include "base/alloc.h"
 #include "peer/peers.h"
@@ -313,5 +314,9 @@ main(void)
 		cmocka_unit_test(links_return_after_every_storm),
 	};
 
-	return guts_crypto_init() ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+	if (guts_crypto_init())
+		return 1;
+	if (simdigest_print(run))
+		return 0;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,7 @@
 #define INDEX_MEMORY (UINT64_C(448) << 20)   /* [bytes] address space of index-pack … */
 #define INDEX_MEMORY_OBJECT 256u             /* [bytes] … and for each object promised */
 #define THREADS_FROM 256u                    /* objects from which more threads pay */
+#define THREADS_MAX 4                        /* each may hold a base, a delta and a result in memory */
 #define INDEX_FILE_SLACK (UINT64_C(256) << 20) /* [bytes] index and bases added to a thin pack */
 
 enum stage {
@@ -272,11 +273,14 @@ static const struct guts_child_events index_events = { no_data, index_writable, 
 static int
 start_index(struct guts_ingest *g)
 {
-	char max[64];
+	char max[64], threads[32];
 	struct guts_gitcmd c;
 	uint64_t objects = guts_packscan_promised(g->scan);
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int err;
 
+	snprintf(threads, sizeof(threads), "--threads=%ld", objects < THREADS_FROM || cpus < 1 ? 1 :
+	    cpus < THREADS_MAX ? cpus : THREADS_MAX);
 	snprintf(max, sizeof(max), "--max-input-size=%" PRIu64, g->pack_max);
 	guts_gitcmd_init(&c, g->store->git_path, g->path, guts_gitcmd_key(g->id));
 	guts_gitcmd_quarantine(&c, g->path, g->quarantine);
@@ -289,8 +293,7 @@ start_index(struct guts_ingest *g)
 	guts_gitcmd_arg(&c, "--fix-thin");
 	guts_gitcmd_arg(&c, "--check-self-contained-and-connected");
 	guts_gitcmd_arg(&c, "-v");
-	if (objects < THREADS_FROM)
-		guts_gitcmd_arg(&c, "--threads=1");
+	guts_gitcmd_arg(&c, threads);
 	guts_gitcmd_arg(&c, max);
 	c.spec.memory_max_bytes = INDEX_MEMORY + INDEX_MEMORY_OBJECT * objects;
 	c.spec.file_max_bytes = g->pack_max + INDEX_FILE_SLACK;

@@ -8,7 +8,6 @@ libguts_a_SOURCES += %reldir%/api_refs.c
 libguts_a_SOURCES += %reldir%/api_repos.c
 libguts_a_SOURCES += %reldir%/api_status.c
 libguts_a_SOURCES += %reldir%/assets.c
-libguts_a_SOURCES += %reldir%/assets_none.c
 libguts_a_SOURCES += %reldir%/call.c
 libguts_a_SOURCES += %reldir%/events.c
 libguts_a_SOURCES += %reldir%/guard.c
@@ -27,6 +26,9 @@ libguts_a_SOURCES += %reldir%/stream.c
 libguts_a_SOURCES += %reldir%/target.c
 libguts_a_SOURCES += %reldir%/tokens.c
 libguts_a_SOURCES += %reldir%/watch.c
+if !DASHBOARD
+libguts_a_SOURCES += %reldir%/assets_none.c
+endif
 
 # The contract inside the binary; api/openapi.json is made of the YAML by tests/openapi/json.mjs.
 nodist_libguts_a_SOURCES = %reldir%/openapi_yaml.c %reldir%/openapi_json.c

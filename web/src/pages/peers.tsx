@@ -1,0 +1,280 @@
+// Links to other nodes, and what keeps some from being there.
+import { useState } from 'preact/hooks'
+import { act, get, getPage, type Peer, type Query } from '../api'
+import { useLive } from '../live'
+import { href, replace, route } from '../router'
+import { canAdmin } from '../session'
+import { Ago, bytes, num, PeerId, plural, rtt, shortPeer, T } from '../text'
+import { type Column, Field, fields, type FormEvent, Needs, Pager, Search, Select, Table, useBusy, useTyped } from '../parts'
+import { Badge, Card, Dialog, Empty, Head, Loaded } from '../ui'
+
+const SIZE = 50
+const peerEvent = (e: { type: string }) => e.type.startsWith('peer.')
+
+function Connect() {
+	const [busy, run] = useBusy()
+	const submit = async (e: FormEvent) => {
+		const form = e.currentTarget
+		const { address } = fields(e)
+		if (await run(act('POST', '/api/v1/peers', {}, { address: address!.trim() }), 'Connected')) form.reset()
+	}
+	return (
+		<Card title="Connect to a peer">
+			<Needs scope="admin">
+				<form class="inline" onSubmit={submit}>
+					<Field label="Address" hint="As another node shows it under “Listening”, e.g. /ip4/192.0.2.7/tcp/9000/p2p/12D3…">
+						{(ids) => (
+							<input {...ids} name="address" required maxLength={639} autocomplete="off" spellcheck={false} class="mono" />
+						)}
+					</Field>
+					<button class="primary" disabled={busy}>
+						{busy ? 'Dialling…' : 'Connect'}
+					</button>
+				</form>
+			</Needs>
+		</Card>
+	)
+}
+
+const TIMES = [
+	['3600', 'one hour'],
+	['86400', 'one day'],
+	['604800', 'one week'],
+	['0', 'for ever'],
+] as const
+
+function Ban({ peer, onClose }: { peer: Peer | undefined; onClose(): void }) {
+	const [busy, run] = useBusy()
+	const submit = async (e: FormEvent) => {
+		const f = fields(e)
+		const body = { reason: f.reason || 'banned by hand', seconds: Number(f.seconds) }
+		if (await run(act('PUT', '/api/v1/peers/{peer}/ban', { path: { peer: peer!.id } }, body), 'Banned')) onClose()
+	}
+	return (
+		<Dialog title="Ban a peer" open={!!peer} onClose={onClose}>
+			<form onSubmit={submit}>
+				<p>
+					The link to <code>{shortPeer(peer?.id ?? '')}</code> is closed and the peer is refused.
+				</p>
+				<Field label="Reason">{(ids) => <input {...ids} name="reason" maxLength={200} placeholder="banned by hand" />}</Field>
+				<Field label="Until">
+					{(ids) => (
+						<select {...ids} name="seconds">
+							{TIMES.map(([v, t]) => (
+								<option value={v}>{t}</option>
+							))}
+						</select>
+					)}
+				</Field>
+				<footer>
+					<button type="button" onClick={onClose}>
+						Cancel
+					</button>
+					<button class="danger" disabled={busy}>
+						Ban
+					</button>
+				</footer>
+			</form>
+		</Dialog>
+	)
+}
+
+function columns(onBan: (p: Peer) => void): Column<Peer>[] {
+	const all: Column<Peer>[] = [
+		{ name: 'Peer', sort: 'id', cell: (p) => <PeerId id={p.id} /> },
+		{
+			name: 'Direction',
+			cell: (p) => (
+				<Badge tone={p.direction === 'outbound' ? 'info' : 'quiet'}>{p.direction === 'outbound' ? 'out' : 'in'}</Badge>
+			),
+		},
+		{
+			name: 'Agent',
+			sort: 'agent',
+			class: 'text',
+			cell: (p) => (
+				<>
+					<T s={p.agent || '–'} />
+					<T class="sub mono" s={p.remote_address} />
+				</>
+			),
+		},
+		{ name: 'Round trip', sort: 'rtt', class: 'n', cell: (p) => rtt(p.rtt_us) },
+		{ name: 'In', sort: 'bytes_in', class: 'n', cell: (p) => bytes(p.bytes_in) },
+		{ name: 'Out', sort: 'bytes_out', class: 'n', cell: (p) => bytes(p.bytes_out) },
+		{ name: 'Since', sort: 'connected', cell: (p) => <Ago t={p.connected_at} /> },
+		{
+			name: 'Repos',
+			class: 'n',
+			cell: (p) => (p.speaks_guts ? num(p.repositories) : <span title="a plain libp2p peer">–</span>),
+		},
+		{ name: 'Score', sort: 'score', class: 'n', cell: (p) => <Badge tone={p.score > 0 ? 'warn' : 'ok'}>{num(p.score)}</Badge> },
+	]
+	if (canAdmin.value)
+		all.push({
+			name: 'Actions',
+			class: 'actions',
+			cell: (p) => (
+				<>
+					<Disconnect peer={p} />
+					<button type="button" class="small" onClick={() => onBan(p)} aria-label={`Ban ${shortPeer(p.id)}`}>
+						Ban…
+					</button>
+				</>
+			),
+		})
+	return all
+}
+
+function Disconnect({ peer }: { peer: Peer }) {
+	const [busy, run] = useBusy()
+	return (
+		<button
+			type="button"
+			class="small"
+			disabled={busy}
+			aria-label={`Disconnect ${shortPeer(peer.id)}`}
+			onClick={() => run(act('DELETE', '/api/v1/peers/{peer}', { path: { peer: peer.id } }), 'Disconnected')}
+		>
+			Disconnect
+		</button>
+	)
+}
+
+function Bans() {
+	const bans = useLive('bans', (s) => get('/api/v1/bans', { signal: s }), peerEvent)
+	const [busy, run] = useBusy()
+	return (
+		<Card title="Bans">
+			<Loaded of={bans}>
+				{(list) =>
+					list.length ? (
+						<ul class="rows">
+							{list.map((b) => (
+								<li key={b.peer}>
+									<span class="grow">
+										<PeerId id={b.peer} /> <T class="sub" s={b.reason} />
+									</span>
+									<span class="quiet">{b.until ? <>until {new Date(b.until).toLocaleString('en')}</> : 'for ever'}</span>
+									{canAdmin.value && (
+										<button
+											type="button"
+											class="small"
+											disabled={busy}
+											aria-label={`Lift the ban of ${shortPeer(b.peer)}`}
+											onClick={() => run(act('DELETE', '/api/v1/peers/{peer}/ban', { path: { peer: b.peer } }), 'Ban lifted')}
+										>
+											Lift
+										</button>
+									)}
+								</li>
+							))}
+						</ul>
+					) : (
+						<Empty>Nobody is banned.</Empty>
+					)
+				}
+			</Loaded>
+		</Card>
+	)
+}
+
+function Dials() {
+	const dials = useLive(
+		'dials',
+		(s) => get('/api/v1/dials', { signal: s }),
+		(e) => peerEvent(e) || e.type === 'node.rates',
+		4000,
+	)
+	return (
+		<Card title="Dials under way and failed">
+			<Loaded of={dials}>
+				{(list) =>
+					list.length ? (
+						<ul class="rows">
+							{list.map((d) => (
+								<li key={d.address}>
+									<span class="grow">
+										<T class="mono wrap" s={d.address} />
+										{d.error === null ? <Badge tone="info">dialling</Badge> : <T class="sub bad" s={d.error} />}
+									</span>
+									<span class="quiet">
+										{plural(d.tries, 'try', 'tries')}, <Ago t={d.last_try} />
+									</span>
+								</li>
+							))}
+						</ul>
+					) : (
+						<Empty>None.</Empty>
+					)
+				}
+			</Loaded>
+		</Card>
+	)
+}
+
+export function Peers() {
+	const q = route.value.query
+	const sort = q.get('sort') ?? 'connected'
+	const direction = (q.get('direction') ?? '') as '' | 'inbound' | 'outbound'
+	const page = Number(q.get('page') ?? 1) || 1
+	const set = (next: Query) =>
+		replace(href(['peers'], { q: q.get('q') ?? '', sort, direction, ...next } as Record<string, string | number>))
+	const [typed, type] = useTyped(q.get('q') ?? '', (v) => set({ q: v }))
+	const query = { q: q.get('q') ?? undefined, sort, direction: direction || undefined, page, per_page: SIZE }
+	const peers = useLive(
+		'peers ' + JSON.stringify(query),
+		(s) => getPage('/api/v1/peers', { query, signal: s }),
+		(e) => peerEvent(e) || e.type === 'node.rates',
+		2000,
+	)
+	const [ban, setBan] = useState<Peer | undefined>()
+	return (
+		<>
+			<Head text="Peers" />
+			<Card>
+				<div class="bar">
+					<Search label="Id, address or agent" value={typed} onInput={type} />
+					<Select
+						label="Direction"
+						value={direction}
+						options={[
+							['', 'both directions'],
+							['inbound', 'dialled us'],
+							['outbound', 'dialled by us'],
+						]}
+						onChange={(v) => set({ direction: v })}
+					/>
+					<span class="quiet" role="status">
+						{peers.data && plural(peers.data.total < 0 ? peers.data.items.length : peers.data.total, 'peer')}
+					</span>
+				</div>
+				<Loaded of={peers}>
+					{({ items, total, more }) => (
+						<>
+							{items.length ? (
+								<Table
+									label="Connected peers"
+									columns={columns(setBan)}
+									rows={items}
+									rowKey={(p) => p.id}
+									sort={sort}
+									onSort={(by) => set({ sort: by })}
+								/>
+							) : (
+								<Empty>{query.q || direction ? 'No peer is like that.' : 'No peer is connected.'}</Empty>
+							)}
+							<Pager page={page} size={SIZE} total={total} more={more} onPage={(p) => set({ page: p })} />
+						</>
+					)}
+				</Loaded>
+			</Card>
+			<Connect />
+			<div class="columns">
+				<Bans />
+				<Dials />
+			</div>
+			<Ban peer={ban} onClose={() => setBan(undefined)} />
+		</>
+	)
+}

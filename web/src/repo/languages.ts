@@ -1,0 +1,48 @@
+// Which of highlight.js's grammars a file's name asks for.
+const BY_END: Record<string, string> = {
+	c: 'c',
+	h: 'c',
+	cc: 'cpp',
+	cpp: 'cpp',
+	cxx: 'cpp',
+	hpp: 'cpp',
+	hh: 'cpp',
+	rs: 'rust',
+	go: 'go',
+	py: 'python',
+	js: 'javascript',
+	mjs: 'javascript',
+	cjs: 'javascript',
+	jsx: 'javascript',
+	ts: 'typescript',
+	tsx: 'typescript',
+	java: 'java',
+	sh: 'bash',
+	bash: 'bash',
+	json: 'json',
+	yaml: 'yaml',
+	yml: 'yaml',
+	html: 'xml',
+	xml: 'xml',
+	svg: 'xml',
+	css: 'css',
+	md: 'markdown',
+	mk: 'makefile',
+	sql: 'sql',
+	rb: 'ruby',
+	diff: 'diff',
+	patch: 'diff',
+	ini: 'ini',
+	toml: 'ini',
+	conf: 'ini',
+	proto: 'protobuf',
+}
+const BY_NAME: Record<string, string> = {
+	makefile: 'makefile',
+	'makefile.am': 'makefile',
+	dockerfile: 'dockerfile',
+	bootstrap: 'bash',
+}
+
+export const languageOf = (name: string) =>
+	BY_NAME[name.toLowerCase()] ?? (name.includes('.') ? BY_END[name.replace(/.*\./, '').toLowerCase()] : undefined)

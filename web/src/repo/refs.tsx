@@ -1,0 +1,117 @@
+// Branches and tags: what delegates signed, and whose value counts.
+import { getRepoPage, type Schemas } from '../api'
+import { useLive } from '../live'
+import { go, repoHref, route } from '../router'
+import { Oid, PeerId, T } from '../text'
+import { type Column, Pager, Table } from '../parts'
+import { Badge, Card, Empty, Loaded } from '../ui'
+import { movesRefs, type Of } from './repo'
+
+const SIZE = 50
+type Branch = Schemas['Branch']
+type Tag = Schemas['Tag']
+
+const signer = { name: 'Signed by', cell: (r: { signer?: string }) => (r.signer ? <PeerId id={r.signer} copy={false} /> : '–') }
+
+const branchColumns = (of: Of): Column<Branch>[] => [
+	{
+		name: 'Branch',
+		class: 'text wide',
+		cell: (b) => (
+			<>
+				<a class="strong" href={repoHref(of.path, ['src', b.name])}>
+					<T s={b.name} />
+				</a>{' '}
+				{b.default && <Badge tone="info">default</Badge>}{' '}
+				{b.conflict && (
+					<Badge tone="warn" title="Another delegate's value lost">
+						conflict
+					</Badge>
+				)}
+			</>
+		),
+	},
+	{
+		name: 'Commit',
+		cell: (b) => (
+			<a href={repoHref(of.path, ['commit', b.commit.sha])}>
+				<Oid id={b.commit.sha} copy={false} />
+			</a>
+		),
+	},
+	signer,
+	{ name: 'History', cell: (b) => <a href={repoHref(of.path, ['commits', b.name])}>Commits</a> },
+]
+
+const tagColumns = (of: Of): Column<Tag>[] => [
+	{
+		name: 'Tag',
+		class: 'text wide',
+		cell: (t) => (
+			<a class="strong" href={repoHref(of.path, ['src', t.name])}>
+				<T s={t.name} />
+			</a>
+		),
+	},
+	{
+		name: 'Commit',
+		cell: (t) =>
+			t.commit.sha ? (
+				<a href={repoHref(of.path, ['commit', t.commit.sha])}>
+					<Oid id={t.commit.sha} copy={false} />
+				</a>
+			) : (
+				'–'
+			),
+	},
+	signer,
+]
+
+function List<Row extends { name: string }>({
+	of,
+	what,
+	word,
+	columns,
+}: {
+	of: Of
+	what: '/branches' | '/tags'
+	word: string
+	columns: Column<Row>[]
+}) {
+	const q = route.value.query
+	const page = Number(q.get(word) ?? 1) || 1
+	const list = useLive(
+		`${what} ${of.repo.id} ${page}`,
+		(s) => getRepoPage(of.path, what, { query: { page, per_page: SIZE }, signal: s }),
+		movesRefs(of.repo),
+	)
+	return (
+		<Card title={word}>
+			<Loaded of={list}>
+				{({ items, total, more }) => (
+					<>
+						{items.length ? (
+							<Table label={word} columns={columns} rows={items as unknown as Row[]} rowKey={(r) => r.name} />
+						) : (
+							<Empty>None.</Empty>
+						)}
+						<Pager
+							page={page}
+							size={SIZE}
+							total={total}
+							more={more}
+							onPage={(p) => go(repoHref(of.path, ['refs'], '', { ...Object.fromEntries(q), [word]: p }))}
+						/>
+					</>
+				)}
+			</Loaded>
+		</Card>
+	)
+}
+
+export const Refs = ({ of }: { of: Of }) => (
+	<>
+		<List of={of} what="/branches" word="Branches" columns={branchColumns(of)} />
+		<List of={of} what="/tags" word="Tags" columns={tagColumns(of)} />
+	</>
+)

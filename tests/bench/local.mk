@@ -11,3 +11,4 @@ bench_scripts += %reldir%/rest.py
 tests_bench_baremhd_LDADD = $(MHD_LIBS)
 tests_bench_gossipend_LDADD = libguts.a $(guts_libs)
 tests_bench_linkend_LDADD = libguts.a $(guts_libs)
+bench_programs += %reldir%/bench_gossip

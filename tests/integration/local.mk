@@ -5,3 +5,6 @@ script_tests += %reldir%/protocol_doc.py
 test_programs += %reldir%/pbtool
 test_programs += %reldir%/pbsample_tool
 script_tests += %reldir%/pb_sample.py
+test_programs += %reldir%/killpoint
+script_tests += %reldir%/kill_points.py
+script_tests += %reldir%/kill_random.py

@@ -20,7 +20,7 @@ static enum MHD_Result
 on_request(void *owner, struct MHD_Connection *c, const char *url, const char *method, const char *version,
     const char *upload, size_t *upload_size, void **state)
 {
-	int i = atoi(url + 1);
+	int i = (int)strtol(url + 1, NULL, 10);
 
 	(void)owner;
 	(void)method;

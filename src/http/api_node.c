@@ -140,27 +140,26 @@ guts_rest_readyz(struct guts_req *r)
 /* -- commands ----------------------------------------------------------------------- */
 
 static void
-run_shutdown(struct guts_call *c)
+shutdown_posted(void *arg)
 {
-	struct guts_http *h = c->h;
+	struct guts_http *h = arg;
 
-	guts_call_done(c, 0, NULL);
-	h->shutdown(h->shutdown_owner);
+	if (!h->stopping)
+		h->shutdown(h->shutdown_owner);
 }
 
+/* The answer is on its way: now the node may go. */
 static void
-answer_accepted(struct guts_req *r, struct guts_call *c)
+shutdown_answered(struct guts_req *r)
 {
-	if (c->err < 0)
-		guts_reply_err(r, c->err, &c->ei);
-	else
-		guts_reply_empty(r, 202);
+	guts_env_post(r->h->env, shutdown_posted, r->h);
 }
 
 void
 guts_rest_shutdown(struct guts_req *r)
 {
-	guts_call_loop(r, guts_call_new(sizeof(struct guts_call), run_shutdown, answer_accepted, NULL));
+	r->state_free = shutdown_answered;
+	guts_reply_empty(r, 202);
 }
 
 void

@@ -503,30 +503,10 @@ run_delete(struct guts_call *c)
 	guts_sync_remove(guts_node_sync(c->h->node), p->id, plain_done, c);
 }
 
-static void
-block_done(void *owner, int err)
-{
-	struct guts_call *c = owner;
-
-	if (err < 0)
-		guts_call_done(c, err, NULL);
-	else
-		run_delete(c);
-}
-
-/* Block first: a copy that comes while it is being removed is refused already. */
-static void
-run_block(struct guts_call *c)
-{
-	struct repo_call *p = (struct repo_call *)c;
-
-	guts_sync_set_policy(guts_node_sync(c->h->node), p->id, GUTS_POLICY_BLOCK, block_done, c);
-}
-
 void
 guts_rest_repo_delete(struct guts_req *r)
 {
-	struct repo_call *p = new_on_repo(r, run_block, answer_empty);
+	struct repo_call *p = new_on_repo(r, run_delete, answer_empty);
 
 	if (p)
 		guts_call_loop(r, &p->c);

@@ -196,7 +196,12 @@ guts_reply_err(struct guts_req *r, int err, const struct guts_errinfo *ei)
 {
 	const char *text = ei && ei->text[0] ? ei->text : guts_err_text(err);
 
-	reply_problem(r, guts_err_http_status(err), text, guts_err_name(err), NULL);
+	int status = guts_err_http_status(err);
+
+	/* a well-formed body that asks for something impossible */
+	if (err == GUTS_EINVAL && r->match.route && r->match.route->body == GUTS_BODY_JSON)
+		status = 422;
+	reply_problem(r, status, text, guts_err_name(err), NULL);
 }
 
 void
@@ -343,6 +348,10 @@ guts_reply_keep(struct guts_req *r, uint64_t version, struct guts_buf *body, con
 	if (body->failed) {
 		guts_buf_deinit(body);
 		guts_reply_problem(r, 500, "the answer is too large");
+		return;
+	}
+	if (r->head.v[GUTS_HEAD_REQUEST_ID].p) { /* with its own id: an answer of its own */
+		guts_reply_json(r, 200, body, extra);
 		return;
 	}
 	snprintf(fresh.etag, sizeof fresh.etag, "\"%llx-%llx\"", (unsigned long long)(h->boot ^ fresh.key),

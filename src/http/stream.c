@@ -96,6 +96,7 @@ parse_filter(struct guts_req *r, struct guts_filter *f)
 	struct guts_slice peer = guts_target_query(&r->target, "peer");
 
 	f->who = &r->who;
+	f->has_peer = peer.n > 0;
 	if (type.n && !parse_types(f, type))
 		guts_reply_problem(r, 400, "type: a list of at most %d event types", GUTS_EVENTS_TYPES_MAX);
 	else if (repo.n && !parse_repo(r, f, repo))
@@ -130,6 +131,7 @@ add_hello(struct stream *s, const char *event)
 
 struct replay {
 	struct stream *s;
+	struct guts_snapshot *snapshot;
 	uint64_t upto;
 	size_t n;
 };
@@ -140,13 +142,16 @@ repo_of(const struct guts_fact *f)
 	return f->repo.n == GUTS_REPOID_SIZE ? f->repo.p : NULL;
 }
 
+/* A repository that became private takes its past with it. */
 static bool
-takes_fact(const struct guts_filter *filter, const struct guts_fact *f)
+takes_fact(const struct guts_filter *filter, const struct guts_snapshot *s, const struct guts_fact *f)
 {
 	struct guts_peerid peer;
 	bool has_peer = f->peer.n && guts_peerid_decode(&peer, f->peer) == 0;
+	const struct guts_repo_info *now = repo_of(f) ? guts_snapshot_repo(s, repo_of(f)) : NULL;
 
-	return guts_filter_takes(filter, f->type, repo_of(f), f->is_private, has_peer ? &peer : NULL);
+	return guts_filter_takes(filter, f->type, repo_of(f), f->is_private || (now && now->is_private),
+	    has_peer ? &peer : NULL);
 }
 
 static bool
@@ -158,7 +163,7 @@ replay_fact(void *owner, const struct guts_fact *f)
 
 	if (f->id > p->upto)
 		return false;
-	if (takes_fact(&p->s->f, f)) {
+	if (takes_fact(&p->s->f, p->snapshot, f)) {
 		guts_fact_frame(&r->pending, f);
 		if (r->pending.failed) { /* no room: next time, unless it alone is too large */
 			r->pending.failed = false;
@@ -188,7 +193,9 @@ catch_up(struct stream *s)
 	if (s->r.is_live)
 		return;
 	uint64_t before = s->r.last;
+	p.snapshot = guts_node_snapshot(s->r.req->h->node);
 	int err = guts_store_facts(s->r.req->h->store, before, REPLAY_BATCH, replay_fact, &p);
+	guts_snapshot_unref(p.snapshot);
 	if (err < 0 || s->r.last == before)
 		s->r.is_over = s->r.pending.len == 0; /* cannot be read now: the client comes again */
 }
@@ -321,6 +328,7 @@ start_stream(struct guts_req *r, struct stream *s, bool has_since)
 
 struct page {
 	struct stream *s;
+	struct guts_snapshot *snapshot;
 	struct guts_json j;
 	struct guts_buf body;
 	uint64_t n, looked;
@@ -332,7 +340,7 @@ add_fact(void *owner, const struct guts_fact *f)
 	struct page *p = owner;
 
 	p->s->r.last = f->id;
-	if (takes_fact(&p->s->f, f)) {
+	if (takes_fact(&p->s->f, p->snapshot, f)) {
 		guts_view_fact(&p->j, f);
 		p->n++;
 	}
@@ -366,7 +374,10 @@ poll_again(struct guts_req *r)
 	guts_json_object(&p.j);
 	guts_json_key(&p.j, "events");
 	guts_json_array(&p.j);
-	if (!reset && guts_store_facts(r->h->store, s->since, 20000, add_fact, &p) < 0) {
+	p.snapshot = guts_node_snapshot(r->h->node);
+	int err = reset ? 0 : guts_store_facts(r->h->store, s->since, 20000, add_fact, &p);
+	guts_snapshot_unref(p.snapshot);
+	if (err < 0) {
 		guts_buf_deinit(&p.body);
 		guts_reply_err(r, GUTS_EIO, NULL);
 		return;

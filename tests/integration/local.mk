@@ -8,3 +8,7 @@ script_tests += %reldir%/pb_sample.py
 test_programs += %reldir%/killpoint
 script_tests += %reldir%/kill_points.py
 script_tests += %reldir%/kill_random.py
+script_tests += %reldir%/http_git.py
+script_tests += %reldir%/http_raw.py
+script_tests += %reldir%/http_api.py
+script_tests += %reldir%/http_events.py

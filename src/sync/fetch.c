@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #define ANSWER_MAX (96u << 20)  /* [bytes] of one Refs answer held in memory */
+#define ANSWER_RECORDS_MAX 2000 /* records of one answer: each costs a signature check on the loop */
 #define BACKOFF_MAX_S 60
 #define FIRST_COPY_TRIES 6
 
@@ -136,6 +137,7 @@ answer_free(struct guts_fetch *f)
 	GUTS_VEC_FREE(f->versions);
 	GUTS_VEC_FREE(f->votes);
 	f->size = 0;
+	f->nrecords = 0;
 }
 
 static void
@@ -469,7 +471,8 @@ take_block(struct guts_fetch *f, const struct guts_msg_author_refs *m)
 	if (guts_peerid_decode(&author, m->author))
 		return GUTS_EPROTO;
 	if (m->records.n) {
-		if (f->blocks.n >= GUTS_AUTHORS_PER_REPO_MAX * (1 + GUTS_RIVALS_MAX))
+		f->nrecords += m->records.n;
+		if (f->blocks.n >= GUTS_AUTHORS_PER_REPO_MAX * (1 + GUTS_RIVALS_MAX) || f->nrecords > ANSWER_RECORDS_MAX)
 			return GUTS_ELIMIT;
 		GUTS_VEC_PUSH(f->blocks, ((struct guts_fetch_block){ .author = author }));
 		b = &f->blocks.v[f->blocks.n - 1];

@@ -36,7 +36,7 @@ struct guts_fetch {
 	GUTS_VEC(struct guts_bytes) votes;
 	size_t identity_from;                   /* asked from this version on */
 	GUTS_VEC(struct guts_fetch_block) blocks;
-	size_t size;                            /* held of the answer [bytes] */
+	size_t size, nrecords;                  /* held of the answer [bytes], [records] */
 	GUTS_VEC(struct guts_fetch_head) heads;
 	bool joining;                           /* the buckets came */
 	bool by_bucket;                         /* one author's tree is compared by bucket: ask for these */

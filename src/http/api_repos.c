@@ -495,12 +495,19 @@ plain_done(void *owner, int err)
 	guts_call_done(owner, err, NULL);
 }
 
+/* Blocking may have removed it already. */
+static void
+removed_done(void *owner, int err)
+{
+	guts_call_done(owner, err == GUTS_ENOTFOUND ? GUTS_OK : err, NULL);
+}
+
 static void
 run_delete(struct guts_call *c)
 {
 	struct repo_call *p = (struct repo_call *)c;
 
-	guts_sync_remove(guts_node_sync(c->h->node), p->id, plain_done, c);
+	guts_sync_remove(guts_node_sync(c->h->node), p->id, removed_done, c);
 }
 
 void

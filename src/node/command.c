@@ -170,8 +170,8 @@ guts_node_peer_ban(struct guts_node *n, const struct guts_peerid *peer, const ch
 	else if ((err = guts_peers_ban(n->peers, peer, seconds * GUTS_SECOND_NS, reason && reason[0] ? reason :
 	    "by the user")) != 0)
 		guts_err_set(&ei, err, "the list of bans is full");
-	done(owner, err, &ei);
 	guts_snapshot_dirty(n);
+	done(owner, err, &ei);
 }
 
 void
@@ -182,8 +182,8 @@ guts_node_peer_lift(struct guts_node *n, const struct guts_peerid *peer, guts_do
 
 	if (err)
 		guts_err_set(&ei, err, "the peer is not banned");
-	done(owner, err, &ei);
 	guts_snapshot_dirty(n);
+	done(owner, err, &ei);
 }
 
 void

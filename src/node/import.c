@@ -62,6 +62,7 @@ job_end(struct guts_job_entry *j, int err, const char *text)
 	j->cmds = NULL;
 	j->ncmds = 0;
 	j->running = false;
+	guts_node_snapshot_flush(n);
 	pthread_mutex_lock(&n->jobs_lock);
 	snprintf(j->info.state, sizeof j->info.state, "%s", err ? "failed" : "done");
 	snprintf(j->info.error, sizeof j->info.error, "%s", err ? text ? text : guts_err_text(err) : "");

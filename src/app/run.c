@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define STOP_NS (11 * GUTS_SECOND_NS) /* the node's own 10 s and a little */
+#define ANSWER_NS (100 * GUTS_MS_NS)  /* for the answer to "stop" to leave */
 #define AGENT "guts/" PACKAGE_VERSION
 
 struct run {
@@ -38,7 +39,7 @@ struct run {
 	struct guts_repostore *repos;
 	struct guts_node *node;
 	struct guts_http *http;
-	struct guts_timer deadline;
+	struct guts_timer deadline, asked;
 	bool is_ready, is_stopping;
 	int code;
 };
@@ -111,15 +112,16 @@ on_ready(void *owner, int err, const char *text)
 	malloc_trim(0); /* the libraries' start left holes */
 	guts_buf_init(&b, 64 << 10);
 	describe(r, &b);
-	if (r->cli->json)
-		puts(guts_buf_cstr(&b));
-	else
-		greet(r);
-	fflush(stdout);
 	guts_buf_add_str(&b, "\n");
+	/* First the file, then the line: who waits for the line may use the command line at once. */
 	err = guts_file_write(r->cli->home.run_path, guts_buf_cstr(&b), b.len, 0600);
 	if (err)
 		guts_log(GUTS_LOG_WARN, "run", "cannot write %s: %s", r->cli->home.run_path, guts_err_text(err));
+	if (r->cli->json)
+		fputs(guts_buf_cstr(&b), stdout);
+	else
+		greet(r);
+	fflush(stdout);
 	guts_buf_deinit(&b);
 }
 
@@ -159,6 +161,26 @@ stop(void *owner)
 }
 
 static void
+on_asked(struct guts_timer *t, void *owner)
+{
+	(void)t;
+	stop(owner);
+}
+
+/* The gateway was asked to stop the node; its answer needs the gateway for a moment more. */
+static void
+stop_soon(void *owner)
+{
+	struct run *r = owner;
+	struct guts_env *env = guts_uvenv_env(r->loop);
+
+	if (r->is_stopping || r->asked.fire != NULL)
+		return;
+	r->asked = (struct guts_timer){ .fire = on_asked, .owner = r, .at_ns = GUTS_NEVER };
+	guts_env_timer_set(env, &r->asked, guts_env_now(env) + ANSWER_NS);
+}
+
+static void
 on_signal(void *owner, int number)
 {
 	struct run *r = owner;
@@ -177,7 +199,7 @@ prepare(struct run *r)
 	struct guts_errinfo ei = { 0 };
 	struct guts_home *h = &r->cli->home;
 	struct guts_repostore_setup rs = { .repos_path = h->repos_path };
-	struct guts_http_setup hs = { .conf = r->conf, .home = h->dir, .version = PACKAGE_VERSION, .shutdown = stop,
+	struct guts_http_setup hs = { .conf = r->conf, .home = h->dir, .version = PACKAGE_VERSION, .shutdown = stop_soon,
 		.owner = r };
 	struct guts_settings settings;
 	struct guts_env *env;

@@ -189,13 +189,13 @@ guts_cli_main(int argc, char **argv, const struct guts_command *more)
 		guts_help_all();
 		return GUTS_EXIT_OK;
 	}
+	if (argc == 3 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0) && guts_cli_find(argv[1]) == NULL &&
+	    guts_help_group(argv[1]))
+		return GUTS_EXIT_OK;
 	c.command = command_of(argc, argv, &used);
 	/* For the widths of characters; a node has no tables and no need of the memory. */
 	if (c.command != NULL && !c.command->is_node && setlocale(LC_CTYPE, "C.UTF-8") == NULL)
 		setlocale(LC_CTYPE, "");
-	if (c.command == NULL && argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0) &&
-	    guts_help_group(argv[1]))
-		return GUTS_EXIT_OK;
 	if (c.command == NULL)
 		return unknown_command(argc, argv);
 	return run_command(&c, argc - 1 - used, argv + 1 + used);

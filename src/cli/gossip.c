@@ -7,10 +7,13 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MESSAGE_MAX (16u << 10) /* [bytes] */
+#define LOG_TRIES 50
+#define LOG_TRY_MS 10
 
 static void
 topic_row(struct guts_rows *t, struct guts_jv v)
@@ -90,7 +93,7 @@ guts_cmd_gossip_publish(struct guts_cli *c)
 	guts_json_init(&j, &b);
 	guts_json_object(&j);
 	guts_json_key(&j, "data");
-	if (guts_text_is_utf8(guts_buf_slice(&message)) && memchr(message.len ? guts_buf_cstr(&message) : "x", 0, message.len) == NULL) {
+	if (guts_text_is_clean(guts_buf_slice(&message), true)) {
 		guts_json_text(&j, guts_buf_slice(&message));
 	} else {
 		guts_json_base64(&j, guts_buf_slice(&message));
@@ -119,6 +122,28 @@ struct tail {
 	int code;
 };
 
+/* The message as text for a person; one that is none is told by its size.  Owner: caller. */
+static char *
+message_text(struct guts_jv v)
+{
+	const char *data = guts_jv_str_of(v, "data");
+	size_t n = strlen(data);
+	uint8_t *bytes;
+	char *text;
+
+	if (strcmp(guts_jv_str_of(v, "encoding"), "base64") != 0)
+		return guts_term_clean(data, true);
+	bytes = guts_alloc(n + 1);
+	if (guts_base64_decode(bytes, n, guts_slice_str(data), &n) != GUTS_OK)
+		n = 0;
+	if (guts_text_is_utf8(guts_slice(bytes, n)) && memchr(bytes, 0, n) == NULL)
+		text = guts_term_clean((const char *)bytes, true);
+	else
+		text = guts_asprintf("(%zu bytes)", n);
+	free(bytes);
+	return text;
+}
+
 static void
 show(struct tail *t, struct guts_jv v, const char *author)
 {
@@ -136,8 +161,7 @@ show(struct tail *t, struct guts_jv v, const char *author)
 		return;
 	}
 	guts_fmt_id(id, author);
-	clean = guts_term_clean(strcmp(guts_jv_str_of(v, "encoding"), "base64") == 0 ? "(binary)" :
-	    guts_jv_str_of(v, "data"), true);
+	clean = message_text(v);
 	printf("%s%.19s%s %s", guts_term_style(color, GUTS_STYLE_DIM), time, guts_term_style(color, GUTS_STYLE_PLAIN), id);
 	if (t->topic == NULL)
 		printf(" [%s]", guts_jv_str_of(v, "topic"));
@@ -217,7 +241,8 @@ tail_begun(void *owner)
 	return !t->code && t->follow;
 }
 
-/* A signal says that there is something; it is read from the log, which has it in order and once. */
+/* A signal says that there is something; it is read from the log, which has each message once and in order.  The
+ * signal may be a moment ahead of the log; a node that keeps no messages has none. */
 static bool
 tail_event(void *owner, const char *type, struct guts_jv v, struct guts_slice text)
 {
@@ -230,6 +255,12 @@ tail_event(void *owner, const char *type, struct guts_jv v, struct guts_slice te
 	if (t->topic != NULL && strcmp(guts_jv_str_of(data, "topic"), t->topic) != 0)
 		return true;
 	t->code = show_kept(t, 0);
+	for (int i = 0; i < LOG_TRIES && !t->code && t->last < guts_jv_u64_of(data, "cursor"); i++) {
+		poll(NULL, 0, LOG_TRY_MS);
+		t->code = show_kept(t, 0);
+	}
+	if (!t->code && t->last < guts_jv_u64_of(data, "cursor"))
+		show(t, data, guts_jv_str_of(v, "peer"));
 	return !t->code;
 }
 

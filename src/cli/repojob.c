@@ -94,15 +94,14 @@ import_event(void *owner, const char *type, struct guts_jv v, struct guts_slice 
 static int
 print_imported(struct guts_cli *c, const char *id)
 {
-	char *path = guts_ask_path("/api/v1/repos/{}", id), size[16];
+	char *path = guts_ask_path("/api/v1/repos/{}", id);
 	struct guts_reply r;
 	int code = guts_ask_call(c, &r, "GET", path, NULL);
 
 	if (!code && !guts_ask_json(c, &r)) {
-		guts_fmt_bytes(size, guts_jv_u64_of(r.root, "size_bytes"));
-		printf("made   %s\nhas    %llu branches, %llu tags, %s\nclone  %s\n", guts_jv_str_of(r.root, "guts_url"),
+		printf("made   %s\nhas    %llu branches, %llu tags\nclone  %s\n", guts_jv_str_of(r.root, "guts_url"),
 		    (unsigned long long)guts_jv_u64_of(r.root, "branches"), (unsigned long long)guts_jv_u64_of(r.root, "tags"),
-		    size, guts_jv_str_of(r.root, "clone_url"));
+		    guts_jv_str_of(r.root, "clone_url"));
 	}
 	guts_reply_deinit(&r);
 	free(path);

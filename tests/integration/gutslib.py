@@ -36,7 +36,7 @@ GUTS = os.environ.get("GUTS", "guts")
 SRCDIR = os.environ.get("GUTS_SRCDIR", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 SEED = int(os.environ.get("GUTS_SEED", "1"))
 LONG = bool(os.environ.get("GUTS_LONG"))
-DEADLINE = 120  # [s] bounds a wait that fails; sanitizers and a busy machine are slow
+DEADLINE = int(os.environ.get("GUTS_DEADLINE", "120"))  # [s] bounds a wait that fails; sanitizers and a busy machine are slow
 
 
 class Skip(Exception):
@@ -146,6 +146,32 @@ def request(base, method, path, body=None, headers=None, token=None, timeout=DEA
         return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
     finally:
         conn.close()
+
+
+class Lines:
+    """A running `guts ARGS`, read line by line with a deadline."""
+
+    def __init__(self, args, env=None, timeout=DEADLINE):
+        self.process = subprocess.Popen([GUTS] + list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        env=dict(os.environ, **(env or {})))
+        self.timer = threading.Timer(timeout, self.process.kill)
+        self.timer.daemon = True
+        self.timer.start()
+
+    def next(self):
+        line = self.process.stdout.readline()
+        assert line, "no line within the time, or it ended: %s" % self.process.stderr.read()
+        return line
+
+    def end(self):
+        """SIGTERM; returns exit code and standard error."""
+        self.process.terminate()
+        code = self.process.wait(DEADLINE)
+        self.timer.cancel()
+        errors = self.process.stderr.read()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return code, errors
 
 
 class Stream:

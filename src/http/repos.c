@@ -6,35 +6,39 @@
 #include "http/internal.h"
 #include "wire/multibase.h"
 
-/* An owner's alias in this node's paths. */
-static struct guts_repo_info *
-by_alias(struct guts_http *h, struct guts_snapshot *s, struct guts_slice alias, struct guts_slice name)
+/* Whose path it is: a peer id, or an alias on this node. */
+static bool
+owner_of(struct guts_http *h, struct guts_slice owner, struct guts_peerid *id)
 {
-	struct guts_repo_info *i = NULL;
-	char text[GUTS_PEERID_TEXT_SIZE];
-	struct guts_peerid id;
 	struct guts_buf v;
+	bool found;
 
+	if (guts_peerid_parse(id, owner) == 0)
+		return true;
 	guts_buf_init(&v, 256);
-	if (alias.n <= GUTS_NAME_MAX && guts_store_get(h->store, GUTS_TABLE_ALIAS, alias, &v) == 0 &&
-	    guts_peerid_decode(&id, guts_buf_slice(&v)) == 0) {
-		guts_peerid_text(text, &id);
-		i = guts_snapshot_repo_by_path(s, guts_slice_str(text), name);
-	}
+	found = owner.n <= GUTS_NAME_MAX && guts_store_get(h->store, GUTS_TABLE_ALIAS, owner, &v) == 0 &&
+	    guts_peerid_decode(id, guts_buf_slice(&v)) == 0;
 	guts_buf_deinit(&v);
-	return i;
+	return found;
 }
 
 static struct guts_repo_info *
 lookup(struct guts_http *h, struct guts_snapshot *s, struct guts_slice owner, struct guts_slice name)
 {
 	uint8_t id[GUTS_REPOID_SIZE];
+	char text[GUTS_PEERID_TEXT_SIZE];
+	struct guts_peerid peer;
 	struct guts_repo_info *i;
 
 	if (name.n == 0)
 		return guts_repoid_parse(id, owner) == 0 ? guts_snapshot_repo(s, id) : NULL;
-	i = guts_snapshot_repo_by_path(s, owner, name);
-	return i ? i : by_alias(h, s, owner, name);
+	if (!owner_of(h, owner, &peer))
+		return NULL;
+	guts_peerid_text(text, &peer);
+	i = guts_snapshot_repo_by_path(s, guts_slice_str(text), name);
+	if (!i && guts_sync_name_bound(h->store, &peer, name, id) == 0)
+		i = guts_snapshot_repo(s, id); /* a name it had before */
+	return i;
 }
 
 struct guts_repo_info *

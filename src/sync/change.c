@@ -304,8 +304,9 @@ batch_versions(struct guts_batch *b, struct guts_change *c, uint64_t wall)
 {
 	struct guts_repo *r = c->repo;
 	const struct guts_identity *id = next_identity(c);
+	struct guts_repo *holder = NULL;
 	struct guts_storekey k;
-	struct guts_buf bound;
+	uint8_t bound[GUTS_REPOID_SIZE];
 
 	for (size_t i = 0; i < c->versions.n; i++) {
 		const struct guts_version *v = &c->versions.v[i];
@@ -328,16 +329,13 @@ batch_versions(struct guts_batch *b, struct guts_change *c, uint64_t wall)
 			guts_sync_fact(b, r, &v->id->signer, wall, "repo.updated", attrs, 4);
 		}
 	}
-	/* The first repository of an owner with a name keeps it. */
-	guts_buf_init(&bound, 64);
-	if (guts_store_get(r->sync->s.store, GUTS_TABLE_NAME, guts_key_name(&k, &id->creator, guts_slice_str(id->name)),
-	    &bound) == GUTS_ENOTFOUND) {
-		guts_batch_put(b, GUTS_TABLE_NAME, guts_slice(k.b, k.n), guts_slice(r->id, sizeof r->id));
-		c->shadowed = false;
-	} else {
-		c->shadowed = bound.len != sizeof r->id || memcmp(guts_buf_slice(&bound).p, r->id, sizeof r->id) != 0;
-	}
-	guts_buf_deinit(&bound);
+	/* The first repository of an owner with a name keeps it, as long as it is here. */
+	if (guts_sync_name_bound(r->sync->s.store, &id->creator, guts_slice_str(id->name), bound) == GUTS_OK)
+		holder = guts_sync_find(r->sync, bound);
+	c->shadowed = holder && holder != r;
+	if (!c->shadowed)
+		guts_batch_put(b, GUTS_TABLE_NAME, guts_key_name(&k, &id->creator, guts_slice_str(id->name)),
+		    guts_slice(r->id, sizeof r->id));
 }
 
 static void

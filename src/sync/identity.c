@@ -64,15 +64,11 @@ fill(struct guts_identity *id, const struct guts_repo_params *p, struct guts_err
 static bool
 name_is_taken(struct guts_sync *s, const struct guts_peerid *owner, const char *name, const uint8_t *except)
 {
-	struct guts_storekey k;
-	struct guts_buf v;
+	uint8_t id[GUTS_REPOID_SIZE];
 	struct guts_repo *r = NULL;
 
-	guts_buf_init(&v, 64);
-	if (guts_store_get(s->s.store, GUTS_TABLE_NAME, guts_key_name(&k, owner, guts_slice_str(name)), &v) == GUTS_OK &&
-	    v.len == GUTS_REPOID_SIZE)
-		r = guts_sync_find(s, guts_buf_slice(&v).p);
-	guts_buf_deinit(&v);
+	if (guts_sync_name_bound(s->s.store, owner, guts_slice_str(name), id) == GUTS_OK)
+		r = guts_sync_find(s, id);
 	return r && (!except || memcmp(r->id, except, GUTS_REPOID_SIZE) != 0);
 }
 

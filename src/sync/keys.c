@@ -116,6 +116,26 @@ guts_key_name(struct guts_storekey *k, const struct guts_peerid *owner, struct g
 	return key_done(k);
 }
 
+int
+guts_sync_name_bound(struct guts_store *st, const struct guts_peerid *owner, struct guts_slice name,
+    uint8_t id[GUTS_REPOID_SIZE])
+{
+	struct guts_storekey k;
+	struct guts_buf v;
+	int err;
+
+	if (name.n == 0 || name.n > GUTS_NAME_MAX)
+		return GUTS_ENOTFOUND;
+	guts_buf_init(&v, 64);
+	err = guts_store_get(st, GUTS_TABLE_NAME, guts_key_name(&k, owner, name), &v);
+	if (!err && v.len != GUTS_REPOID_SIZE)
+		err = GUTS_EIO;
+	if (!err)
+		memcpy(id, guts_buf_slice(&v).p, GUTS_REPOID_SIZE);
+	guts_buf_deinit(&v);
+	return err;
+}
+
 struct guts_slice
 guts_key_status(struct guts_storekey *k, const struct guts_repo *r, const struct guts_status *st)
 {

@@ -162,13 +162,10 @@ static void
 name_check(struct guts_repo *r)
 {
 	const struct guts_identity *id = guts_repo_identity(r);
-	struct guts_storekey k;
-	struct guts_buf v;
+	uint8_t bound[GUTS_REPOID_SIZE];
 
-	guts_buf_init(&v, 64);
-	if (!guts_store_get(r->sync->s.store, GUTS_TABLE_NAME, guts_key_name(&k, &id->creator, guts_slice_str(id->name)), &v))
-		r->shadowed = v.len != sizeof r->id || memcmp(guts_buf_slice(&v).p, r->id, sizeof r->id) != 0;
-	guts_buf_deinit(&v);
+	if (guts_sync_name_bound(r->sync->s.store, &id->creator, guts_slice_str(id->name), bound) == GUTS_OK)
+		r->shadowed = memcmp(bound, r->id, sizeof bound) != 0;
 }
 
 static void

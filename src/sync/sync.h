@@ -91,6 +91,11 @@ void guts_sync_mark_clean(struct guts_batch *b);
 
 struct guts_repo *guts_sync_find(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE]);
 
+/* The repository that (owner, name) was first bound to on this node, also by a name it had before.  Errors: GUTS_ENOTFOUND,
+ * GUTS_EIO.  Thread: any. */
+int guts_sync_name_bound(struct guts_store *st, const struct guts_peerid *owner, struct guts_slice name,
+    uint8_t id[GUTS_REPOID_SIZE]);
+
 const uint8_t *guts_repo_id(const struct guts_repo *r); /* GUTS_REPOID_SIZE bytes */
 bool guts_repo_is_private(const struct guts_repo *r);
 

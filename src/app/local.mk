@@ -2,3 +2,4 @@
 guts_SOURCES += %reldir%/main.c
 libguts_a_SOURCES += %reldir%/run.c
 libguts_a_SOURCES += %reldir%/settings.c
+dist_man_MANS = doc/guts.1

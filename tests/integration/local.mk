@@ -1,6 +1,8 @@
 # Scripts that print TAP, one line each, sorted:   script_tests += %reldir%/x.py
 # Helper programs they start (built, not run):     test_programs += %reldir%/x
 script_tests += %reldir%/test_cli.py
+script_tests += %reldir%/test_demo.py
+script_tests += %reldir%/test_man.py
 script_tests += %reldir%/test_run.py
 script_tests += %reldir%/protoc.py
 script_tests += %reldir%/protocol_doc.py

@@ -66,7 +66,8 @@ struct guts_ingest {
 	enum stage stage;
 	bool in_job, ended, want_room, aborted, tips_here;
 	uint64_t progress_at;
-	struct guts_packscan *scan;
+	struct guts_packscan *scan; /* the worker's while a job runs */
+	uint64_t scanned_bytes, scanned_objects; /* at the end of the last scan */
 	struct guts_buf in;
 	struct guts_slice chunk; /* left of chunk_mem, scanned, for the child */
 	uint8_t *chunk_mem;
@@ -161,8 +162,8 @@ tell(struct guts_timer *t, void *owner)
 {
 	struct guts_ingest *g = owner;
 	struct guts_ingest_result r = {
-		.pack_bytes = g->scan ? guts_packscan_bytes(g->scan) : 0,
-		.objects = g->scan ? guts_packscan_objects(g->scan) : 0,
+		.pack_bytes = g->scanned_bytes,
+		.objects = g->scanned_objects,
 		.detail = g->err ? g->why.text : NULL,
 	};
 
@@ -385,6 +386,8 @@ scan_done(struct guts_job *j, void *owner)
 	uint64_t now = guts_env_now(g->store->env);
 
 	(void)owner;
+	g->scanned_bytes = guts_packscan_bytes(g->scan);
+	g->scanned_objects = guts_packscan_objects(g->scan);
 	if (job_over(g) || g->stage == FAILED)
 		return;
 	if (g->job_err) {
@@ -393,7 +396,7 @@ scan_done(struct guts_job *j, void *owner)
 	}
 	if (g->ev.progress && now >= g->progress_at) {
 		g->progress_at = now + PROGRESS_NS;
-		g->ev.progress(g->owner, guts_packscan_bytes(g->scan), guts_packscan_objects(g->scan));
+		g->ev.progress(g->owner, g->scanned_bytes, g->scanned_objects);
 		if (g->aborted)
 			return;
 	}

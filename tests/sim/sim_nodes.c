@@ -129,8 +129,11 @@ storm(uint64_t seed, unsigned places, uint8_t digest[SIM_DIGEST_SIZE])
 		simnet_world_create(&w, (unsigned)guts_rng_below(r, places));
 	for (unsigned round = 0; round < 12; round++) {
 		sim_run_for(s, S + guts_rng_below(r, 2 * S));
-		for (unsigned i = 0; i < 3; i++)
-			(void)simnet_world_push(&w, (unsigned)guts_rng_below(r, 3), (unsigned)guts_rng_below(r, 4));
+		for (unsigned i = 0; i < 3; i++) {
+			unsigned k = (unsigned)guts_rng_below(r, 3); /* before the next one, whatever the compiler */
+
+			(void)simnet_world_push(&w, k, (unsigned)guts_rng_below(r, 4));
+		}
 		if (round == 3) {
 			for (unsigned i = 0; i < places; i++)
 				group[i] = (unsigned)guts_rng_below(r, 2);

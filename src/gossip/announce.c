@@ -43,8 +43,8 @@ list_ids(const struct guts_gossip *g, const struct gtopic *t, enum which which, 
 	struct guts_slice *v;
 	size_t count = 0, at = 0;
 
-	DL_FOREACH2(t->msgs, m, tnext)
-	count += is_told(g, m, which, since);
+	DL_FOREACH2 (t->msgs, m, tnext)
+		count += is_told(g, m, which, since);
 	if (count > g->cfg.ihave_ids_max)
 		count = g->cfg.ihave_ids_max;
 	*n = count;
@@ -92,9 +92,9 @@ tell_random(struct guts_gossip *g, struct gtopic *t, enum which which)
 	size_t n = 0, n_ids, take;
 	struct glink *l;
 
-	DL_FOREACH2(t->links, l, tnext)
-	if (may_tell(g, l) && !l->owed && (which == AGAIN || (!l->mesh && !l->fanout)))
-		v[n++] = l;
+	DL_FOREACH2 (t->links, l, tnext)
+		if (may_tell(g, l) && !l->owed && (which == AGAIN || (!l->mesh && !l->fanout)))
+			v[n++] = l;
 	if (n == 0)
 		return;
 	ids = list_ids(g, t, which, 0, &n_ids);
@@ -110,8 +110,7 @@ tell_owed(struct guts_gossip *g, struct gtopic *t)
 {
 	struct glink *l;
 
-	DL_FOREACH2(t->links, l, tnext)
-	{
+	DL_FOREACH2 (t->links, l, tnext) {
 		struct guts_slice *ids;
 		size_t n;
 

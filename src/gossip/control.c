@@ -31,9 +31,11 @@ gossip_send_graft(struct guts_gossip *g, struct glink *l)
 }
 
 void
-gossip_send_prune(struct guts_gossip *g, struct glink *l, uint64_t backoff_ns)
+gossip_send_prune(struct guts_gossip *g, struct glink *l, uint64_t backoff_ns,
+		  struct guts_rpc_px *peers, size_t n_peers)
 {
-	struct guts_rpc_prune prune = {.topic = gossip_topic_name(l->key.topic)};
+	struct guts_rpc_prune prune = {.topic = gossip_topic_name(l->key.topic),
+				       .peers = {peers, n_peers}};
 	struct guts_rpc rpc = {.has_control = true, .control.prune = {&prune, 1}};
 
 	if (l->key.peer->door >= GUTS_GOSSIP_MESHSUB_11)
@@ -55,8 +57,7 @@ gossip_send_idontwant(struct guts_gossip *g, struct gtopic *t, const struct gmsg
 
 	if (t->n_mesh == 0)
 		return;
-	DL_FOREACH2(t->links, l, tnext)
-	{
+	DL_FOREACH2 (t->links, l, tnext) {
 		struct gpeer *p = l->key.peer;
 
 		if (!l->mesh || p == except || p->door < GUTS_GOSSIP_MESHSUB_12)
@@ -114,10 +115,13 @@ on_graft(struct guts_gossip *g, struct gpeer *p, const struct guts_rpc_graft *gr
 		return;
 	if (g->now < l->backoff_until) {
 		graft_in_backoff(g, l);
-		gossip_send_prune(g, l, g->cfg.prune_backoff_ns);
-	} else if (p->score < 0 || (t->n_mesh >= g->cfg.d_hi && !p->outbound)) {
+		gossip_send_prune(g, l, g->cfg.prune_backoff_ns, NULL, 0);
+	} else if (p->score < 0) {
 		l->early_grafts = 0;
-		gossip_send_prune(g, l, g->cfg.prune_backoff_ns);
+		gossip_send_prune(g, l, g->cfg.prune_backoff_ns, NULL, 0);
+	} else if (t->n_mesh >= g->cfg.d_hi && !p->outbound) {
+		l->early_grafts = 0;
+		gossip_px_send_prune(g, l);
 	} else {
 		l->early_grafts = 0;
 		gossip_mesh_add(g, l);
@@ -134,6 +138,7 @@ on_prune(struct guts_gossip *g, struct gpeer *p, const struct guts_rpc_prune *pr
 	g->stats.prune_received++;
 	if (!l)
 		return;
+	gossip_px_take(g, p, prune);
 	if (prune->backoff_s > 0)
 		backoff_ns = (prune->backoff_s < BACKOFF_MAX_S ? prune->backoff_s : BACKOFF_MAX_S) *
 			     SECOND;

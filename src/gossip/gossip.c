@@ -64,6 +64,7 @@ fill_config(struct guts_gossip_config *c)
 	default_u(&c->iwant_ids_max, GUTS_RPC_IDS_MAX);
 	default_u(&c->retransmit_max, 3);
 	default_u(&c->control_max, 20000);
+	default_u(&c->px_peers_max, 16);
 	default_n(&c->topics_per_peer_max, 4096);
 	default_n(&c->foreign_topics_max, 32768);
 	default_n(&c->subscriptions_max, 16384);
@@ -83,8 +84,10 @@ fill_config(struct guts_gossip_config *c)
 		c->threshold.publish = -50;
 	if (c->threshold.graylist == 0)
 		c->threshold.graylist = -80;
+	if (c->threshold.accept_px == 0)
+		c->threshold.accept_px = 5;
 	assert(c->d_lo <= c->d && c->d <= c->d_hi && c->d_score <= c->d && c->d_out <= c->d);
-	assert(c->data_max <= GUTS_GOSSIP_DATA_MAX);
+	assert(c->data_max <= GUTS_GOSSIP_DATA_MAX && c->px_peers_max <= GUTS_RPC_PX_MAX);
 	/* The largest entry of ours, a message or PIECE_IDS_MAX ids, must fit one RPC. */
 	assert(c->rpc_send_max >= GUTS_GOSSIP_DATA_MAX + 8192);
 }
@@ -247,9 +250,9 @@ lose_links(struct guts_gossip *g, struct gpeer *p)
 {
 	struct glink *l, *tmp;
 
-	DL_FOREACH_SAFE2(p->links, l, tmp, pnext)
-	if (l->subscribed)
-		gossip_link_subscribe(g, l, false);
+	DL_FOREACH_SAFE2 (p->links, l, tmp, pnext)
+		if (l->subscribed)
+			gossip_link_subscribe(g, l, false);
 }
 
 static void
@@ -402,9 +405,9 @@ guts_gossip_out_reset(struct guts_gossip *g, const struct guts_peerid *peer, uin
 	gossip_queue_clear(g, p);
 	gossip_owe_all(p, 0);
 	gossip_announce_all(g, p);
-	DL_FOREACH2(p->links, l, pnext)
-	if (l->mesh)
-		gossip_send_graft(g, l);
+	DL_FOREACH2 (p->links, l, pnext)
+		if (l->mesh)
+			gossip_send_graft(g, l);
 	gossip_leave(g);
 }
 

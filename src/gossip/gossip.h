@@ -14,8 +14,8 @@
  * holds: a bad copy never shadows a good one.
  *
  * Callbacks may publish, subscribe, unsubscribe, answer validations and remove peers, nothing else
- * (asserted); wants_write comes last and may pull.  `now` is monotonic time [ns] and never falls.
- * Same seed, same calls: same bytes.
+ * (asserted); score and px_record only answer; wants_write comes last and may pull.  `now` is
+ *monotonic time [ns] and never falls. Same seed, same calls: same bytes.
  *
  * Source: libp2p specs, pubsub/README.md, pubsub/gossipsub/gossipsub-v1.{0,1,2}.md.
  */
@@ -76,10 +76,10 @@ struct guts_gossip_config {
 	uint64_t heartbeat_ns;          /* [1 s] */
 	unsigned history_gossip;        /* heartbeats a message is announced in each [3] */
 	unsigned history_length;        /* heartbeats it can be asked for [60] */
-	uint64_t seen_ttl_ns;    /* [120 s] */
-	size_t seen_max;         /* ids [262,144] of about 48 bytes */
-	size_t cache_bytes_max;  /* messages to serve IWANT [16 MiB] */
-	uint64_t fanout_ttl_ns;  /* [60 s] */
+	uint64_t seen_ttl_ns;           /* [120 s] */
+	size_t seen_max;                /* ids [262,144] of about 48 bytes */
+	size_t cache_bytes_max;         /* messages to serve IWANT [16 MiB] */
+	uint64_t fanout_ttl_ns;         /* [60 s] */
 	uint64_t prune_backoff_ns, unsubscribe_backoff_ns; /* [60 s, 10 s] */
 	uint64_t promise_ns;                               /* to follow up an IHAVE [3 s] */
 	unsigned ihave_ids_max;  /* ids taken from, and told to, one peer per heartbeat [5,000] */
@@ -87,6 +87,7 @@ struct guts_gossip_config {
 	unsigned iwant_ids_max;  /* ids one peer may ask for per heartbeat [5,000] */
 	unsigned retransmit_max; /* times one message goes to one peer by IWANT [3] */
 	unsigned control_max;    /* entries taken from one peer per heartbeat [20,000] */
+	unsigned px_peers_max; /* peers named in one PRUNE, and taken from one per heartbeat [16] */
 	size_t topics_per_peer_max; /* [4,096] */
 	size_t foreign_topics_max;  /* that only others subscribe to, all together [32,768] */
 	size_t subscriptions_max;   /* of ours [16,384] */
@@ -105,6 +106,7 @@ struct guts_gossip_config {
 		int64_t gossip;     /* no IHAVE and IWANT [-10] */
 		int64_t publish;    /* no messages of ours [-50] */
 		int64_t graylist;   /* nothing in [-80] */
+		int64_t accept_px;  /* peers it names are not taken [5] */
 	} threshold;
 };
 
@@ -133,6 +135,12 @@ struct guts_gossip_events {
 	/* `count` times since the last call for this peer and kind (≥ 1). */
 	void (*offence)(void *owner, const struct guts_peerid *peer, enum guts_gossip_offence what,
 			unsigned count);
+	/* Append the signed peer record of a connected peer; GUTS_ENOTFOUND if there is none.  May
+	 * be NULL: no peer is named to others. */
+	int (*px_record)(void *owner, const struct guts_peerid *peer, struct guts_buf *out);
+	/* `via` names a peer that is worth a link; the record was checked.  May be NULL. */
+	void (*px_connect)(void *owner, const struct guts_peerid *via,
+			   const struct guts_peerrecord *r, struct guts_slice signed_record);
 	/* The caller's opinion of the peer [points]: 0 = clean, negative = bad.  Asked at each
 	 * heartbeat. It is P5 of the score, with weight 1. */
 	int (*score)(void *owner, const struct guts_peerid *peer);
@@ -238,7 +246,7 @@ struct guts_gossip_stats {
 	uint64_t graft_received, prune_received, ihave_received, iwant_received, idontwant_received;
 	uint64_t queue_drops; /* messages not sent to a peer that reads too slowly */
 	uint64_t unwanted;    /* messages not sent because of IDONTWANT */
-	uint64_t broken_promises, offences;
+	uint64_t broken_promises, offences, px_received;
 	size_t peers, topics, subscriptions, seen, cached, cached_bytes, pending, wants;
 };
 void guts_gossip_stats(const struct guts_gossip *g, struct guts_gossip_stats *out);

@@ -23,9 +23,10 @@
 #define SENDERS_MAX 8u /* peers remembered as holders of a message under validation */
 #define SILENCE_BEATS \
 	4u /* heartbeats without a byte after which a link may have been cut for a while */
-#define PIECE_IDS_MAX      1000u /* ids in one control entry of ours */
-#define FRAME_ENTRIES_MAX  500u  /* control entries in one RPC of ours; readers take 512 of a kind \
-				  */
+#define PIECE_IDS_MAX 1000u /* ids in one control entry of ours */
+#define FRAME_ENTRIES_MAX                                                      \
+	500u /* control entries in one RPC of ours; readers take 512 of a kind \
+	      */
 #define FRAME_SUBS_MAX     1000u
 #define FRAME_MESSAGES_MAX 500u
 #define QUICK_PEERS        3u    /* a mesh is filled up to here between heartbeats */
@@ -96,7 +97,7 @@ struct gpeer {
 	size_t queue_n[Q_COUNT]; /* [bytes] */
 	size_t queue_bytes;
 	/* Since the last heartbeat. */
-	unsigned ihave_rpcs, ihave_ids, iwant_ids, control_entries, told_ids;
+	unsigned ihave_rpcs, ihave_ids, iwant_ids, control_entries, told_ids, px_taken;
 	uint32_t blamed; /* offences reported, a bit each */
 	size_t n_wants, n_pending;
 	unsigned broken;            /* promises, to be reported */
@@ -257,7 +258,8 @@ bool gossip_msg_give(struct guts_gossip *g, struct gmsg *m, const struct gpeer *
 /* control.c */
 void gossip_on_control(struct guts_gossip *g, struct gpeer *p, const struct guts_rpc_control *c);
 void gossip_send_graft(struct guts_gossip *g, struct glink *l);
-void gossip_send_prune(struct guts_gossip *g, struct glink *l, uint64_t backoff_ns);
+void gossip_send_prune(struct guts_gossip *g, struct glink *l, uint64_t backoff_ns,
+		       struct guts_rpc_px *peers, size_t n_peers);
 /* IWANT for v[0..n-1], in entries of bounded size, as far as the queue has room. */
 void gossip_send_iwant(struct guts_gossip *g, struct gpeer *p, struct guts_slice *v, size_t n);
 void gossip_send_idontwant(struct guts_gossip *g, struct gtopic *t, const struct gmsg *m,
@@ -288,6 +290,14 @@ void gossip_shuffle(struct guts_gossip *g, void **v, size_t n, size_t take);
 
 /* announce.c */
 void gossip_emit(struct guts_gossip *g, struct gtopic *t);
+
+/* px.c */
+/* Name others in the topic of the pruned link: at most px_peers_max in `out`, records in `mem`. */
+size_t gossip_px_offer(struct guts_gossip *g, const struct glink *pruned, struct guts_rpc_px *out,
+		       struct guts_buf *mem);
+/* PRUNE with the usual back-off that names others. */
+void gossip_px_send_prune(struct guts_gossip *g, struct glink *l);
+void gossip_px_take(struct guts_gossip *g, struct gpeer *p, const struct guts_rpc_prune *prune);
 
 /* score.c */
 void gossip_score_tick(struct guts_gossip *g);

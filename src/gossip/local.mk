@@ -7,6 +7,7 @@ libguts_a_SOURCES += %reldir%/idset.c
 libguts_a_SOURCES += %reldir%/look.c
 libguts_a_SOURCES += %reldir%/mesh.c
 libguts_a_SOURCES += %reldir%/message.c
+libguts_a_SOURCES += %reldir%/px.c
 libguts_a_SOURCES += %reldir%/queue.c
 libguts_a_SOURCES += %reldir%/score.c
 libguts_a_SOURCES += %reldir%/topic.c

@@ -84,13 +84,6 @@ graft(struct guts_gossip *g, struct glink *l)
 	gossip_send_graft(g, l);
 }
 
-static void
-prune(struct guts_gossip *g, struct glink *l)
-{
-	gossip_mesh_del(g, l);
-	gossip_send_prune(g, l, g->cfg.prune_backoff_ns);
-}
-
 static bool
 could_join(const struct glink *l)
 {
@@ -113,9 +106,9 @@ fill(struct guts_gossip *g, struct gtopic *t, size_t want, bool outbound_only)
 	struct glink *l;
 	size_t n = 0;
 
-	DL_FOREACH2(t->links, l, tnext)
-	if (may_join(g, l) && (!outbound_only || l->key.peer->outbound))
-		v[n++] = l;
+	DL_FOREACH2 (t->links, l, tnext)
+		if (may_join(g, l) && (!outbound_only || l->key.peer->outbound))
+			v[n++] = l;
 	gossip_shuffle(g, v, n, want);
 	for (size_t i = 0; i < want && i < n; i++)
 		graft(g, v[i]);
@@ -140,9 +133,9 @@ collect_mesh(struct guts_gossip *g, struct gtopic *t, void ***v)
 	size_t n = 0;
 
 	*v = gossip_sample(g, t->n_links);
-	DL_FOREACH2(t->links, l, tnext)
-	if (l->mesh)
-		(*v)[n++] = l;
+	DL_FOREACH2 (t->links, l, tnext)
+		if (l->mesh)
+			(*v)[n++] = l;
 	return n;
 }
 
@@ -177,8 +170,10 @@ cut_back(struct guts_gossip *g, struct gtopic *t)
 		v[--at] = swap;
 		outbound++;
 	}
-	for (size_t i = keep; i < n; i++)
-		prune(g, v[i]);
+	for (size_t i = keep; i < n; i++) {
+		gossip_mesh_del(g, v[i]);
+		gossip_px_send_prune(g, v[i]);
+	}
 }
 
 static size_t
@@ -187,8 +182,8 @@ count_outbound(const struct gtopic *t)
 	const struct glink *l;
 	size_t n = 0;
 
-	DL_FOREACH2(t->links, l, tnext)
-	n += l->mesh && l->key.peer->outbound;
+	DL_FOREACH2 (t->links, l, tnext)
+		n += l->mesh && l->key.peer->outbound;
 	return n;
 }
 
@@ -197,9 +192,11 @@ drop_bad(struct guts_gossip *g, struct gtopic *t)
 {
 	struct glink *l;
 
-	DL_FOREACH2(t->links, l, tnext)
-	if (l->mesh && l->key.peer->score < 0)
-		prune(g, l);
+	DL_FOREACH2 (t->links, l, tnext)
+		if (l->mesh && l->key.peer->score < 0) {
+			gossip_mesh_del(g, l);
+			gossip_send_prune(g, l, g->cfg.prune_backoff_ns, NULL, 0);
+		}
 }
 
 static void
@@ -227,9 +224,9 @@ waits_for_peers(const struct guts_gossip *g, const struct gtopic *t)
 
 	if (!t->subscribed || t->n_mesh >= g->cfg.d_lo)
 		return false;
-	DL_FOREACH2(t->links, l, tnext)
-	if (could_join(l))
-		return true;
+	DL_FOREACH2 (t->links, l, tnext)
+		if (could_join(l))
+			return true;
 	return false;
 }
 
@@ -249,9 +246,9 @@ graft_better(struct guts_gossip *g, struct gtopic *t)
 	median = ((struct glink *)v[n / 2])->key.peer->score;
 	if (median >= OPPORTUNISTIC_SCORE)
 		return;
-	DL_FOREACH2(t->links, l, tnext)
-	if (may_join(g, l) && l->key.peer->score > median)
-		v[m++] = l;
+	DL_FOREACH2 (t->links, l, tnext)
+		if (may_join(g, l) && l->key.peer->score > median)
+			v[m++] = l;
 	gossip_shuffle(g, v, m, OPPORTUNISTIC_PEERS);
 	for (size_t i = 0; i < m && i < OPPORTUNISTIC_PEERS; i++)
 		graft(g, v[i]);
@@ -262,12 +259,11 @@ gossip_mesh_leave(struct guts_gossip *g, struct gtopic *t)
 {
 	struct glink *l;
 
-	DL_FOREACH2(t->links, l, tnext)
-	{
+	DL_FOREACH2 (t->links, l, tnext) {
 		if (!l->mesh)
 			continue;
 		gossip_mesh_del(g, l);
-		gossip_send_prune(g, l, g->cfg.unsubscribe_backoff_ns);
+		gossip_send_prune(g, l, g->cfg.unsubscribe_backoff_ns, NULL, 0);
 	}
 	t->quick = false;
 }
@@ -281,8 +277,7 @@ gossip_fanout_fill(struct guts_gossip *g, struct gtopic *t)
 	size_t n = 0, want;
 	struct glink *l;
 
-	DL_FOREACH2(t->links, l, tnext)
-	{
+	DL_FOREACH2 (t->links, l, tnext) {
 		bool fit = l->subscribed && gossip_is_mesh_peer(l->key.peer) &&
 			   l->key.peer->score >= g->cfg.threshold.publish * POINT;
 
@@ -305,8 +300,8 @@ fanout_clear(struct guts_gossip *g, struct gtopic *t)
 {
 	struct glink *l;
 
-	DL_FOREACH2(t->links, l, tnext)
-	gossip_fanout_del(g, l);
+	DL_FOREACH2 (t->links, l, tnext)
+		gossip_fanout_del(g, l);
 	t->fanout_until = 0;
 }
 
@@ -315,9 +310,9 @@ gossip_fanout_to_mesh(struct guts_gossip *g, struct gtopic *t)
 {
 	struct glink *l;
 
-	DL_FOREACH2(t->links, l, tnext)
-	if (l->fanout && may_join(g, l))
-		graft(g, l);
+	DL_FOREACH2 (t->links, l, tnext)
+		if (l->fanout && may_join(g, l))
+			graft(g, l);
 	fanout_clear(g, t);
 }
 
@@ -329,8 +324,7 @@ gossip_mesh_quick(struct guts_gossip *g)
 	struct gtopic *t, *tmp;
 
 	g->quick_at = UINT64_MAX;
-	DL_FOREACH_SAFE2(g->active, t, tmp, anext)
-	{
+	DL_FOREACH_SAFE2 (g->active, t, tmp, anext) {
 		if (!t->quick)
 			continue;
 		t->quick = false;
@@ -345,7 +339,8 @@ reset_counts(struct guts_gossip *g)
 	struct gpeer *p;
 
 	DL_FOREACH (g->connected, p) {
-		p->ihave_rpcs = p->ihave_ids = p->iwant_ids = p->control_entries = p->told_ids = 0;
+		p->ihave_rpcs = p->ihave_ids = p->iwant_ids = 0;
+		p->control_entries = p->told_ids = p->px_taken = 0;
 		p->blamed = 0;
 		guts_idset_expire(&p->unwanted, g->now);
 	}
@@ -386,7 +381,7 @@ gossip_heartbeat(struct guts_gossip *g, uint64_t late_ns)
 		HASH_ITER (hh, g->topics, t, tmp)
 			if (t->subscribed)
 				graft_better(g, t);
-	DL_FOREACH_SAFE2(g->active, t, tmp, anext)
-	beat_topic(g, t);
+	DL_FOREACH_SAFE2 (g->active, t, tmp, anext)
+		beat_topic(g, t);
 	gossip_cache_shift(g);
 }

@@ -72,9 +72,10 @@ forward(struct guts_gossip *g, struct gtopic *t, struct gmsg *m,
 	struct glink *l;
 
 	if (t->n_mesh > 0)
-		DL_FOREACH2(t->links, l, tnext)
-	if (l->mesh && is_wanted_by(g, m, l->key.peer) && gossip_queue_message(g, l->key.peer, m))
-		t->sent++;
+		DL_FOREACH2 (t->links, l, tnext)
+			if (l->mesh && is_wanted_by(g, m, l->key.peer) &&
+			    gossip_queue_message(g, l->key.peer, m))
+				t->sent++;
 	send_by_node_door(g, m, desc);
 }
 
@@ -88,8 +89,7 @@ spread(struct guts_gossip *g, struct gtopic *t, struct gmsg *m)
 		gossip_fanout_fill(g, t);
 		t->fanout_until = g->now + g->cfg.fanout_ttl_ns;
 	}
-	DL_FOREACH2(t->links, l, tnext)
-	{
+	DL_FOREACH2 (t->links, l, tnext) {
 		struct gpeer *p = l->key.peer;
 
 		if (!l->subscribed || (g->cfg.no_flood_publish && !l->mesh && !l->fanout))

@@ -79,9 +79,9 @@ look_at_meshes(struct guts_gossip *g, const struct gpeer *p)
 {
 	struct glink *l;
 
-	DL_FOREACH2(p->links, l, pnext)
-	if (l->mesh)
-		gossip_topic_activate(g, l->key.topic);
+	DL_FOREACH2 (p->links, l, pnext)
+		if (l->mesh)
+			gossip_topic_activate(g, l->key.topic);
 }
 
 void

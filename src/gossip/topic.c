@@ -222,9 +222,9 @@ gossip_links_sweep(struct guts_gossip *g)
 {
 	struct glink *l, *tmp;
 
-	DL_FOREACH_SAFE2(g->stale, l, tmp, snext)
-	if (l->backoff_until <= g->now)
-		gossip_link_free(g, l);
+	DL_FOREACH_SAFE2 (g->stale, l, tmp, snext)
+		if (l->backoff_until <= g->now)
+			gossip_link_free(g, l);
 	while (g->n_stale > STALE_LINKS_MAX)
 		gossip_link_free(g, g->stale);
 }
@@ -302,8 +302,8 @@ gossip_owe_all(struct gpeer *p, uint64_t from)
 {
 	struct glink *l;
 
-	DL_FOREACH2(p->links, l, pnext)
-	gossip_owe(l, from);
+	DL_FOREACH2 (p->links, l, pnext)
+		gossip_owe(l, from);
 }
 
 void

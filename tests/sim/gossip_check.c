@@ -25,8 +25,7 @@ check_topics(const struct guts_gossip *g)
 		size_t n = 0, subs = 0, mesh = 0, fanout = 0;
 		const struct glink *l;
 
-		DL_FOREACH2(t->links, l, tnext)
-		{
+		DL_FOREACH2 (t->links, l, tnext) {
 			n++;
 			subs += l->subscribed;
 			mesh += l->mesh;
@@ -57,8 +56,7 @@ check_peer(const struct guts_gossip *g, const struct gpeer *p)
 	const struct glink *l;
 	const struct gitem *it;
 
-	DL_FOREACH2(p->links, l, pnext)
-	{
+	DL_FOREACH2 (p->links, l, pnext) {
 		n++;
 		subs += l->subscribed;
 		mesh += l->mesh;
@@ -124,8 +122,7 @@ gossip_check(const struct guts_gossip *g)
 		gone++;
 		check_peer(g, p);
 	}
-	DL_FOREACH2(g->stale, l, snext)
-	{
+	DL_FOREACH2 (g->stale, l, snext) {
 		stale++;
 		MUST(l->stale && !l->subscribed && !l->mesh && !l->fanout);
 	}

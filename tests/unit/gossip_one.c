@@ -72,6 +72,44 @@ on_offence(void *owner, const struct guts_peerid *peer, enum guts_gossip_offence
 	o->offender = *peer;
 }
 
+static void
+make_record(const struct guts_key *key, struct guts_buf *out)
+{
+	struct guts_peerrecord *r = guts_alloc(sizeof *r);
+
+	r->seq = 1;
+	r->naddrs = 1;
+	if (guts_maddr_parse(&r->addrs[0], guts_slice_str("/ip4/127.0.0.1/tcp/9000")) ||
+	    guts_peerrecord_make(out, key, r))
+		abort();
+	free(r);
+}
+
+static int
+on_px_record(void *owner, const struct guts_peerid *peer, struct guts_buf *out)
+{
+	struct one *o = owner;
+	unsigned i = peer_index(o, peer);
+
+	if (o->no_records || i % 5 == 4)
+		return GUTS_ENOTFOUND;
+	make_record(&o->peers[i], out);
+	return GUTS_OK;
+}
+
+static void
+on_px_connect(void *owner, const struct guts_peerid *via, const struct guts_peerrecord *r,
+	      struct guts_slice signed_record)
+{
+	struct one *o = owner;
+
+	(void)via;
+	if (r->naddrs != 1 || signed_record.n == 0)
+		abort();
+	o->connects++;
+	o->connect_to = r->peer;
+}
+
 static int
 on_score(void *owner, const struct guts_peerid *peer)
 {
@@ -87,6 +125,8 @@ static const struct guts_gossip_events events = {
 	.forward = on_forward,
 	.offence = on_offence,
 	.score = on_score,
+	.px_record = on_px_record,
+	.px_connect = on_px_connect,
 };
 
 /* --- set-up -------------------------------------------------------------- */
@@ -187,6 +227,22 @@ one_prune(struct one *o, unsigned peer, const char *topic, uint64_t backoff_s)
 }
 
 void
+one_prune_px(struct one *o, unsigned peer, unsigned named, unsigned record)
+{
+	struct guts_rpc_px px = {.peer = guts_peerid_slice(&o->peers[named].id)};
+	struct guts_rpc_prune e = {
+		.topic = guts_slice_str("t"), .peers = {&px, 1}, .backoff_s = 60};
+	struct guts_rpc rpc = {.has_control = true, .control.prune = {&e, 1}};
+	struct guts_buf b;
+
+	guts_buf_init(&b, 4096);
+	make_record(&o->peers[record], &b);
+	px.signed_record = guts_buf_slice(&b);
+	one_recv(o, peer, &rpc);
+	guts_buf_deinit(&b);
+}
+
+void
 one_ihave(struct one *o, unsigned peer, const char *topic, const uint8_t id[32])
 {
 	struct guts_slice v = guts_slice(id, 32);
@@ -253,6 +309,15 @@ note_rpc(struct one_said *s, const struct guts_rpc *rpc)
 		note_ids(s, &c->idontwant.v[i].ids, &s->idontwant);
 	s->graft += c->graft.n;
 	s->prune += c->prune.n;
+	for (size_t i = 0; i < c->prune.n; i++)
+		for (size_t k = 0; k < c->prune.v[i].peers.n; k++) {
+			struct guts_peerrecord *r = guts_alloc(sizeof *r);
+
+			if (guts_peerrecord_open(r, c->prune.v[i].peers.v[k].signed_record))
+				abort();
+			free(r);
+			s->px++;
+		}
 	if (c->prune.n > 0)
 		s->backoff_s = c->prune.v[c->prune.n - 1].backoff_s;
 }

@@ -12,7 +12,7 @@
 /* What a peer was sent: totals since one_forget. */
 struct one_said {
 	size_t frames, bytes, largest;
-	size_t subscribe, unsubscribe, messages, graft, prune, ihave, iwant, idontwant;
+	size_t subscribe, unsubscribe, messages, graft, prune, px, ihave, iwant, idontwant;
 	uint64_t backoff_s;                   /* of the last PRUNE */
 	uint8_t last_id[GUTS_GOSSIP_ID_SIZE]; /* of the last message, IHAVE, IWANT or IDONTWANT */
 	uint64_t last_seqno;
@@ -35,6 +35,9 @@ struct one {
 	size_t offences[GUTS_GOSSIP_OFFENCE_COUNT];
 	struct guts_peerid offender;
 	int scores[ONE_PEERS_MAX];
+	bool no_records;
+	size_t connects; /* px_connect */
+	struct guts_peerid connect_to;
 	void (*on_deliver)(struct one *o, const struct guts_gossip_message *m);
 	void (*on_validate)(struct one *o, const struct guts_gossip_message *m);
 };
@@ -57,6 +60,9 @@ void one_prune(struct one *o, unsigned peer, const char *topic, uint64_t backoff
 void one_ihave(struct one *o, unsigned peer, const char *topic, const uint8_t id[32]);
 void one_iwant(struct one *o, unsigned peer, const uint8_t id[32]);
 void one_idontwant(struct one *o, unsigned peer, const uint8_t id[32]);
+
+/* PRUNE for "t" that names `named` with the record of `record`. */
+void one_prune_px(struct one *o, unsigned peer, unsigned named, unsigned record);
 
 /* Take all output of a peer, or of all that are not stuck, into said[]; frames are checked. */
 void one_pull(struct one *o, unsigned peer);

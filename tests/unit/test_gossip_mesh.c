@@ -288,6 +288,50 @@ better_peers_are_grafted(void **state)
 }
 
 static void
+full_mesh_names_others(void **state)
+{
+	(void)state;
+	join(PEERS);
+	one_pass(&o, 3 * ONE_S);
+	for (unsigned i = 0; i < PEERS; i++)
+		if (one_topic(&o, "t").mesh < 12)
+			one_graft(&o, i, "t");
+	assert_int_equal(one_topic(&o, "t").mesh, 12);
+	one_forget(&o);
+	o.scores[28] = -3;
+	one_pass(&o, ONE_S);
+	one_forget(&o);
+	one_graft(&o, 29, "t");
+	one_graft(&o, 28, "t"); /* bad ones are told nothing */
+	one_pull_all(&o);
+	assert_int_equal(o.said[29].prune, 1);
+	assert_int_equal(o.said[29].px, 16);
+	assert_int_equal(o.said[28].prune, 1);
+	assert_int_equal(o.said[28].px, 0);
+	assert_true(o.said[29].largest <= GUTS_GOSSIP_RPC_MAX);
+}
+
+static void
+names_are_taken_from_good_peers(void **state)
+{
+	(void)state;
+	join(3);
+	one_prune_px(&o, 0, 40, 40); /* not known for anything yet */
+	assert_int_equal(o.connects, 0);
+	o.scores[0] = 6;
+	one_pass(&o, ONE_S);
+	one_prune_px(&o, 0, 40, 40);
+	assert_int_equal(o.connects, 1);
+	assert_true(guts_peerid_eq(&o.connect_to, &o.peers[40].id));
+	one_prune_px(&o, 0, 41, 42); /* another one's record */
+	one_prune_px(&o, 0, 1, 1);   /* connected */
+	assert_int_equal(o.connects, 1);
+	for (unsigned i = 0; i < 30; i++) /* so many in a heartbeat */
+		one_prune_px(&o, 0, 43, 43);
+	assert_int_equal(o.connects, 14);
+}
+
+static void
 fanout_lives_a_minute(void **state)
 {
 	uint8_t id[32];
@@ -418,6 +462,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(bad_score_leaves_the_mesh, setup, teardown),
 		cmocka_unit_test_setup_teardown(crowd_of_one_address_scores_badly, setup, teardown),
 		cmocka_unit_test_setup_teardown(better_peers_are_grafted, setup, teardown),
+		cmocka_unit_test_setup_teardown(full_mesh_names_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(names_are_taken_from_good_peers, setup, teardown),
 		cmocka_unit_test_setup_teardown(fanout_lives_a_minute, setup, teardown),
 		cmocka_unit_test_setup_teardown(quiet_topics_cost_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_peer_cannot_fill_the_tables, setup, teardown),

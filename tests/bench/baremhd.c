@@ -20,7 +20,7 @@ static enum MHD_Result
 on_request(void *owner, struct MHD_Connection *c, const char *url, const char *method, const char *version,
     const char *upload, size_t *upload_size, void **state)
 {
-	int i = (int)strtol(url + 1, NULL, 10);
+	long i = strtol(url + 1, NULL, 10);
 
 	(void)owner;
 	(void)method;
@@ -31,7 +31,7 @@ on_request(void *owner, struct MHD_Connection *c, const char *url, const char *m
 		*state = c;
 		return MHD_YES;
 	}
-	return i < n_responses ? MHD_queue_response(c, MHD_HTTP_OK, responses[i]) : MHD_NO;
+	return i >= 0 && i < n_responses ? MHD_queue_response(c, MHD_HTTP_OK, responses[i]) : MHD_NO;
 }
 
 static struct MHD_Response *

@@ -12,10 +12,11 @@ import os
 import select
 import subprocess
 import sys
+import threading
 import time
 
 QUICK = bool(os.environ.get("GUTS_BENCH_QUICK"))
-ROUNDS = 2 if QUICK else 5
+ROUNDS = 1 if QUICK else 5
 SRCDIR = os.environ.get("GUTS_SRCDIR", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BUILDDIR = os.environ.get("GUTS_BUILDDIR", os.path.join(SRCDIR, "build"))
 NODE = os.environ.get("NODE", "node")
@@ -32,6 +33,7 @@ class End:
         self.command = command
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.buffer = b""
+        self.reader = None
 
     def line(self):
         end = time.monotonic() + DEADLINE
@@ -52,6 +54,14 @@ class End:
         self.tell(line)
         return [int(word) for word in self.line().split()]
 
+    def drain(self):
+        """Nobody wants to hear the rest, but it must not wait for a reader."""
+        def read():
+            while os.read(self.process.stdout.fileno(), 65536):
+                pass
+        self.reader = threading.Thread(target=read)
+        self.reader.start()
+
     def stop(self):
         self.process.stdin.close()
         try:
@@ -59,6 +69,8 @@ class End:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        if self.reader:
+            self.reader.join()
         self.process.stdout.close()
 
 
@@ -97,10 +109,13 @@ def need_packages():
         sys.exit(0)
 
 
-def rounds(sides, count=ROUNDS):
-    """{name: measure()} → {name: [value per round]}, the sides in turn."""
+def rounds(sides, count=ROUNDS, seconds=45):
+    """{name: measure()} → {name: [value per round]}, the sides in turn; no new round after so many seconds."""
     out = {name: [] for name in sides}
-    for _ in range(count):
+    end = time.monotonic() + seconds
+    for done in range(count):
+        if done and time.monotonic() > end:
+            break
         for name, measure in sides.items():
             out[name].append(measure())
     return out
@@ -121,6 +136,8 @@ def number(v):
 
 
 def spread(values):
+    if len(values) == 1:
+        return number(values[0])
     return "%s (%s .. %s)" % (number(median(values)), number(min(values)), number(max(values)))
 
 

@@ -1,9 +1,13 @@
 """link.py - a secured link beside js-libp2p: handshakes, bulk, ping; and bulk beside bare encryption.
 
-Two processes a side, TCP on loopback, Noise and yamux, no other protocol running on the link.
+Two processes a side, TCP on loopback, Noise and yamux, no other protocol running on the link; but "whole peers" are
+those of the peer manager, with identify and all tables and limits, one link after the other.
 """
-from benchlib import NODE, QUICK, Ends, compare, helper, need_packages, rounds, script
+from benchlib import BUILDDIR, NODE, QUICK, Ends, compare, helper, need_packages, rounds, script
+import json
+import os
 import subprocess
+import time
 
 MS = 500 if QUICK else 1000  # [ms] of each handshake measurement
 BULK = (64 if QUICK else 256) << 20  # [bytes] per measurement of ours
@@ -13,12 +17,31 @@ PINGS = 500 if QUICK else 2000
 need_packages()
 
 
-def pair(ends, command):
+def pair(ends, command, last=()):
     """Both ends of a link; returns the one that measures."""
-    address = ends.start(command + ["serve"]).line()
-    end = ends.start(command + ["dial", address])
+    address = ends.start(command + ["serve"] + list(last)).line()
+    end = ends.start(command + ["dial", address] + list(last))
     end.line()
     return end
+
+
+class Peers:
+    """Two peer managers; `redial` makes links and closes them."""
+
+    def __init__(self, ends):
+        probe = os.path.join(BUILDDIR, "tests", "interop", "peer_probe")
+        listener = ends.start([probe])
+        self.address = json.loads(listener.line())["listen"]
+        listener.drain()
+        self.dialler = ends.start([probe])
+        self.dialler.line()
+
+    def rate(self, count):
+        start = time.monotonic()
+        self.dialler.tell(json.dumps({"cmd": "redial", "addr": self.address, "count": count, "id": 1}))
+        while json.loads(self.dialler.line()).get("id") != 1:
+            pass
+        return count / (time.monotonic() - start)
 
 
 def rate(pair, scale):
@@ -41,6 +64,10 @@ with Ends() as ends:
         got = rounds({"guts": lambda: rate(ours.ask("handshakes %d %d" % (MS, n)), 1e9),
                       "js": lambda: rate(js.ask("handshakes %d %d" % (MS, n)), 1e9)})
         compare("new links, %d at a time" % n, "/s", got["guts"], "js", got["js"], at_least=15)
+
+    peers, js_peers = Peers(ends), pair(ends, [NODE, script("linkend.mjs")], ["whole"])
+    got = rounds({"guts": lambda: peers.rate(MS // 2), "js": lambda: rate(js_peers.ask("handshakes %d 1" % MS), 1e9)})
+    compare("new links of whole peers, 1 at a time", "/s", got["guts"], "js", got["js"])
 
     for way in "up", "down":
         got = rounds({"guts": lambda: rate(ours.ask("%s %d" % (way, BULK)), 1e3), "bare": ceiling,

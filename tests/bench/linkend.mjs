@@ -1,17 +1,25 @@
-// linkend.mjs - the js-libp2p end of a measured link; the words are those of linkend.c.
+// linkend.mjs - the js-libp2p end of a measured link; the words are those of linkend.c.  After them, "whole"
+// makes it a peer with identify and ping, as tests/interop/peer_probe is on our side.
 import { createInterface } from 'node:readline'
-import { createLibp2p, multiaddr, noise, tcp, yamux } from './packages.mjs'
+import { createLibp2p, load, multiaddr, noise, tcp, yamux } from './packages.mjs'
 
 const SINK = '/bench/sink/1'
 const SOURCE = '/bench/source/1'
 const ECHO = '/bench/echo/1'
 const CHUNK = new Uint8Array(64 * 1024).fill(98)
 
+const services = {}
+if (process.argv.at(-1) === 'whole') {
+  const { identify, identifyPush } = await load('@libp2p/identify')
+  const { ping } = await load('@libp2p/ping')
+  Object.assign(services, { identify: identify(), push: identifyPush(), ping: ping() })
+}
 const makeNode = (listen) => createLibp2p({
   addresses: { listen },
   transports: [tcp()],
   connectionEncrypters: [noise()],
   streamMuxers: [yamux()],
+  services,
   connectionManager: { inboundConnectionThreshold: 1e9, maxIncomingPendingConnections: 1000, maxParallelDials: 100 },
   connectionMonitor: { enabled: false },
 })

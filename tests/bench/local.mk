@@ -5,8 +5,11 @@
 bench_helpers += %reldir%/baremhd
 bench_helpers += %reldir%/gossipend
 bench_helpers += %reldir%/linkend
+bench_scripts += %reldir%/clone.py
 bench_scripts += %reldir%/gossip.py
 bench_scripts += %reldir%/link.py
+bench_scripts += %reldir%/node.py
+bench_scripts += %reldir%/push.py
 bench_scripts += %reldir%/rest.py
 tests_bench_baremhd_LDADD = $(MHD_LIBS)
 tests_bench_gossipend_LDADD = libguts.a $(guts_libs)

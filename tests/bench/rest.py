@@ -3,7 +3,7 @@
 One wrk thread, 64 connections kept open.  Four nodes: the measured one has three peers and 30 repositories, which
 is one page of each list.  nginx runs one worker; it and the bare program answer from memory.
 """
-from benchlib import QUICK, Ends, compare, figure, helper, median, rounds
+from benchlib import Ends, compare, figure, helper, median, rounds
 from gutslib import Net, wait_for
 import os
 import re
@@ -111,7 +111,7 @@ def measure(net, ends):
         for i, path in enumerate(PATHS):
             check_same("%s/%d" % (nginx.url, i), "%s/%d" % (bare, i), files[i])
             got = rounds({"guts": lambda: wrk(a.url + path), "nginx": lambda: wrk("%s/%d" % (nginx.url, i)),
-                          "bare": lambda: wrk("%s/%d" % (bare, i))}, count=1 if QUICK else 5)
+                          "bare": lambda: wrk("%s/%d" % (bare, i))})
             rate = {name: [v[0] for v in values] for name, values in got.items()}
             title = "%s, %d bytes" % (path, os.path.getsize(files[i]))
             compare(title, "/s", rate["guts"], "nginx", rate["nginx"], at_least=0.5)

@@ -9,7 +9,7 @@
  *	{"cmd":"serve","protocol":"/x/1"}            a name more in identify
  *	{"cmd":"open","peer":…,"protocol":…,"id":1}  does it take the protocol?
  *	{"cmd":"ping","peer":…,"count":9,"id":2}
- *	{"cmd":"echo","peer":…,"bytes":9,"id":3}     sends, receives, compares (not with "blind":1)
+ *	{"cmd":"echo","peer":…,"bytes":9,"id":3}     sends, receives, compares
  *	{"cmd":"state","peer":…,"id":4}
  *	{"cmd":"subscribe","topic":…,"id":5}         then heard: author, topic, data
  *	{"cmd":"publish","topic":…,"data":"text","id":6}
@@ -295,7 +295,6 @@ struct exchange {
 	uint64_t to_send, to_come, bytes;
 	unsigned rounds;      /* of 32 bytes, for ping */
 	bool differs, is_ping, only_open, answered;
-	bool blind;           /* zeros, not compared: for measuring */
 };
 
 static void
@@ -341,7 +340,7 @@ exchange_data(void *owner, struct guts_stream *s, struct guts_slice data)
 	struct exchange *x = owner;
 	size_t n = x->is_ping ? data.n - data.n % 32 : data.n;
 
-	for (size_t i = 0; i < n && !x->blind; i++)
+	for (size_t i = 0; i < n; i++)
 		x->differs |= data.p[i] != (uint8_t)guts_rng_u64(&x->in);
 	x->differs |= n > x->to_come;
 	x->to_come -= n < x->to_come ? n : x->to_come;
@@ -371,10 +370,7 @@ exchange_pull(void *owner, struct guts_stream *s, uint8_t *out, size_t max)
 	struct exchange *x = owner;
 	size_t n = max < x->to_send ? max : (size_t)x->to_send;
 
-	if (x->blind)
-		memset(out, 0, n);
-	else
-		pattern(&x->out, out, n);
+	pattern(&x->out, out, n);
 	x->to_send -= n;
 	if (x->to_send == 0)
 		guts_stream_finish(s);
@@ -462,8 +458,7 @@ obey(json_object *o)
 		start_exchange(&peer, PING_ID,
 		    (struct exchange){ .id = id, .is_ping = true, .bytes = 32 * (uint64_t)int_of(o, "count") });
 	} else if (strcmp(cmd, "echo") == 0) {
-		start_exchange(&peer, ECHO_ID,
-		    (struct exchange){ .id = id, .bytes = (uint64_t)int_of(o, "bytes"), .blind = int_of(o, "blind") });
+		start_exchange(&peer, ECHO_ID, (struct exchange){ .id = id, .bytes = (uint64_t)int_of(o, "bytes") });
 	} else if (strcmp(cmd, "subscribe") == 0) {
 		answer(id, probe_gossip_subscribe(str_of(o, "topic")), 0);
 	} else if (strcmp(cmd, "publish") == 0) {

@@ -4,10 +4,8 @@
  *	gossipend dial ADDRESS     says "ready" when it knows the other's subscription
  *	    expect COUNT           answers 0 at once, COUNT when so many more messages were delivered
  *	    publish COUNT          signs and sends messages of 256 bytes, no faster than they leave
- *	gossipend objects COUNT    no link: three objects in one process  →  [ns] for COUNT new messages, as many
- *	                           duplicates, as many bare signature checks
  *
- * gossipend.mjs does the first two with js-libp2p; gossip.py leads both.
+ * gossipend.mjs does the same with js-libp2p; gossip.py leads both.
  */
 #include "base/alloc.h"
 #include "gossip/gossip.h"
@@ -18,13 +16,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define TOPIC "guts-bench"
 #define DATA_BYTES 256
 #define QUEUE_BYTES (64u << 10)  /* [bytes] the publisher keeps waiting for the stream */
-#define PIECE_BYTES (64u << 10)  /* [bytes] as a socket would give them */
-#define FRAMES_MAX (256u << 20)  /* [bytes] all frames of a run of objects */
 
 static struct guts_uvenv *uv;
 static struct guts_env *env;
@@ -36,15 +31,6 @@ static struct guts_stream *out_stream;
 static struct guts_timer tick, more;
 static uint64_t delivered, expected, to_publish, published;
 static bool is_dialler, is_ready;
-
-static uint64_t
-clock_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * GUTS_SECOND_NS + (uint64_t)t.tv_nsec;
-}
 
 static void
 fail(const char *what)
@@ -376,111 +362,6 @@ end_of_gossip(const char *address)
 	return 0; /* the process ends with its link */
 }
 
-/* --- objects alone --- */
-
-static void
-ignore_write(void *owner, const struct guts_peerid *peer)
-{
-	(void)owner;
-	(void)peer;
-}
-
-static const struct guts_gossip_events object_events = {
-	.validate = on_validate, .deliver = on_deliver, .wants_write = ignore_write,
-};
-
-static void
-key_of(struct guts_key *k, uint8_t number)
-{
-	uint8_t seed[32] = { number };
-
-	guts_key_from_seed(k, seed);
-}
-
-/* All that `g` has to say to `peer`. */
-static void
-pull_all(struct guts_gossip *g, const struct guts_peerid *peer, struct guts_buf *to)
-{
-	uint8_t *p;
-	size_t n;
-
-	do {
-		p = guts_buf_reserve(to, PIECE_BYTES);
-		n = p ? guts_gossip_pull(g, peer, p, PIECE_BYTES) : 0;
-		if (n > 0)
-			guts_buf_commit(to, n);
-	} while (n > 0);
-}
-
-static uint64_t
-feed(struct guts_gossip *g, const struct guts_peerid *from, const struct guts_buf *frames)
-{
-	struct guts_slice left = guts_buf_slice(frames);
-	uint64_t start = clock_ns();
-
-	while (left.n > 0) {
-		size_t n = left.n < PIECE_BYTES ? left.n : PIECE_BYTES;
-
-		if (guts_gossip_recv(g, from, guts_slice(left.p, n), start) != 0)
-			fail("bad frames");
-		left = guts_slice(left.p + n, left.n - n);
-	}
-	return clock_ns() - start;
-}
-
-static uint64_t
-check_signatures(const struct guts_key *k, uint64_t count)
-{
-	uint8_t msg[DATA_BYTES + 128] = { 0 }, sig[GUTS_SIG_SIZE];
-	uint64_t start;
-
-	guts_sign(sig, k, guts_slice(msg, sizeof(msg)));
-	start = clock_ns();
-	for (uint64_t i = 0; i < count; i++) {
-		if (guts_verify(sig, k->pub, guts_slice(msg, sizeof(msg))) != 0)
-			fail("bad signature");
-	}
-	return clock_ns() - start;
-}
-
-static int
-objects(uint64_t count)
-{
-	struct guts_key a_key, b_key, c_key;
-	struct guts_gossip *a, *b;
-	struct guts_buf frames;
-	uint64_t now = clock_ns(), fresh, again;
-
-	if (guts_crypto_init() != 0)
-		return 1;
-	key_of(&a_key, 1);
-	key_of(&b_key, 2);
-	key_of(&c_key, 3);
-	guts_buf_init(&frames, FRAMES_MAX);
-	a = make_gossip(&a_key, &object_events, 1, now);
-	b = make_gossip(&b_key, &object_events, 2, now);
-	guts_gossip_peer_add(a, &b_key.id, true, GUTS_GOSSIP_MESHSUB_11, now);
-	guts_gossip_peer_add(b, &a_key.id, false, GUTS_GOSSIP_MESHSUB_11, now);
-	pull_all(b, &a_key.id, &frames);
-	feed(a, &b_key.id, &frames);
-	guts_buf_clear(&frames);
-	for (uint64_t i = 0; i < count; i++) {
-		if (publish_one(a, i, now) != 0)
-			fail("cannot publish");
-		pull_all(a, &b_key.id, &frames);
-	}
-	fresh = feed(b, &a_key.id, &frames);
-	guts_gossip_peer_add(b, &c_key.id, false, GUTS_GOSSIP_MESHSUB_11, now);
-	again = feed(b, &c_key.id, &frames);
-	if (delivered != count)
-		fail("messages were lost");
-	printf("%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", fresh, again, check_signatures(&a_key, count));
-	guts_gossip_free(a);
-	guts_gossip_free(b);
-	guts_buf_deinit(&frames);
-	return 0;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -488,8 +369,6 @@ main(int argc, char **argv)
 		return end_of_gossip(NULL);
 	if (argc == 3 && strcmp(argv[1], "dial") == 0)
 		return end_of_gossip(argv[2]);
-	if (argc == 3 && strcmp(argv[1], "objects") == 0)
-		return objects(strtoull(argv[2], NULL, 10));
-	fputs("usage: gossipend serve | dial ADDRESS | objects COUNT\n", stderr);
+	fputs("usage: gossipend serve | dial ADDRESS\n", stderr);
 	return 2;
 }

@@ -5,6 +5,7 @@
 bench_helpers += %reldir%/baremhd
 bench_helpers += %reldir%/gossipend
 bench_helpers += %reldir%/linkend
+bench_programs += %reldir%/bench_gossip
 bench_scripts += %reldir%/clone.py
 bench_scripts += %reldir%/gossip.py
 bench_scripts += %reldir%/link.py
@@ -14,4 +15,3 @@ bench_scripts += %reldir%/rest.py
 tests_bench_baremhd_LDADD = $(MHD_LIBS)
 tests_bench_gossipend_LDADD = libguts.a $(guts_libs)
 tests_bench_linkend_LDADD = libguts.a $(guts_libs)
-bench_programs += %reldir%/bench_gossip

@@ -16,3 +16,4 @@ script_tests += %reldir%/http_git.py
 script_tests += %reldir%/http_raw.py
 script_tests += %reldir%/http_api.py
 script_tests += %reldir%/http_events.py
+script_tests += %reldir%/http_crowd.py

@@ -162,6 +162,10 @@ guts_events_signal(struct guts_node *n, const struct guts_signal *s, bool coales
 		x->waits = true;
 		return;
 	}
+	if (x && x->waits) { /* its time has come, but this one is newer */
+		signal_clear(&x->signal);
+		x->waits = false;
+	}
 	emit(n, s);
 	if (!x) {
 		if (HASH_COUNT(n->subjects) >= GUTS_SUBJECTS_MAX)

@@ -51,6 +51,13 @@ guts_filter_takes(const struct guts_filter *f, const char *type, const uint8_t *
 	return !f->has_peer || (peer && guts_peerid_eq(&f->peer, peer));
 }
 
+void
+guts_filter_deinit(struct guts_filter *f)
+{
+	free(f->types);
+	f->types = NULL;
+}
+
 static bool
 filter_takes_event(const struct guts_filter *f, const struct guts_event *e)
 {

@@ -34,7 +34,7 @@ struct guts_event {
 struct guts_filter {
 	struct guts_who *who;
 	size_t ntypes;
-	char types[GUTS_EVENTS_TYPES_MAX][GUTS_FACT_TYPE_MAX]; /* "repo.*" takes all that begin so */
+	char (*types)[GUTS_FACT_TYPE_MAX]; /* "repo.*" takes all that begin so; NULL = all */
 	bool has_repo, has_peer;
 	uint8_t repo[GUTS_REPOID_SIZE];
 	struct guts_peerid peer;
@@ -86,6 +86,8 @@ void guts_ring_free(struct guts_ring *ring);
  * again [ns], GUTS_NEVER = when poked.  Thread: watch. */
 uint64_t guts_ring_pump(struct guts_ring *ring, uint64_t now_ns);
 void guts_ring_sweep(struct guts_ring *ring, uint64_t now_ns);
+
+void guts_filter_deinit(struct guts_filter *f);
 
 /* Is the event for this filter's asker? */
 bool guts_filter_takes(const struct guts_filter *f, const char *type, const uint8_t *repo, bool is_private,

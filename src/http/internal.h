@@ -188,6 +188,8 @@ void guts_reply_text(struct guts_req *r, int status, const char *type, struct gu
 void guts_reply(struct guts_req *r, int status, struct MHD_Response *resp, const char *const *extra);
 /* A response object without a body. */
 struct MHD_Response *guts_reply_nothing(void);
+/* The same with no other headers than these: each one costs memory as long as a stream lasts. */
+void guts_reply_lean(struct guts_req *r, int status, struct MHD_Response *resp, const char *const *extra);
 /* 304 if If-None-Match names etag: true, and the answer was queued. */
 bool guts_reply_not_modified(struct guts_req *r, const char *etag);
 /* From the cache of encoded snapshots: true if it was there (an answer was queued). */

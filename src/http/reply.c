@@ -83,6 +83,14 @@ guts_reply(struct guts_req *r, int status, struct MHD_Response *resp, const char
 	MHD_destroy_response(resp);
 }
 
+void
+guts_reply_lean(struct guts_req *r, int status, struct MHD_Response *resp, const char *const *extra)
+{
+	add_headers(resp, extra);
+	queue(r, status, resp);
+	MHD_destroy_response(resp);
+}
+
 /* A response object over the buffer's own memory. */
 static struct MHD_Response *
 adopt(struct guts_buf *b)

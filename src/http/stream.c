@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#define BLOCK 1024               /* [bytes] that libmicrohttpd holds for each stream */
 #define REPLAY_BATCH 64          /* facts read for one stream at once */
 #define PENDING_MAX (512u << 10) /* [bytes] of them, encoded */
 
@@ -42,6 +43,7 @@ leave(struct stream *s)
 	if (s->r.is_stream)
 		atomic_fetch_sub(&h->n.streams, 1);
 	guts_buf_deinit(&s->r.pending);
+	guts_filter_deinit(&s->f);
 	free(s);
 }
 
@@ -56,6 +58,7 @@ free_stream(struct guts_req *r)
 static bool
 parse_types(struct guts_filter *f, struct guts_slice list)
 {
+	f->types = guts_calloc(GUTS_EVENTS_TYPES_MAX, sizeof *f->types);
 	while (list.n) {
 		const uint8_t *comma = memchr(list.p, ',', list.n);
 		size_t n = comma ? (size_t)(comma - list.p) : list.n;
@@ -300,7 +303,8 @@ join(struct stream *s)
 static void
 start_stream(struct guts_req *r, struct stream *s, bool has_since)
 {
-	static const char *const extra[] = { "Content-Type", "text/event-stream", "X-Accel-Buffering", "no", NULL };
+	static const char *const extra[] = { "Content-Type", "text/event-stream", "X-Accel-Buffering", "no",
+		"Cache-Control", "no-store", "X-Content-Type-Options", "nosniff", NULL };
 	struct guts_http *h = r->h;
 	uint64_t oldest, newest;
 
@@ -318,10 +322,10 @@ start_stream(struct guts_req *r, struct stream *s, bool has_since)
 	s->r.sent_ns = guts_http_now();
 	join(s);
 	if (r->head.method == GUTS_HEAD) {
-		guts_reply(r, 200, guts_reply_nothing(), extra);
+		guts_reply_lean(r, 200, guts_reply_nothing(), extra);
 		return;
 	}
-	guts_reply(r, 200, MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 2048, read_stream, s, NULL), extra);
+	guts_reply_lean(r, 200, MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_stream, s, NULL), extra);
 }
 
 /* -- the long poll -------------------------------------------------------------------------- */
@@ -447,6 +451,7 @@ guts_rest_events(struct guts_req *r)
 	poll_again(r);
 	return;
 refused:
+	guts_filter_deinit(&s->f);
 	free(s);
 }
 

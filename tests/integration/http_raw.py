@@ -4,9 +4,10 @@ A second request, sent in the same breath, must never be answered after a reques
 """
 import re
 import socket
+import threading
 import urllib.parse
 
-from gutslib import Tap, DEADLINE
+from gutslib import Tap, DEADLINE, LONG
 
 NEXT = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 GOOD = b"Host: localhost\r\n"
@@ -147,6 +148,41 @@ CASES = [
 ]
 
 
+def trickle(node, head):
+    """Send `head`, then a byte every half second, until the node has had enough."""
+    url = urllib.parse.urlsplit(node.url)
+    with socket.create_connection((url.hostname, url.port), DEADLINE) as s:
+        s.settimeout(0.5)
+        s.sendall(head)
+        while True:
+            try:
+                if not s.recv(65536):
+                    return
+                s.sendall(b"a")
+            except TimeoutError:
+                s.sendall(b"a")
+            except OSError:
+                return
+
+
+def slow_clients(tap, node):
+    heads = {"headers": b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-A: "}
+    if LONG:
+        heads["a body"] = post(b"Content-Length: 100000\r\n", b"{")
+        heads["headers after a good request"] = get(b"/livez") + heads["headers"]
+    threads = {name: threading.Thread(target=trickle, args=(node, head)) for name, head in heads.items()}
+    for t in threads.values():
+        t.start()
+    with tap.case("a good client is served meanwhile"):
+        assert node.request("GET", "/readyz").status == 200
+    for name, t in threads.items():
+        with tap.case("who trickles %s is cut" % name):
+            t.join(DEADLINE)
+            assert not t.is_alive()
+    with tap.case("and that was counted"):
+        assert "guts_http_connections_cut_total %d" % len(heads) in node.request("GET", "/metrics").data.decode()
+
+
 def main():
     tap = Tap()
     with tap.net() as net:
@@ -169,6 +205,7 @@ def main():
         with tap.case("refusals were counted"):
             text = node.request("GET", "/metrics").data.decode()
             assert int(re.search(r"^guts_http_requests_refused_total (\d+)", text, re.M).group(1)) > 30
+        slow_clients(tap, node)
         with tap.case("SIGTERM ends it with 0"):
             assert node.stop() == 0
     tap.done()

@@ -45,7 +45,8 @@ struct guts_reader {
 	struct guts_reader *prev, *next;
 	struct guts_req *req;
 	struct guts_filter *filter;
-	bool is_stream, is_live, is_waiting, is_over;
+	bool is_stream, is_live, is_waiting;
+	atomic_bool is_over;            /* set by the end of all readers at any time */
 	uint64_t seq;                   /* next ring number, once live */
 	uint64_t last;                  /* newest fact that was looked at */
 	struct guts_event *current;     /* half-sent */

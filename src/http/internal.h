@@ -42,7 +42,7 @@ struct guts_lane {
 struct guts_line {
 	struct guts_line *prev, *next;
 	int fd;
-	enum { GUTS_LINE_FIRST, GUTS_LINE_NEXT, GUTS_LINE_BODY, GUTS_LINE_BUSY } state;
+	enum guts_line_state { GUTS_LINE_FIRST, GUTS_LINE_NEXT, GUTS_LINE_BODY, GUTS_LINE_BUSY } state;
 	uint64_t since_ns;
 };
 

@@ -256,7 +256,7 @@ on_target(void *cls, const char *uri, struct MHD_Connection *conn)
 }
 
 static void
-set_line(struct guts_req *r, int state)
+set_line(struct guts_req *r, enum guts_line_state state)
 {
 	if (!r->line)
 		return;

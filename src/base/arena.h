@@ -14,6 +14,7 @@ struct guts_arena {
 	size_t max;
 };
 
+/* Empty; hands out at most `max` bytes. */
 void guts_arena_init(struct guts_arena *a, size_t max);
 
 /* Zeroed, 16-byte aligned memory; NULL when `max` would be passed. */

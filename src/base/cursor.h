@@ -13,7 +13,10 @@ struct guts_cursor {
 	bool failed;
 };
 
+/* Begin at the start of `s`, which is lent. */
 void guts_cursor_init(struct guts_cursor *c, struct guts_slice s);
+
+/* The next number, big-endian; 0 and failed, for good, if its bytes are not there. */
 uint8_t guts_cursor_u8(struct guts_cursor *c);
 uint16_t guts_cursor_be16(struct guts_cursor *c);
 uint32_t guts_cursor_be32(struct guts_cursor *c);

@@ -29,6 +29,8 @@ const char *guts_log_level_name(enum guts_log_level level);
 void guts_log_set_sink(void (*sink)(void *owner, enum guts_log_level level, const char *area, const char *text),
     void *owner);
 
+/* Write one line, from any thread: time, level, area (a folder of src/), text; control bytes become "?",
+ * what is too long is cut. */
 void guts_log(enum guts_log_level level, const char *area, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

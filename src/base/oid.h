@@ -23,18 +23,21 @@ int guts_oid_from_hex(struct guts_oid *o, struct guts_slice hex);
 /* Hex text; "none" is written as 40 zeros. */
 void guts_oid_hex(char out[GUTS_OID_HEX_SIZE], const struct guts_oid *o);
 
+/* The same id in the same format? */
 static inline bool
 guts_oid_eq(const struct guts_oid *a, const struct guts_oid *b)
 {
 	return a->n == b->n && memcmp(a->b, b->b, sizeof a->b) == 0;
 }
 
+/* No object? */
 static inline bool
 guts_oid_is_none(const struct guts_oid *o)
 {
 	return o->n == 0;
 }
 
+/* Its bytes, lent by `o`. */
 static inline struct guts_slice
 guts_oid_slice(const struct guts_oid *o)
 {

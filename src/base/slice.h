@@ -26,6 +26,7 @@ guts_slice_str(const char *s)
 	return guts_slice(s, s ? strlen(s) : 0);
 }
 
+/* The same bytes? */
 static inline bool
 guts_slice_eq(struct guts_slice a, struct guts_slice b)
 {

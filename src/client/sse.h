@@ -26,6 +26,7 @@ struct guts_sse {
 	uint32_t retry_ms;                   /* what the server asked for; 0 = nothing yet */
 };
 
+/* Before the first connection, and after the last. */
 void guts_sse_init(struct guts_sse *s);
 void guts_sse_deinit(struct guts_sse *s);
 

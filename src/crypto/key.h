@@ -28,6 +28,7 @@ struct guts_key {
 	struct guts_peerid id;
 };
 
+/* Equality and order by bytes: <0, 0, >0. */
 bool guts_peerid_eq(const struct guts_peerid *a, const struct guts_peerid *b);
 int guts_peerid_cmp(const struct guts_peerid *a, const struct guts_peerid *b);
 
@@ -58,11 +59,13 @@ int guts_key_create_file(const char *path, const uint8_t seed[32], struct guts_e
  * (unreadable, or mode open to group or others), GUTS_EPROTO (damaged).  Never replaces a file. */
 int guts_key_load_file(struct guts_key *k, const char *path, struct guts_errinfo *ei);
 
+/* Ed25519 over `msg` (RFC 8032): one key and message, one signature. */
 void guts_sign(uint8_t sig[GUTS_SIG_SIZE], const struct guts_key *k, struct guts_slice msg);
 
 /* Is `sig` the signature of `msg` by `pub`?  Errors: GUTS_ESIG. */
 int guts_verify(const uint8_t sig[GUTS_SIG_SIZE], const uint8_t pub[GUTS_PUBKEY_SIZE], struct guts_slice msg);
 
+/* SHA-256 of `in`. */
 void guts_sha256(uint8_t out[32], struct guts_slice in);
 
 /* SHA-256 over several pieces; opaque value, init once, finish ends it. */

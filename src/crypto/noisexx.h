@@ -62,6 +62,7 @@ struct guts_noisexx_cipher {
 	uint64_t nonce;
 };
 
+/* `seals`: for guts_noisexx_cipher_seal, else _open.  The end wipes the key. */
 void guts_noisexx_cipher_init(struct guts_noisexx_cipher *c, const uint8_t key[GUTS_AEAD_KEY_SIZE], bool seals);
 void guts_noisexx_cipher_deinit(struct guts_noisexx_cipher *c);
 

@@ -17,6 +17,7 @@ void guts_bootstrap_free(struct guts_bootstrap *b);
  * TCP), GUTS_ELIMIT. */
 int guts_bootstrap_set(struct guts_bootstrap *b, const struct guts_maddr *list, size_t n, struct guts_errinfo *ei);
 
+/* Addresses in the list, and how many of their peers are connected. */
 size_t guts_bootstrap_count(const struct guts_bootstrap *b);
 size_t guts_bootstrap_connected(const struct guts_bootstrap *b);
 

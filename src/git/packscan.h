@@ -27,6 +27,7 @@ struct guts_packscan_limits {
 #define GUTS_PACKSCAN_FLOOR (UINT64_C(2) << 30) /* [bytes] */
 #define GUTS_PACKSCAN_RATIO 2000u
 
+/* Before the first byte of a pack; the limits are copied. */
 struct guts_packscan *guts_packscan_new(const struct guts_packscan_limits *l);
 void guts_packscan_free(struct guts_packscan *p);
 

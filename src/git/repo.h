@@ -200,6 +200,7 @@ guts_pack_pause(struct guts_repos *r, struct guts_packer *p, bool pause)
 	r->ops->pack_pause(p, pause);
 }
 
+/* End it at any time; no further event, the pointer is dead. */
 static inline void
 guts_pack_close(struct guts_repos *r, struct guts_packer *p)
 {
@@ -255,12 +256,14 @@ guts_import_pack(struct guts_repos *r, struct guts_importer *m)
 	r->ops->import_pack(m);
 }
 
+/* Stop or go on giving bytes of the pack. */
 static inline void
 guts_import_pause(struct guts_repos *r, struct guts_importer *m, bool pause)
 {
 	r->ops->import_pause(m, pause);
 }
 
+/* End it at any time; no further event, the pointer is dead. */
 static inline void
 guts_import_close(struct guts_repos *r, struct guts_importer *m)
 {

@@ -75,7 +75,10 @@ int guts_auth_check(struct guts_auth *a, const struct guts_guard *g, bool open, 
     const char *public_url, uint64_t now_ms, struct guts_who *who);
 void guts_who_deinit(struct guts_who *w);
 
+/* Has it this scope? */
 bool guts_who_can(const struct guts_who *w, enum guts_scope s);
+
+/* May it read this repository?  Private ones need a token that names them, or all. */
 bool guts_who_may_see(const struct guts_who *w, const uint8_t repo[GUTS_REPOID_SIZE], bool is_private);
 /* May write to, or report on, this repository (given the scope)? */
 bool guts_who_may_touch(const struct guts_who *w, const uint8_t repo[GUTS_REPOID_SIZE]);

@@ -88,6 +88,7 @@ void guts_ring_free(struct guts_ring *ring);
 uint64_t guts_ring_pump(struct guts_ring *ring, uint64_t now_ns);
 void guts_ring_sweep(struct guts_ring *ring, uint64_t now_ns);
 
+/* Its lists; the filter itself is the caller's. */
 void guts_filter_deinit(struct guts_filter *f);
 
 /* Is the event for this filter's asker? */
@@ -97,6 +98,7 @@ bool guts_filter_takes(const struct guts_filter *f, const char *type, const uint
 /* Wake all readers to their end.  Under ring->lock. */
 void guts_ring_end_readers(struct guts_ring *ring);
 
+/* NULL is fine.  Under ring->lock. */
 void guts_event_unref(struct guts_event *e);
 
 /* A fact as a server-sent event, or its JSON alone. */

@@ -30,6 +30,7 @@ struct guts_target {
 /* Read text[n] (changed in place, stays the caller's, must outlive *t).  Errors: GUTS_EPROTO; GUTS_ELIMIT (too long, too many parts). */
 int guts_target_parse(struct guts_target *t, char *text, size_t n);
 
+/* Segment i of the path, decoded; empty past the last. */
 struct guts_slice guts_target_segment(const struct guts_target *t, size_t i);
 
 /* Value of a query parameter (the first of its name); p = NULL if it is not there. */

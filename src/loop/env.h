@@ -151,6 +151,7 @@ guts_env_listen(struct guts_env *e, const struct sockaddr *at, const struct guts
 	return e->ops->listen(e, at, ev, owner, out, bound);
 }
 
+/* Take no more connections; accepted ones stay. */
 static inline void
 guts_env_unlisten(struct guts_env *e, struct guts_listener *l)
 {
@@ -194,12 +195,14 @@ guts_env_close(struct guts_env *e, struct guts_conn *c)
 	e->ops->close(e, c);
 }
 
+/* Our address of the connection. */
 static inline void
 guts_env_conn_local(struct guts_env *e, const struct guts_conn *c, struct sockaddr_storage *out)
 {
 	e->ops->conn_local(e, c, out);
 }
 
+/* The other end's address. */
 static inline void
 guts_env_conn_remote(struct guts_env *e, const struct guts_conn *c, struct sockaddr_storage *out)
 {

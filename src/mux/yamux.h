@@ -126,8 +126,13 @@ size_t guts_yamux_queued_bytes(const struct guts_yamux *y);
 int guts_ystream_open(struct guts_yamux *y, const struct guts_ystream_events *ev, void *owner,
     struct guts_ystream **out);
 
+/* Give the stream another receiver of its events. */
 void guts_ystream_set_events(struct guts_ystream *s, const struct guts_ystream_events *ev, void *owner);
+
+/* Its rank in the send queue from now on. */
 void guts_ystream_set_prio(struct guts_ystream *s, enum guts_prio prio);
+
+/* Its number on the wire. */
 uint32_t guts_ystream_id(const struct guts_ystream *s);
 
 /* Queue a copy of `data`.  Errors: GUTS_ELIMIT (queue of stream or session full; nothing was taken), GUTS_ECLOSED. */

@@ -51,6 +51,8 @@ void guts_node_start(struct guts_node *n, void (*ready)(void *owner, int err, co
 void guts_node_stop(struct guts_node *n, void (*stopped)(void *owner), void *owner);
 void guts_node_free(struct guts_node *n);
 
+/* What the node is made of, lent until guts_node_free; loop thread, except the store's reading functions and
+ * the key. */
 struct guts_sync *guts_node_sync(struct guts_node *n);
 struct guts_store *guts_node_store(struct guts_node *n);
 struct guts_env *guts_node_env(struct guts_node *n);

@@ -49,6 +49,7 @@ int guts_book_add(struct guts_book *b, const struct guts_peerid *id, const struc
 void guts_book_worked(struct guts_book *b, const struct guts_peerid *id, const struct guts_maddr *addr, uint64_t wall_ns);
 void guts_book_failed(struct guts_book *b, const struct guts_peerid *id, const struct guts_maddr *addr, uint64_t wall_ns);
 
+/* Drop all that is known of the peer. */
 void guts_book_forget(struct guts_book *b, const struct guts_peerid *id);
 
 /* Lent until the next call on the book. */

@@ -122,6 +122,7 @@ int guts_peers_disconnect(struct guts_peers *p, const struct guts_peerid *id, co
 
 /* --- asking --- */
 
+/* Is there a link in use; did the peer's identify name the protocol; how many peers are connected? */
 bool guts_peers_is_connected(const struct guts_peers *p, const struct guts_peerid *id);
 bool guts_peers_speaks(const struct guts_peers *p, const struct guts_peerid *id, const char *protocol);
 size_t guts_peers_count(const struct guts_peers *p);
@@ -132,8 +133,10 @@ bool guts_peers_next(const struct guts_peers *p, const void **it, struct guts_pe
 /* Snapshot of a connected peer.  Errors: GUTS_ENOTFOUND. */
 int guts_peers_state(const struct guts_peers *p, const struct guts_peerid *id, struct guts_peer_state *out);
 
+/* Note how many repositories the peer says it has, for its state. */
 void guts_peers_set_repositories(struct guts_peers *p, const struct guts_peerid *id, uint64_t n);
 
+/* Our id and the address book, lent until guts_peers_free. */
 const struct guts_peerid *guts_peers_self(const struct guts_peers *p);
 struct guts_book *guts_peers_book(struct guts_peers *p);
 

@@ -37,6 +37,7 @@ struct guts_reftree *guts_reftree_empty(void);
 struct guts_reftree *guts_reftree_ref(struct guts_reftree *t);
 void guts_reftree_unref(struct guts_reftree *t); /* NULL is fine */
 
+/* Hashes (GUTS_HASH_SIZE bytes, lent by the tree) and counts; bucket < 256, see protocol.md. */
 const uint8_t *guts_reftree_root(const struct guts_reftree *t); /* GUTS_HASH_SIZE bytes */
 const uint8_t *guts_reftree_bucket_hash(const struct guts_reftree *t, unsigned bucket);
 size_t guts_reftree_count(const struct guts_reftree *t);      /* entries with tombstones */

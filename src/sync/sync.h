@@ -89,6 +89,7 @@ void guts_sync_mark_clean(struct guts_batch *b);
 
 /* -- asking ----------------------------------------------------------------------------- */
 
+/* The repository of this id, lent until it is deleted; NULL if there is none. */
 struct guts_repo *guts_sync_find(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE]);
 
 /* The repository that (owner, name) was first bound to on this node, also by a name it had before.  Errors: GUTS_ENOTFOUND,
@@ -96,6 +97,7 @@ struct guts_repo *guts_sync_find(struct guts_sync *s, const uint8_t id[GUTS_REPO
 int guts_sync_name_bound(struct guts_store *st, const struct guts_peerid *owner, struct guts_slice name,
     uint8_t id[GUTS_REPOID_SIZE]);
 
+/* Of one repository: its id, and whether only its readers may have it (true while its identity is unknown). */
 const uint8_t *guts_repo_id(const struct guts_repo *r); /* GUTS_REPOID_SIZE bytes */
 bool guts_repo_is_private(const struct guts_repo *r);
 

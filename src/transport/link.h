@@ -92,6 +92,7 @@ struct guts_link *guts_link_accept_tcp(struct guts_link_context *ctx, struct gut
 /* Say goodbye (what is queued goes first, ≤ 1 s) and close; no further event, the pointer is dead. */
 void guts_link_close(struct guts_link *l, enum guts_goaway code);
 
+/* About a link; pointers are lent until it closes. */
 bool guts_link_is_up(const struct guts_link *l);
 bool guts_link_is_inbound(const struct guts_link *l);
 const struct guts_peerid *guts_link_peer(const struct guts_link *l);    /* zero before `up` */
@@ -110,6 +111,7 @@ size_t guts_link_unread_bytes(const struct guts_link *l);
 int guts_link_open_stream(struct guts_link *l, const char *const *protocols, size_t n,
     const struct guts_stream_events *ev, void *owner, struct guts_stream **out);
 
+/* Receiver of events, rank in the send queue; protocol, link and peer are lent until the stream ends. */
 void guts_stream_set_events(struct guts_stream *s, const struct guts_stream_events *ev, void *owner);
 void guts_stream_set_prio(struct guts_stream *s, enum guts_prio prio);
 const char *guts_stream_protocol(const struct guts_stream *s); /* NULL before it is agreed */

@@ -17,6 +17,7 @@ struct guts_json {
 /* Begin to write at the end of `out`, which is lent until the last call. */
 void guts_json_init(struct guts_json *j, struct guts_buf *out);
 
+/* Begin and end an object or an array. */
 void guts_json_object(struct guts_json *j);
 void guts_json_object_end(struct guts_json *j);
 void guts_json_array(struct guts_json *j);

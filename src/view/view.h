@@ -31,6 +31,7 @@ void guts_view_message(struct guts_json *j, const struct guts_user_message *m);
 void guts_view_fact(struct guts_json *j, const struct guts_fact *f);
 void guts_view_signal(struct guts_json *j, const struct guts_signal *s, uint64_t wall_ms);
 
+/* A peer id as text; one of each kind, as the schema of its name in api/openapi.yaml. */
 void guts_view_peerid(struct guts_json *j, const struct guts_peerid *id);
 void guts_view_user(struct guts_json *j, const struct guts_peerid *id);
 void guts_view_repo(struct guts_json *j, const char *base, const struct guts_repo_info *i);
@@ -63,6 +64,7 @@ void guts_view_commit(struct guts_json *j, const struct guts_view_repo_ctx *x, c
 void guts_view_entry(struct guts_json *j, const struct guts_view_repo_ctx *x, struct guts_slice dir,
     const struct guts_read_entry *e, const struct guts_slice *content);
 
+/* A CommitStatus; `counts`: its signer is one that the identity names. */
 void guts_view_commit_status(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_status *s,
     bool counts);
 

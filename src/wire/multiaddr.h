@@ -35,6 +35,7 @@ int guts_maddr_decode(struct guts_maddr *m, struct guts_slice bin);
 /* Text form; always fits GUTS_MADDR_TEXT_MAX for a value made by parse or decode. */
 void guts_maddr_text(char out[GUTS_MADDR_TEXT_MAX], const struct guts_maddr *m);
 
+/* Its bytes, lent by `m`; the same bytes? */
 struct guts_slice guts_maddr_slice(const struct guts_maddr *m);
 bool guts_maddr_eq(const struct guts_maddr *a, const struct guts_maddr *b);
 

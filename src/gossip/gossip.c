@@ -53,8 +53,8 @@ fill_config(struct guts_gossip_config *c)
 	default_u(&c->history_gossip, 3);
 	default_u(&c->history_length, 60);
 	default_t(&c->seen_ttl_ns, 120 * SECOND);
-	default_n(&c->seen_max, 1u << 18);
-	default_n(&c->cache_bytes_max, 16u << 20);
+	default_n(&c->seen_max, 1u << 17);
+	default_n(&c->cache_bytes_max, 6u << 20);
 	default_t(&c->fanout_ttl_ns, 60 * SECOND);
 	default_t(&c->prune_backoff_ns, 60 * SECOND);
 	default_t(&c->unsubscribe_backoff_ns, 10 * SECOND);
@@ -73,7 +73,7 @@ fill_config(struct guts_gossip_config *c)
 	default_n(&c->rpc_recv_max, GUTS_MESSAGE_MAX);
 	default_n(&c->queue_bytes_max, 256u << 10);
 	default_n(&c->pending_max, 4096);
-	default_n(&c->pending_bytes_max, 8u << 20);
+	default_n(&c->pending_bytes_max, 2u << 20);
 	default_t(&c->pending_ns, 60 * SECOND);
 	default_n(&c->wants_max, 16384);
 	default_n(&c->idontwant_min, 1024);

@@ -77,8 +77,8 @@ struct guts_gossip_config {
 	unsigned history_gossip;        /* heartbeats a message is announced in each [3] */
 	unsigned history_length;        /* heartbeats it can be asked for [60] */
 	uint64_t seen_ttl_ns;           /* [120 s] */
-	size_t seen_max;                /* ids [262,144] of about 48 bytes */
-	size_t cache_bytes_max;         /* messages to serve IWANT [16 MiB] */
+	size_t seen_max;                /* ids [131,072] of about 48 bytes */
+	size_t cache_bytes_max;         /* messages to serve IWANT [6 MiB] */
 	uint64_t fanout_ttl_ns;         /* [60 s] */
 	uint64_t prune_backoff_ns, unsubscribe_backoff_ns; /* [60 s, 10 s] */
 	uint64_t promise_ns;                               /* to follow up an IHAVE [3 s] */
@@ -96,7 +96,7 @@ struct guts_gossip_config {
 	size_t rpc_recv_max;        /* [bytes] [GUTS_MESSAGE_MAX] */
 	size_t queue_bytes_max;     /* per peer [256 KiB]; IHAVE is dropped first */
 	size_t pending_max;         /* validations under way [4,096], a quarter of it per peer */
-	size_t pending_bytes_max;   /* [8 MiB] */
+	size_t pending_bytes_max;   /* [2 MiB] */
 	uint64_t pending_ns;        /* a validation that takes longer is an IGNORE [60 s] */
 	size_t wants_max;           /* ids asked for and not there yet [16,384] */
 	size_t idontwant_min;       /* [bytes] data from which IDONTWANT is sent [1,024] */

@@ -103,7 +103,7 @@ guts_settings_read(struct guts_settings *s, const struct guts_conf *conf, struct
 	n->connection_timeout_ms = (unsigned)guts_conf_number(conf, GUTS_CONF_P2P_CONNECTION_TIMEOUT);
 	n->keepalive_interval_ms = (unsigned)guts_conf_number(conf, GUTS_CONF_P2P_KEEPALIVE_INTERVAL);
 	n->inventory_interval_ms = (unsigned)guts_conf_number(conf, GUTS_CONF_P2P_INVENTORY_INTERVAL);
-	n->seed_default = guts_conf_number(conf, GUTS_CONF_SEED_DEFAULT); /* the choices are in this order */
+	n->seed_default = (enum guts_seed_default)guts_conf_number(conf, GUTS_CONF_SEED_DEFAULT); /* the choices are in this order */
 	n->quota_total_bytes = guts_conf_number(conf, GUTS_CONF_QUOTA_TOTAL);
 	n->quota_creator_bytes = guts_conf_number(conf, GUTS_CONF_QUOTA_CREATOR);
 	n->quota_repo_bytes = guts_conf_number(conf, GUTS_CONF_QUOTA_REPOSITORY);

@@ -33,7 +33,7 @@ struct guts_node_setup {
 	unsigned max_connections;           /* 50 */
 	unsigned connection_timeout_ms;     /* 10,000 */
 	unsigned keepalive_interval_ms;     /* 30,000 */
-	enum { GUTS_SEED_NONE, GUTS_SEED_FOLLOWED, GUTS_SEED_ALL } seed_default;
+	enum guts_seed_default { GUTS_SEED_NONE, GUTS_SEED_FOLLOWED, GUTS_SEED_ALL } seed_default;
 	uint64_t quota_total_bytes, quota_creator_bytes, quota_repo_bytes;
 	unsigned quota_creator_repos, quota_new_per_hour;
 	uint64_t pack_max_bytes;

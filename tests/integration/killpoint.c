@@ -267,7 +267,7 @@ attach(void)
 	if (!d)
 		die(name);
 	while ((e = readdir(d)) != NULL) {
-		pid_t tid = (pid_t)atoi(e->d_name);
+		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
 
 		if (tid > 0 && ptrace(PTRACE_SEIZE, tid, NULL, options) == 0)
 			ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
@@ -318,7 +318,7 @@ main(int argc, char **argv)
 	}
 	if (argc < 4)
 		return 2;
-	target = (pid_t)atoi(argv[1]);
+	target = (pid_t)strtol(argv[1], NULL, 10);
 	dir = argv[2];
 	dir_length = strlen(dir);
 	mode = strcmp(argv[3], "kill") == 0 ? KILL : strcmp(argv[3], "fail") == 0 ? FAIL : COUNT;

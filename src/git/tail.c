@@ -221,6 +221,7 @@ pack(struct guts_tail *t)
 	int err;
 
 	guts_gitcmd_init(&c, t->store->git_path, t->path, guts_gitcmd_key(t->id));
+	guts_gitcmd_quarantine(&c, t->path, t->quarantine); /* its temporary files, too */
 	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++)
 		guts_gitcmd_arg(&c, args[i]);
 	guts_gitcmd_arg(&c, prefix);

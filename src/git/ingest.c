@@ -498,7 +498,9 @@ prepare_done(struct guts_job *j, void *owner)
 	if (job_over(g) || g->stage == FAILED)
 		return;
 	if (err) {
-		fail(g, err == GUTS_ENOTFOUND ? GUTS_EIO : err, "cannot make a quarantine");
+		err = err == GUTS_ENOTFOUND ? GUTS_EIO : err;
+		guts_err_set(&g->why, err, "cannot make a quarantine: %s", guts_err_text(err));
+		settle(g, err);
 		return;
 	}
 	g->stage = RECEIVING;

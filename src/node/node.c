@@ -232,8 +232,8 @@ stop_finish(struct guts_node *n)
 
 	n->stop_until_ns = GUTS_NEVER;
 	guts_batch_fact(b, &f);
-	if (n->sync && !guts_sync_is_busy(n->sync))
-		guts_sync_mark_clean(b);
+	if (n->sync)
+		guts_sync_mark_clean(n->sync, b);
 	if (guts_store_commit(n->s.store, b, on_marked, n))
 		n->stopped(n->stopped_owner);
 }

@@ -411,9 +411,12 @@ on_projected(void *owner, int err)
 	struct guts_repo *r = c->repo;
 	struct guts_sync *s = r->sync;
 
-	if (err)
-		guts_log(GUTS_LOG_ERROR, "sync", "repo=%s: refs were not written (%s); the next start repairs them", r->id_text,
-		    guts_err_text(err));
+	if (err && !c->projected_again) {
+		c->projected_again = true;
+		guts_project_all(r, on_projected, c);
+		return;
+	}
+	guts_project_note(r, err);
 	if (c->first_fact)
 		s->s.events->facts(s->s.owner, c->first_fact, c->last_fact);
 	guts_repo_touch(r);
@@ -503,7 +506,9 @@ on_committed(void *owner, int err, uint64_t first, uint64_t last)
 	if (c->versions.n)
 		snprintf(head, sizeof head, "refs/heads/%s", next_identity(c)->default_branch);
 	swap(c);
-	if (c->updates.n || head[0])
+	if (r->project_failures)
+		guts_project_all(r, on_projected, c);
+	else if (c->updates.n || head[0])
 		guts_repos_project(r->sync->s.repos, r->id, c->updates.v, c->updates.n, false, guts_slice_str(head), on_projected,
 		    c);
 	else

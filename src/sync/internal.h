@@ -4,6 +4,7 @@
  *	keys.c      keys and values of the store's tables
  *	load.c      from the store to memory, projection repaired
  *	change.c    one change of one repository, from verified objects to announced refs
+ *	project.c   refs on disk that could not be written are written later
  *	identity.c  create, rename, delete, policy: changes by this node's user
  *	push.c      pushes by this node's user
  *	fork.c      two chains of one author: which is applied, how the author joins them
@@ -163,6 +164,9 @@ struct guts_repo {
 	struct guts_ticket *tickets;
 	size_t ntickets;
 	char *last_error;
+	unsigned project_failures;             /* in a row; not 0: refs on disk lag behind */
+	bool is_projecting;                    /* a retry is under way */
+	uint64_t project_at_ns;                /* the next one */
 	UT_hash_handle hh;
 };
 
@@ -197,6 +201,7 @@ struct guts_sync {
 	uint64_t last_sequence, request_id;
 	struct guts_reftree *empty;
 	void (*ready)(void *owner, int err);
+	size_t nunprojected;                   /* repositories whose refs on disk lag behind */
 	size_t loading;                        /* projections still to be repaired */
 	int load_err;
 	bool is_ready;
@@ -307,7 +312,7 @@ struct guts_change {
 	char text[200];                        /* reason for people, set by prepare */
 
 	/* private to change.c */
-	bool running, committing, shadowed, had_objects, versions_changed;
+	bool running, committing, shadowed, had_objects, versions_changed, projected_again;
 	struct guts_reftree *before, *canonical; /* as it is, as it will be */
 	GUTS_VEC(struct guts_move) moves;
 	GUTS_VEC(struct guts_ref_update) updates; /* of refs on disk; names are owned */
@@ -327,6 +332,15 @@ void guts_change_accepted(struct guts_change *c, int err);
 
 /* Its owner has retired it: drop it, unless the user asked for it by name or this node is a delegate. */
 void guts_repo_retire(struct guts_repo *r);
+
+/* -- project.c --------------------------------------------------------------------------- */
+
+/* Write all refs that the records explain, and no others. */
+void guts_project_all(struct guts_repo *r, void (*done)(void *owner, int err), void *owner);
+/* How a projection ended: a failed one is tried again. */
+void guts_project_note(struct guts_repo *r, int err);
+void guts_projects_tick(struct guts_sync *s, uint64_t now);
+uint64_t guts_projects_deadline(const struct guts_sync *s);
 
 /* -- fork.c ------------------------------------------------------------------------------ */
 

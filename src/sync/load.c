@@ -190,42 +190,6 @@ on_clean_gone(void *owner, int err, uint64_t first, uint64_t last)
 	repaired(owner, err);
 }
 
-/* Every ref that the records of `r` explain, under its name on disk. */
-static void
-repair(struct guts_repo *r)
-{
-	GUTS_VEC(struct guts_ref_update) v = { 0 };
-	GUTS_VEC(char *) names = { 0 };
-	struct guts_refentry e;
-	struct guts_author *a;
-	uint64_t pos = 0;
-	char head[GUTS_BRANCH_MAX + 16];
-
-	while (guts_reftree_next(r->canonical, &pos, &e)) {
-		if (!guts_oid_is_none(&e.oid) && !(e.tag & GUTS_CANONICAL_PENDING))
-			GUTS_VEC_PUSH(v, ((struct guts_ref_update){ e.name, e.oid }));
-	}
-	for (a = r->authors; a; a = a->hh.next) {
-		pos = 0;
-		while (guts_reftree_next(a->head.tree, &pos, &e)) {
-			char *name;
-
-			if (guts_oid_is_none(&e.oid))
-				continue;
-			name = guts_asprintf("refs/namespaces/%s/%.*s", a->text, (int)e.name.n, (const char *)e.name.p);
-			GUTS_VEC_PUSH(names, name);
-			GUTS_VEC_PUSH(v, ((struct guts_ref_update){ guts_slice_str(name), e.oid }));
-		}
-	}
-	snprintf(head, sizeof head, "refs/heads/%s", guts_repo_identity(r)->default_branch);
-	r->sync->loading++;
-	guts_repos_project(r->sync->s.repos, r->id, v.v, v.n, true, guts_slice_str(head), repaired, r->sync);
-	for (size_t i = 0; i < names.n; i++)
-		free(names.v[i]);
-	GUTS_VEC_FREE(names);
-	GUTS_VEC_FREE(v);
-}
-
 /* The repository folder may be missing when a crash fell between the commit and its making: make it, then project. */
 static void
 repos_finish(struct guts_sync *s, bool was_clean)
@@ -246,8 +210,10 @@ repos_finish(struct guts_sync *s, bool was_clean)
 		guts_status_load(r);
 		name_check(r);
 		guts_repo_touch(r);
-		if (!was_clean)
-			repair(r);
+		if (!was_clean) {
+			s->loading++;
+			guts_project_all(r, repaired, s);
+		}
 	}
 }
 
@@ -298,7 +264,8 @@ guts_sync_new(struct guts_sync **out, const struct guts_sync_setup *setup, void 
 }
 
 void
-guts_sync_mark_clean(struct guts_batch *b)
+guts_sync_mark_clean(const struct guts_sync *s, struct guts_batch *b)
 {
-	guts_batch_put(b, GUTS_TABLE_META, CLEAN, guts_slice_str("1"));
+	if (!guts_sync_is_busy(s) && !s->nunprojected)
+		guts_batch_put(b, GUTS_TABLE_META, CLEAN, guts_slice_str("1"));
 }

@@ -8,6 +8,7 @@ libguts_a_SOURCES += %reldir%/identity.c
 libguts_a_SOURCES += %reldir%/inventory.c
 libguts_a_SOURCES += %reldir%/keys.c
 libguts_a_SOURCES += %reldir%/load.c
+libguts_a_SOURCES += %reldir%/project.c
 libguts_a_SOURCES += %reldir%/push.c
 libguts_a_SOURCES += %reldir%/repo.c
 libguts_a_SOURCES += %reldir%/request.c

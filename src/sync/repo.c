@@ -80,6 +80,7 @@ guts_repo_free(struct guts_repo *r)
 	struct guts_source *src, *stmp;
 
 	assert(!r->changes && !r->fetch);
+	guts_project_note(r, GUTS_OK);
 	guts_tickets_settle(r, NULL, GUTS_IGNORE);
 	if (r->is_queued)
 		DL_DELETE2(s->fetch_queue, r, qprev, qnext);

@@ -17,6 +17,7 @@ on_timer(struct guts_timer *t, void *owner)
 	guts_tickets_expire(s, now);
 	guts_neighbours_tick(s, now);
 	guts_fetch_schedule(s);
+	guts_projects_tick(s, now);
 	guts_sync_arm(s);
 }
 
@@ -31,7 +32,7 @@ guts_sync_arm(struct guts_sync *s)
 {
 	uint64_t at = earlier(guts_fetch_deadline(s), earlier(guts_tickets_deadline(s), guts_neighbours_deadline(s)));
 
-	guts_env_timer_set(s->s.env, &s->timer, at);
+	guts_env_timer_set(s->s.env, &s->timer, earlier(at, guts_projects_deadline(s)));
 }
 
 /* Position of `id` in the sorted list, or where it would stand. */

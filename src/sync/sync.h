@@ -84,8 +84,9 @@ void guts_sync_free(struct guts_sync *s);
 /* Is any change being written now?  A clean stop waits until none is. */
 bool guts_sync_is_busy(const struct guts_sync *s);
 
-/* Put into `b`, the last batch of a clean stop, the mark that makes the next start skip the repair of refs. */
-void guts_sync_mark_clean(struct guts_batch *b);
+/* Put into `b`, the last batch of a clean stop, the mark that makes the next start skip the repair of refs; not if there is
+ * something to repair. */
+void guts_sync_mark_clean(const struct guts_sync *s, struct guts_batch *b);
 
 /* -- asking ----------------------------------------------------------------------------- */
 

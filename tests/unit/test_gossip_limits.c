@@ -494,7 +494,7 @@ cache_backs_up_seen(void **state)
 	one_init(&o, &cfg);
 	join(2);
 	for (unsigned i = 0; i < 10; i++) {
-		one_sign(&o, &m[i], 9, "t", guts_slice("0123456789" + i, 1));
+		one_sign(&o, &m[i], 9, "t", guts_slice(&"0123456789"[i], 1));
 		one_send(&o, 0, &m[i]);
 	}
 	one_send(&o, 1, &m[0]);

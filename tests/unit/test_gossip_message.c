@@ -242,7 +242,7 @@ callbacks_may_act(void **state)
 
 	o.on_deliver = answer_and_leave;
 	for (int i = 0; i < 3; i++) {
-		one_sign(&o, &m[i], 5, "t", guts_slice("abc" + i, 1));
+		one_sign(&o, &m[i], 5, "t", guts_slice(&"abc"[i], 1));
 		raw[i] = m[i].raw;
 	}
 	assert_int_equal(one_recv(&o, 1, &rpc), 0);

@@ -188,8 +188,20 @@ on_signal(void *owner, const struct guts_signal *s)
 	else
 		guts_event_unref(e);
 	pthread_mutex_unlock(&ring->lock);
-	if (anyone)
+	if (anyone && ring->h->watch)
 		guts_watch_poke(ring->h);
+}
+
+/* Under the log's lock, on any thread: nothing here logs. */
+static void
+on_log(void *owner, enum guts_log_level level, const char *area, const char *text)
+{
+	struct guts_signal s = { .type = "log.line", .n = 3 };
+
+	s.attr[0] = (struct guts_fact_attr){ .name = "level", .text = guts_slice_str(guts_log_level_name(level)) };
+	s.attr[1] = (struct guts_fact_attr){ .name = "area", .text = guts_slice_str(area) };
+	s.attr[2] = (struct guts_fact_attr){ .name = "text", .text = guts_slice_str(text) };
+	on_signal(owner, &s);
 }
 
 static void
@@ -219,12 +231,14 @@ guts_ring_new(struct guts_http *h)
 	on_snapshot(ring);
 	guts_store_fact_range(h->store, &oldest, &ring->newest);
 	ring->committed = ring->newest;
+	guts_log_set_sink(on_log, ring);
 	return ring;
 }
 
 void
 guts_ring_detach(struct guts_ring *ring)
 {
+	guts_log_set_sink(NULL, NULL);
 	guts_node_unlisten(ring->h->node, &ring->listener);
 }
 

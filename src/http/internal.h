@@ -38,11 +38,18 @@ struct guts_lane {
 	char url[128];
 };
 
+enum guts_line_state {
+	GUTS_LINE_FIRST, /* no request yet */
+	GUTS_LINE_NEXT,  /* between requests */
+	GUTS_LINE_BODY,  /* a small body is coming */
+	GUTS_LINE_BUSY,  /* being answered, or streaming */
+};
+
 /* A connection, for the watch over slow ones. */
 struct guts_line {
 	struct guts_line *prev, *next;
 	int fd;
-	enum guts_line_state { GUTS_LINE_FIRST, GUTS_LINE_NEXT, GUTS_LINE_BODY, GUTS_LINE_BUSY } state;
+	enum guts_line_state state;
 	uint64_t since_ns;
 };
 

@@ -139,6 +139,8 @@ check_rights(struct guts_req *r)
 		uint64_t from = client_address(r);
 		atomic_fetch_add(&h->n.auth_failed, 1);
 		guts_auth_failed(h->auth, from, now);
+		guts_log_limited(GUTS_LOG_WARN, "http", "a token that is not good was shown for %s %s",
+		    guts_method_name(r->head.method), route->path);
 		refuse(r, guts_auth_is_throttled(h->auth, from, now) ? 429 : 401, "the token is unknown, revoked or expired");
 		return;
 	}
@@ -377,6 +379,9 @@ count(struct guts_req *r)
 
 	if (!r->begun)
 		return;
+	if (guts_log_level() >= GUTS_LOG_DEBUG)
+		guts_log(GUTS_LOG_DEBUG, "http", "%s %s status=%d us=%llu id=%s", guts_method_name(r->head.method),
+		    r->match.route ? r->match.route->path : "-", r->status, (unsigned long long)took / 1000, r->id);
 	while (i < 8 && took > limits_ns[i])
 		i++;
 	atomic_fetch_add_explicit(&n->requests[r->status >= 100 && r->status < 600 ? r->status / 100 : 0], 1,

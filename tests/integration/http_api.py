@@ -443,7 +443,7 @@ def other_listener(tap, net):
 def main():
     tap = Tap()
     with tap.net() as net:
-        a, b = net.node(), net.node()
+        a, b = net.node(args=["--log-level", "debug"]), net.node()
         node_itself(tap, a)
         peers(tap, a, b)
         rid, base, tip = repos(tap, a, b, net)
@@ -456,7 +456,10 @@ def main():
         access(tap, a, rid)
         session(tap, a)
         with tap.case("the log's tail"):
-            assert isinstance(a.get("/api/v1/log?limit=10&level=notice"), list)
+            lines = a.get("/api/v1/log?limit=10&level=debug")
+            assert lines and lines == sorted(lines, key=lambda x: x["cursor"]), lines
+            more = a.get("/api/v1/log?after=%d" % lines[-1]["cursor"])
+            assert all(x["cursor"] > lines[-1]["cursor"] for x in more) and not a.get("/api/v1/log?level=error")
             assert a.request("GET", "/api/v1/log?level=x").status == 400
         other_listener(tap, net)
         with tap.case("shutdown by request ends it with 0"):

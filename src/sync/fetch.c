@@ -351,6 +351,8 @@ drop_known_versions(struct guts_fetch *f)
 			break;
 		guts_version_free(&f->versions.v[drop++]);
 	}
+	if (drop == 0)
+		return; /* there may be none at all */
 	memmove(f->versions.v, f->versions.v + drop, (f->versions.n - drop) * sizeof f->versions.v[0]);
 	f->versions.n -= drop;
 }

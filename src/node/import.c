@@ -48,7 +48,10 @@ job_end(struct guts_job_entry *j, int err, const char *text)
 {
 	struct guts_node *n = j->node;
 	struct guts_fact f = { .type = "job.done", .n = 4 };
+	char why[sizeof j->info.error] = "";
 
+	if (err) /* the text may be the importer's own */
+		snprintf(why, sizeof why, "%s", text ? text : guts_err_text(err));
 	if (j->importer)
 		guts_import_close(n->s.repos, j->importer);
 	j->importer = NULL;
@@ -65,7 +68,7 @@ job_end(struct guts_job_entry *j, int err, const char *text)
 	guts_node_snapshot_flush(n);
 	pthread_mutex_lock(&n->jobs_lock);
 	snprintf(j->info.state, sizeof j->info.state, "%s", err ? "failed" : "done");
-	snprintf(j->info.error, sizeof j->info.error, "%s", err ? text ? text : guts_err_text(err) : "");
+	memcpy(j->info.error, why, sizeof why);
 	j->info.ended_wall_ms = guts_env_wall(n->env) / GUTS_MS_NS;
 	pthread_mutex_unlock(&n->jobs_lock);
 	note(j, err ? "failed" : "done");

@@ -40,7 +40,7 @@ struct run {
 	struct guts_node *node;
 	struct guts_http *http;
 	struct guts_timer deadline, asked;
-	bool is_ready, is_stopping;
+	bool is_started, is_ready, is_stopping;
 	int code;
 };
 
@@ -248,6 +248,14 @@ take_apart(struct run *r)
 	if (r->loop != NULL)
 		guts_uvenv_end_jobs(r->loop);
 	guts_http_free(r->http);
+	if (!r->is_started) { /* what was written before it went wrong gets its answers */
+		guts_sqlite_close(r->sqlite);
+		r->sqlite = NULL;
+		if (r->loop != NULL) {
+			guts_uvenv_stop(r->loop);
+			guts_uvenv_run(r->loop);
+		}
+	}
 	guts_node_free(r->node);
 	guts_sqlite_close(r->sqlite);
 	guts_uvenv_free(r->loop);
@@ -260,6 +268,7 @@ serve(struct run *r)
 {
 	r->code = prepare(r);
 	if (!r->code) {
+		r->is_started = true;
 		guts_node_start(r->node, on_ready, r);
 		guts_uvenv_run(r->loop);
 	}

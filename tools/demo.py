@@ -244,7 +244,7 @@ def first_push(a, b, c, path, name, watch):
     good("C has all %d refs, %.2f s after the push, by way of B" % (len(refs), time.monotonic() - pushed_at))
     wait_for(lambda: "repo.added" in watch.facts, "the repository on C's event stream")
     good("C's event stream told of it: %s" % ", ".join(sorted({t for t in watch.facts if t.startswith("repo.")})))
-    assert b.refs(repo["id"]) == refs, "B differs"
+    wait_for(lambda: b.refs(repo["id"]) == refs, "equal refs on B")
     return repo, refs, branch
 
 

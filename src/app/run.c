@@ -252,7 +252,7 @@ take_apart(struct run *r)
 		guts_sqlite_close(r->sqlite);
 		r->sqlite = NULL;
 		if (r->loop != NULL) {
-			guts_uvenv_stop(r->loop);
+			guts_env_post(guts_uvenv_env(r->loop), on_stopped, r);
 			guts_uvenv_run(r->loop);
 		}
 	}

@@ -62,3 +62,4 @@ unit_tests += %reldir%/test_uvenv
 unit_tests += %reldir%/test_varint
 unit_tests += %reldir%/test_view
 unit_tests += %reldir%/test_yamux
+unit_tests += %reldir%/test_auth

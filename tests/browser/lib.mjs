@@ -6,7 +6,7 @@ import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, 
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
-export const DEADLINE = 120_000 // [ms] sanitizers and a busy machine are slow
+export const DEADLINE = Number(process.env.GUTS_TEST_DEADLINE ?? 90_000) // [ms] sanitizers and a busy machine are slow
 const GUTS = process.env.GUTS ?? 'guts'
 export const BUILDDIR = process.env.GUTS_BUILDDIR ?? process.cwd()
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
@@ -26,14 +26,21 @@ export function ok(good, text, detail) {
 	return good
 }
 
-// A case fails by an exception.  Without what the build or the machine lacks, it is skipped.
+// A case fails by an exception.
 export async function test(text, run) {
 	try {
 		await run()
-		ok(true, text)
+		return ok(true, text)
 	} catch (e) {
-		ok(false, text, e.stack ?? e)
+		return ok(false, text, String(e.stack ?? e).replace(/Browser logs:[^]*?(?=\n {4}at )/, ''))
 	}
+}
+
+// A case that the following ones build on.
+export async function must(text, run) {
+	if (await test(text, run)) return
+	console.log('Bail out! the other cases build on that one')
+	throw new Error(text)
 }
 
 export function equal(got, wanted, what = 'value') {

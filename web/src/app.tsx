@@ -10,7 +10,7 @@ import { applyTheme, keysOn } from './prefs'
 import { go, route, startRouter, takeCode } from './router'
 import { loadSession, login, loginError, session } from './session'
 import { clock, shortPeer, span } from './text'
-import { Dialog, Empty, Head, title, toasts } from './ui'
+import { arriving, Dialog, Empty, Head, title, toasts } from './ui'
 
 const Peers = lazy(() => import('./pages/peers').then((m) => m.Peers))
 const Repos = lazy(() => import('./pages/repos').then((m) => m.Repos))
@@ -221,7 +221,8 @@ function Keys({ open, onClose }: { open: boolean; onClose(): void }) {
 	)
 }
 
-// Another page: its heading gets the focus, so that a screen reader says where we are.
+// Another page: its heading gets the focus, so that a screen reader says where we are.  It may be
+// there already, or come with the page's code and data (Head takes it then).
 function useArrival(main: RefObject<HTMLElement | null>) {
 	const page = route.value.parts.join('/')
 	const first = useRef(true)
@@ -232,6 +233,7 @@ function useArrival(main: RefObject<HTMLElement | null>) {
 		}
 		if (!route.value.lines) scrollTo(0, 0)
 		const h1 = main.current?.querySelector<HTMLElement>('h1')
+		arriving.value = !h1
 		;(h1 ?? main.current)?.focus({ preventScroll: true })
 	}, [page])
 }
@@ -257,9 +259,17 @@ function App() {
 	)
 }
 
+function enter(code: string) {
+	login({ code }).catch((e) => {
+		void loadSession()
+		loginError.value = `The code in the address was not taken: ${e instanceof Error ? e.message : e}`
+		go('#/login')
+	})
+}
+
 applyTheme()
 const code = takeCode()
-startRouter()
+startRouter(enter)
 start()
 startRates()
 startNames()
@@ -272,10 +282,5 @@ render(<App />, box)
 
 // A node that came back may have forgotten who we are.
 epoch.subscribe((n) => n > 0 && void loadSession())
-if (code)
-	login({ code }).catch((e) => {
-		void loadSession()
-		loginError.value = `The code in the address was not taken: ${e instanceof Error ? e.message : e}`
-		go('#/login')
-	})
+if (code) enter(code)
 else void loadSession()

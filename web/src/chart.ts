@@ -52,7 +52,8 @@ export function drawRates(box: HTMLElement, samples: Signal<Sample[]>) {
 				axes: [
 					{
 						...axis,
-						values: (_u, ticks) => ticks.map((t) => new Date(t * 1000).toTimeString().slice(0, 5)),
+						values: (_u, ticks, _i, _space, step) =>
+							ticks.map((t) => new Date(t * 1000).toTimeString().slice(0, step < 60 ? 8 : 5)),
 						space: 70,
 						size: 28,
 					},

@@ -54,7 +54,8 @@ export function replace(to: string) {
 	route.value = parse(location.hash)
 }
 
-export function startRouter() {
+// `onCode` is called when a one-time code is put into the address of an open page.
+export function startRouter(onCode: (code: string) => void) {
 	const path = location.pathname
 	if (path !== '/' && path !== '/index.html') {
 		const first = decode(path.split('/')[1] ?? '')
@@ -62,7 +63,11 @@ export function startRouter() {
 		history.replaceState(null, '', '/#' + to.replace(/\/+$/, '') + location.search + location.hash)
 	}
 	route.value = parse(location.hash)
-	addEventListener('hashchange', () => (route.value = parse(location.hash)))
+	addEventListener('hashchange', () => {
+		const code = takeCode()
+		if (code) onCode(code)
+		route.value = parse(location.hash)
+	})
 }
 
 // A one-time code in the address is taken out of it before anything else happens.

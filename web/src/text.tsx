@@ -4,9 +4,10 @@ import { signal } from '@preact/signals'
 import { useState } from 'preact/hooks'
 import type { ComponentChildren } from 'preact'
 
-// Controls, bidi overrides and isolates, zero-width and other invisible characters, lone surrogates.
+// Controls, bidi overrides and isolates, zero-width and other invisible characters, lone surrogates; a
+// joiner only where it joins no emoji.
 const ODD =
-	/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Cs}/gu
+	/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Cs}|(?<![\p{ExtPict}\ufe0f\p{EMod}])\u200d|\u200d(?!\p{ExtPict})/gu
 
 const codePoint = (c: string) => 'U+' + c.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')
 
@@ -17,6 +18,7 @@ export function visible(s: string): ComponentChildren {
 	const text = s.replace(/\r\n/g, '\n')
 	ODD.lastIndex = 0
 	if (!ODD.test(text)) return text
+	ODD.lastIndex = 0 // matchAll would go on from there
 	const out: ComponentChildren[] = []
 	let from = 0
 	for (const m of text.matchAll(ODD)) {

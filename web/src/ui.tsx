@@ -7,15 +7,23 @@ import type { Live } from './live'
 import { plain, T } from './text'
 
 export const title = signal('')
+export const arriving = signal(false) // a page was entered whose heading is not there yet
 
 // The heading of a page: it names the window, and gets the focus when the page is entered.
 export function Head({ text, children, after }: { text: string; children?: ComponentChildren; after?: ComponentChildren }) {
+	const h1 = useRef<HTMLHeadingElement>(null)
 	useEffect(() => {
 		title.value = plain(text)
 	}, [text])
+	useEffect(() => {
+		if (arriving.peek() && document.activeElement?.id === 'main') h1.current?.focus({ preventScroll: true })
+		arriving.value = false
+	}, [])
 	return (
 		<header class="page-head">
-			<h1 tabIndex={-1}>{children ?? text}</h1>
+			<h1 tabIndex={-1} ref={h1}>
+				{children ?? text}
+			</h1>
 			{after}
 		</header>
 	)

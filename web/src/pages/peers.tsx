@@ -99,7 +99,7 @@ function columns(onBan: (p: Peer) => void): Column<Peer>[] {
 				</>
 			),
 		},
-		{ name: 'Round trip', sort: 'rtt', class: 'n', cell: (p) => rtt(p.rtt_us) },
+		{ name: 'RTT', sort: 'rtt', class: 'n', cell: (p) => rtt(p.rtt_us) },
 		{ name: 'In', sort: 'bytes_in', class: 'n', cell: (p) => bytes(p.bytes_in) },
 		{ name: 'Out', sort: 'bytes_out', class: 'n', cell: (p) => bytes(p.bytes_out) },
 		{ name: 'Since', sort: 'connected', cell: (p) => <Ago t={p.connected_at} /> },

@@ -40,7 +40,7 @@ export function Authors({ of }: { of: Of }) {
 									name: 'Refs',
 									class: 'n',
 									cell: (a) => (
-										<a href={repoHref(of.path, ['authors', a.id])} aria-label={`Refs of ${shortPeer(a.id)}`}>
+										<a href={repoHref(of.path, ['authors', a.id])} aria-label={`${plural(a.refs, 'ref')} of ${shortPeer(a.id)}`}>
 											{num(a.refs)}
 										</a>
 									),

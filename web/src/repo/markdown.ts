@@ -14,7 +14,44 @@ interface Where {
 }
 
 const LARGEST = 512 * 1024
-const marked = new Marked({ gfm: true, async: false })
+
+// Raw HTML in Markdown is first taken apart by hand: a page under a strict policy reports what it
+// refuses even while a sanitizer parses it.  What is left is what READMEs use it for.
+const TAGS = new Set(
+	(
+		'a abbr b blockquote br center code dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ' +
+		'ol p pre q s samp small span strike strong sub summary sup table tbody td tfoot th thead tr tt u ul var'
+	).split(' '),
+)
+const ATTRIBUTES = new Set('align alt colspan height href open rowspan src start title width'.split(' '))
+const WHOLE =
+	/<(script|style|iframe|object|noscript|template|svg|math|form|select|textarea|title|video|audio)\b[^]*?(?:<\/\1\s*>|$)/gi
+const TAG = /<(\/?)([a-z][a-z0-9]*)((?:\s+[a-z][\w:-]*(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=`]+))?)*)\s*\/?>/gi
+const ATTRIBUTE = /([a-z][\w:-]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>=`]+)))?/gi
+
+const quote = (s: string) => s.replace(/"/g, '&quot;').replace(/</g, '&lt;').replace(/>/g, '&gt;')
+const words = (s: string) => s.replace(/</g, '&lt;').replace(/>/g, '&gt;')
+
+export function tame(html: string) {
+	const text = html.replace(/<!--[^]*?(?:-->|$)/g, '').replace(WHOLE, '')
+	let out = ''
+	let from = 0
+	for (const m of text.matchAll(TAG)) {
+		out += words(text.slice(from, m.index))
+		from = m.index + m[0].length
+		const name = m[2]!.toLowerCase()
+		if (!TAGS.has(name)) continue
+		out += '<' + m[1] + name
+		for (const a of m[1] ? [] : m[3]!.matchAll(ATTRIBUTE)) {
+			const key = a[1]!.toLowerCase()
+			if (ATTRIBUTES.has(key)) out += ` ${key}="${quote(a[2] ?? a[3] ?? a[4] ?? '')}"`
+		}
+		out += '>'
+	}
+	return out + words(text.slice(from))
+}
+
+const marked = new Marked({ gfm: true, async: false, renderer: { html: ({ text }) => tame(text) } })
 let where: Where | undefined
 
 // The path in the repository that a relative address means, or undefined if it leaves it.
@@ -37,7 +74,8 @@ function inside(address: string, dir: string): string | undefined {
 }
 
 function leadLink(a: Element, { of, dir }: Where) {
-	const to = a.getAttribute('href') ?? ''
+	const to = a.getAttribute('href')
+	if (!to) return
 	if (/^(https?:|mailto:)/i.test(to)) {
 		a.setAttribute('rel', 'noopener noreferrer nofollow ugc')
 		a.setAttribute('target', '_blank')
@@ -53,7 +91,7 @@ function leadLink(a: Element, { of, dir }: Where) {
 	}
 }
 
-// A picture of this repository is fetched through the API; one of another host becomes its text.
+// A picture of this repository is fetched through the API; one from elsewhere becomes its text.
 function leadPicture(img: Element, { dir }: Where) {
 	const from = img.getAttribute('src') ?? ''
 	const path = /^[a-z][a-z0-9+.-]*:|^\/\//i.test(from) ? undefined : inside(from, dir)
@@ -64,11 +102,7 @@ function leadPicture(img: Element, { dir }: Where) {
 		if (!img.hasAttribute('alt')) img.setAttribute('alt', '')
 		return
 	}
-	const text = document.createElement('span')
-	text.className = 'picture'
-	text.textContent = plain(img.getAttribute('alt') || 'picture')
-	text.title = plain(from)
-	img.replaceWith(text)
+	img.setAttribute('data-elsewhere', from)
 }
 
 purify.addHook('afterSanitizeAttributes', (node) => {
@@ -125,6 +159,13 @@ export function render(box: HTMLElement, text: string, at: Where) {
 	box.innerHTML = clean as unknown as string
 	// A page has one first heading, and it is not this one.
 	for (const table of box.querySelectorAll('table, pre')) table.setAttribute('tabindex', '0')
+	for (const img of box.querySelectorAll('img[data-elsewhere]')) {
+		const words = document.createElement('span')
+		words.className = 'picture'
+		words.textContent = plain(img.getAttribute('alt') || 'picture')
+		words.title = plain(img.getAttribute('data-elsewhere') ?? '')
+		img.replaceWith(words)
+	}
 	box.querySelectorAll('img[data-path]').forEach((img) => void picture(img, at))
 	const follow = (e: Event) => {
 		const a = (e.target as Element).closest?.('a[data-anchor]')

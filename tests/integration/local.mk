@@ -14,6 +14,7 @@ script_tests += %reldir%/disk_errors.py
 script_tests += %reldir%/kill_points.py
 script_tests += %reldir%/kill_random.py
 script_tests += %reldir%/restore_fork.py
+script_tests += %reldir%/rights.py
 script_tests += %reldir%/http_git.py
 script_tests += %reldir%/http_raw.py
 script_tests += %reldir%/http_api.py

@@ -177,6 +177,7 @@ struct guts_neighbour {
 	uint8_t digest[32];                    /* newest it told */
 	bool has_digest, more;
 	uint8_t compared_theirs[32], compared_ours[32]; /* last pair that was gone through */
+	uint8_t agreed[32];                    /* last digest that was ours too */
 	uint64_t compared_at_ns, not_before_ns;
 	struct guts_request *request;          /* inventory under way */
 	uint8_t cursor[GUTS_REPOID_SIZE];

@@ -15,6 +15,14 @@
 #define AGAIN_NS (300 * GUTS_SECOND_NS)
 #define PAUSE_NS (500 * GUTS_MS_NS) /* between two exchanges with one neighbour */
 
+/* Is it part of what `peer` (NULL: anybody) is told that we have? */
+static bool
+is_told(const struct guts_repo *r, const struct guts_peerid *peer)
+{
+	return r->is_ready && !r->is_removed && !guts_repo_identity(r)->is_retired &&
+	    (!guts_repo_identity(r)->is_private || (peer && guts_repo_may_know(r, peer)));
+}
+
 /* Digest over the repositories that `peer` may know of; NULL = the public ones. */
 static uint64_t
 digest_over(struct guts_sync *s, const struct guts_peerid *peer, uint8_t digest[32])
@@ -27,8 +35,7 @@ digest_over(struct guts_sync *s, const struct guts_peerid *peer, uint8_t digest[
 	for (size_t i = 0; i < s->sorted.n; i++) {
 		const struct guts_repo *r = s->sorted.v[i];
 
-		if (!r->is_ready || r->is_removed || guts_repo_identity(r)->is_retired ||
-		    (guts_repo_identity(r)->is_private && !(peer && guts_repo_may_know(r, peer))))
+		if (!is_told(r, peer))
 			continue;
 		guts_sha256_add(&c, guts_slice(r->id, sizeof r->id));
 		guts_sha256_add(&c, guts_slice(r->digest, sizeof r->digest));
@@ -133,6 +140,38 @@ exchange(struct guts_sync *s, struct guts_neighbour *nb)
 	}
 }
 
+/* It tells the digest that is ours: it has every one of these repositories, each in our state. */
+static void
+note_agreement(struct guts_sync *s, struct guts_neighbour *nb)
+{
+	uint64_t count = 0;
+
+	memcpy(nb->agreed, nb->digest, sizeof nb->agreed);
+	for (size_t i = 0; i < s->sorted.n; i++) {
+		struct guts_repo *r = s->sorted.v[i];
+
+		if (!is_told(r, &nb->id))
+			continue;
+		guts_fetch_want(r, &nb->id, r->digest, false);
+		count++;
+	}
+	nb->repositories = count;
+	guts_peers_set_repositories(s->s.peers, &nb->id, count);
+}
+
+/* Its digest is ours, and was not when we looked last. */
+static bool
+agrees(struct guts_sync *s, const struct guts_neighbour *nb)
+{
+	uint8_t ours[32];
+	uint64_t count;
+
+	if (!nb->has_digest || nb->request || memcmp(nb->agreed, nb->digest, sizeof ours) == 0)
+		return false;
+	guts_sync_inventory(s, &nb->id, ours, &count);
+	return memcmp(nb->digest, ours, sizeof ours) == 0;
+}
+
 static bool
 differs(struct guts_sync *s, const struct guts_neighbour *nb, uint64_t now)
 {
@@ -154,6 +193,8 @@ guts_neighbours_tick(struct guts_sync *s, uint64_t now)
 	uint64_t count;
 
 	for (struct guts_neighbour *nb = s->neighbours; nb; nb = nb->hh.next) {
+		if (agrees(s, nb))
+			note_agreement(s, nb);
 		if (now < nb->not_before_ns || !differs(s, nb, now))
 			continue;
 		memcpy(nb->compared_theirs, nb->digest, sizeof nb->digest);
@@ -171,6 +212,8 @@ guts_neighbours_deadline(struct guts_sync *s)
 	for (struct guts_neighbour *nb = s->neighbours; nb; nb = nb->hh.next) {
 		uint64_t then = nb->not_before_ns > now ? nb->not_before_ns : now;
 
+		if (agrees(s, nb))
+			return now;
 		if (differs(s, nb, now) && then < at)
 			at = then;
 	}

@@ -252,6 +252,11 @@ try {
 		await page.getByRole('link', { name: /refs of 12D3/ }).click()
 		await see('refs/heads/feature/x')
 		await go(at('network'))
+		await page
+			.getByRole('row')
+			.filter({ hasText: b.id.slice(-8) })
+			.getByText('current')
+			.waitFor()
 		await press('Sync now')
 		await see('Asking all seeders')
 		await go(at('settings'))

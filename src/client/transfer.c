@@ -8,9 +8,8 @@
 #include "client/transfer.h"
 
 #include "base/alloc.h"
+#include "client/libcurl.h"
 
-#include <curl/curl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,6 +17,7 @@
 #define NO_PROXY_FOR "localhost,127.0.0.1,127.0.0.0/8,::1,[::1]"
 
 struct guts_transfer {
+	const struct guts_libcurl *lib;
 	CURL *curl;
 	struct curl_slist *headers;
 	struct guts_buf sent;    /* request body */
@@ -30,20 +30,12 @@ struct guts_transfer {
 	char reason[CURL_ERROR_SIZE];
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void
-init_curl(void)
-{
-	curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 static long
 status_of(const struct guts_transfer *t)
 {
 	long status = 0;
 
-	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+	t->lib->easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
 	return status;
 }
 
@@ -97,7 +89,7 @@ has_line_break(const char *s)
 static void
 add_header(struct guts_transfer *t, const char *line)
 {
-	struct curl_slist *more = curl_slist_append(t->headers, line);
+	struct curl_slist *more = t->lib->slist_append(t->headers, line);
 
 	if (more != NULL)
 		t->headers = more;
@@ -129,44 +121,49 @@ set_headers(struct guts_transfer *t, const struct guts_transfer_spec *s, struct 
 		add_header(t, "Content-Type:"); /* none, where curl would name a form */
 	}
 	add_header(t, "Expect:");
-	curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, t->headers);
+	t->lib->easy_setopt(t->curl, CURLOPT_HTTPHEADER, t->headers);
 	return GUTS_OK;
 }
 
 static void
 set_limits(struct guts_transfer *t, const struct guts_transfer_spec *s)
 {
+	const struct guts_libcurl *lib = t->lib;
 	CURL *c = t->curl;
 	uint32_t total = s->total_ms ? s->total_ms : GUTS_TRANSFER_TOTAL_MS;
 
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(s->connect_ms ? s->connect_ms : GUTS_TRANSFER_CONNECT_MS));
+	lib->easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(s->connect_ms ? s->connect_ms : GUTS_TRANSFER_CONNECT_MS));
 	if (total != UINT32_MAX)
-		curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)total);
+		lib->easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)total);
 	if (s->idle_ms) {
-		curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-		curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)((s->idle_ms + 999) / 1000));
+		lib->easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		lib->easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)((s->idle_ms + 999) / 1000));
 	}
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, s->redirects_max ? 1L : 0L);
-	curl_easy_setopt(c, CURLOPT_MAXREDIRS, (long)s->redirects_max);
-	curl_easy_setopt(c, CURLOPT_NOPROXY, NO_PROXY_FOR);
-	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	lib->easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	lib->easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	lib->easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	lib->easy_setopt(c, CURLOPT_FOLLOWLOCATION, s->redirects_max ? 1L : 0L);
+	lib->easy_setopt(c, CURLOPT_MAXREDIRS, (long)s->redirects_max);
+	lib->easy_setopt(c, CURLOPT_NOPROXY, NO_PROXY_FOR);
+	lib->easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 }
 
 int
 guts_transfer_new(struct guts_transfer **out, const struct guts_transfer_spec *s, struct guts_errinfo *ei)
 {
+	const struct guts_libcurl *lib;
 	struct guts_transfer *t;
 	int err;
 
 	if (strlen(s->url) > GUTS_TRANSFER_URL_MAX ||
 	    (strncasecmp(s->url, "http://", 7) != 0 && strncasecmp(s->url, "https://", 8) != 0))
 		return guts_err_set(ei, GUTS_EINVAL, "\"%.100s\" is not an http or https address", s->url);
-	pthread_once(&once, init_curl);
+	err = guts_libcurl(&lib, ei);
+	if (err)
+		return err;
 	t = guts_alloc(sizeof(*t));
-	t->curl = curl_easy_init();
+	t->lib = lib;
+	t->curl = lib->easy_init();
 	if (t->curl == NULL) {
 		free(t);
 		return guts_err_set(ei, GUTS_EINTERNAL, "libcurl does not start");
@@ -177,24 +174,24 @@ guts_transfer_new(struct guts_transfer **out, const struct guts_transfer_spec *s
 	guts_buf_init(&t->got, s->body_max ? s->body_max : GUTS_TRANSFER_BODY_MAX);
 	guts_buf_init(&t->sent, s->body.n);
 	guts_buf_add_slice(&t->sent, s->body);
-	curl_easy_setopt(t->curl, CURLOPT_URL, s->url);
-	curl_easy_setopt(t->curl, CURLOPT_USERAGENT, "guts/" PACKAGE_VERSION);
+	t->lib->easy_setopt(t->curl, CURLOPT_URL, s->url);
+	t->lib->easy_setopt(t->curl, CURLOPT_USERAGENT, "guts/" PACKAGE_VERSION);
 	if (s->body.p != NULL || strcmp(s->method, "POST") == 0 || strcmp(s->method, "PUT") == 0) {
-		curl_easy_setopt(t->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->sent.len);
-		curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, guts_buf_cstr(&t->sent));
+		t->lib->easy_setopt(t->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->sent.len);
+		t->lib->easy_setopt(t->curl, CURLOPT_POSTFIELDS, guts_buf_cstr(&t->sent));
 	}
 	if (strcmp(s->method, "HEAD") == 0)
-		curl_easy_setopt(t->curl, CURLOPT_NOBODY, 1L);
+		t->lib->easy_setopt(t->curl, CURLOPT_NOBODY, 1L);
 	else
-		curl_easy_setopt(t->curl, CURLOPT_CUSTOMREQUEST, s->method);
-	curl_easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
-	curl_easy_setopt(t->curl, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(t->curl, CURLOPT_HEADERDATA, t);
-	curl_easy_setopt(t->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(t->curl, CURLOPT_XFERINFODATA, t);
-	curl_easy_setopt(t->curl, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(t->curl, CURLOPT_ERRORBUFFER, t->reason);
+		t->lib->easy_setopt(t->curl, CURLOPT_CUSTOMREQUEST, s->method);
+	t->lib->easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, on_body);
+	t->lib->easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
+	t->lib->easy_setopt(t->curl, CURLOPT_HEADERFUNCTION, on_header);
+	t->lib->easy_setopt(t->curl, CURLOPT_HEADERDATA, t);
+	t->lib->easy_setopt(t->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	t->lib->easy_setopt(t->curl, CURLOPT_XFERINFODATA, t);
+	t->lib->easy_setopt(t->curl, CURLOPT_NOPROGRESS, 0L);
+	t->lib->easy_setopt(t->curl, CURLOPT_ERRORBUFFER, t->reason);
 	set_limits(t, s);
 	err = set_headers(t, s, ei);
 	if (err) {
@@ -255,7 +252,7 @@ guts_transfer_finish(struct guts_transfer *t, int curl_code, struct guts_errinfo
 	if (t->too_large)
 		return guts_err_set(ei, GUTS_ELIMIT, "the answer is too large");
 	if (err)
-		guts_err_set(ei, err, "%s", t->reason[0] ? t->reason : curl_easy_strerror(code));
+		guts_err_set(ei, err, "%s", t->reason[0] ? t->reason : t->lib->easy_strerror(code));
 	return err;
 }
 
@@ -265,7 +262,7 @@ guts_transfer_run(struct guts_transfer *t, struct guts_errinfo *ei)
 	guts_buf_clear(&t->got);
 	t->header_bytes = 0;
 	t->stopped = t->too_large = false;
-	return guts_transfer_finish(t, (int)curl_easy_perform(t->curl), ei);
+	return guts_transfer_finish(t, (int)t->lib->easy_perform(t->curl), ei);
 }
 
 long
@@ -285,7 +282,7 @@ guts_transfer_header(struct guts_transfer *t, const char *name)
 {
 	struct curl_header *h;
 
-	if (curl_easy_header(t->curl, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+	if (t->lib->easy_header(t->curl, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
 		return NULL;
 	return h->value;
 }
@@ -297,8 +294,8 @@ guts_transfer_free(struct guts_transfer *t)
 		return;
 	for (struct curl_slist *h = t->headers; h != NULL; h = h->next)
 		explicit_bzero(h->data, strlen(h->data));
-	curl_slist_free_all(t->headers);
-	curl_easy_cleanup(t->curl);
+	t->lib->slist_free_all(t->headers);
+	t->lib->easy_cleanup(t->curl);
 	guts_buf_wipe(&t->sent);
 	guts_buf_deinit(&t->got);
 	free(t);

@@ -89,8 +89,7 @@ def source_git(path, *args):
 def usable(path):
     """Can this repository be pushed as a whole?  (A tarball has none, a shallow clone has not all.)"""
     try:
-        source_git(path, "rev-parse", "--verify", "-q", "HEAD^{commit}")
-        return source_git(path, "rev-parse", "--is-shallow-repository").strip() == "false"
+        return bool(refs_of(path)) and source_git(path, "rev-parse", "--is-shallow-repository").strip() == "false"
     except (AssertionError, OSError):
         return False
 
@@ -222,7 +221,7 @@ def first_push(a, b, c, path, name, watch):
     commits = int(source_git(path, "rev-list", "--count", *sorted(set(refs.values()))).strip())
     title("git push to A:  %s, %d commits, %d branches and tags" % (path, commits, len(refs)))
     heads = [n for n in refs if n.startswith("refs/heads/")]
-    branch = "refs/heads/" + source_git(path, "rev-parse", "--abbrev-ref", "HEAD").strip()
+    branch = git("-c", "safe.directory=*", "symbolic-ref", "-q", "HEAD", cwd=path, check=False).stdout.strip()
     branch = branch if branch in heads else heads[0]
     repo = a.create(name, description="shown by the demo", default_branch=branch[len("refs/heads/"):])
     say("repository  guts://%s" % repo["id"])

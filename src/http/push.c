@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define UPLOAD_IDLE_S 600u  /* [s] without a byte: git may compress for minutes between the commands and the pack */
 #define OUT_MAX (16u << 20) /* [bytes] messages and the report of a push with the most commands */
 
 struct pushing {
@@ -27,6 +28,7 @@ struct pushing {
 	struct guts_smart_body body;
 	struct guts_receive *parser;
 	bool is_complete;            /* the commands are there */
+	bool is_begun;               /* sync has them, and will tell the end */
 	bool is_failed;              /* what comes is dropped */
 	struct guts_pipe *pipe;      /* writer's end; NULL once given up */
 	/* both, under the lock */
@@ -247,6 +249,7 @@ free_pushing(struct guts_req *r)
 	if (p->pipe)
 		guts_pipe_end(p->pipe, GUTS_ECANCELED);
 	p->pipe = NULL;
+	MHD_set_connection_option(r->conn, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)GUTS_HTTP_IDLE_S);
 	guts_smart_body_deinit(&p->body);
 	unref(p);
 }
@@ -277,16 +280,18 @@ guts_push_request_open(struct guts_req *r)
 	p->author = path.author;
 	r->state = p;
 	r->state_free = free_pushing;
+	MHD_set_connection_option(r->conn, MHD_CONNECTION_OPTION_TIMEOUT, UPLOAD_IDLE_S);
 	guts_smart_path_deinit(&path);
 }
 
-/* The commands are there: sync gets them, what follows is the pack. */
+/* The commands are there, and the pack begins or there is none: sync gets them.  Not earlier: git may compress for minutes
+ * before the first byte of the pack, and index-pack is not to be kept waiting. */
 static void
-begin_pack(struct guts_req *r, struct pushing *p)
+begin(struct guts_req *r, struct pushing *p)
 {
-	p->is_complete = true;
-	if (request(p)->ncmds == 0)
+	if (p->is_begun || !p->is_complete || p->is_failed || request(p)->ncmds == 0)
 		return;
+	p->is_begun = true;
 	p->pipe = p->source = guts_pipe_new(GUTS_PIPE_BYTES);
 	guts_pipe_on_room(p->pipe, wake_request, r);
 	atomic_fetch_add(&p->refcount, 1);
@@ -301,7 +306,7 @@ fail(struct pushing *p, const char *text)
 	if (p->pipe)
 		guts_pipe_end(p->pipe, GUTS_EPROTO);
 	p->pipe = NULL;
-	if (!p->is_complete) {
+	if (!p->is_begun) {
 		guts_receive_fatal(&p->out, request(p), text);
 		p->is_done = true;
 	}
@@ -317,12 +322,13 @@ use(struct guts_req *r, struct pushing *p, struct guts_slice plain)
 	if (!p->is_failed && !p->is_complete) {
 		int err = guts_receive_feed(p->parser, plain, &used, &ei);
 		if (err == 0)
-			begin_pack(r, p);
+			p->is_complete = true;
 		else if (err != GUTS_EAGAIN)
 			fail(p, ei.text);
 		guts_smart_body_used(&p->body, err && err != GUTS_EAGAIN ? plain.n : used);
 		return true;
 	}
+	begin(r, p);
 	ssize_t n = p->pipe && !p->is_failed ? guts_pipe_write(p->pipe, plain) : (ssize_t)plain.n;
 	if (n < 0) /* sync wants no more: its answer is on the way */
 		n = (ssize_t)plain.n;
@@ -394,10 +400,11 @@ guts_push_request_end(struct guts_req *r)
 		return; /* asleep until there is room for it */
 	if (!p->is_complete && !p->is_failed) {
 		if (guts_receive_finish(p->parser, &ei) == 0)
-			begin_pack(r, p);
+			p->is_complete = true;
 		else
 			fail(p, ei.text);
 	}
+	begin(r, p);
 	if (p->pipe) {
 		guts_pipe_end(p->pipe, guts_smart_body_is_whole(&p->body) ? 0 : GUTS_EPROTO);
 		p->pipe = NULL;

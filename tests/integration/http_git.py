@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import urllib.parse
+import zlib
 
 from gutslib import Tap, git, wait_for, SEED
 
@@ -233,6 +234,17 @@ def refusals(tap, node, repo):
             assert node.request("POST", path + "/git-receive-pack", body, headers=head).status in (200, 400)
             head["Content-Type"] = "application/x-git-upload-pack-request"
             assert node.request("POST", path + "/git-upload-pack", body, headers=head).status in (200, 400, 500, 502)
+        assert node.refs(repo["id"]) == before
+    with tap.case("gzip that breaks off after the commands, or in the pack, changes nothing and is answered"):
+        line = b"0" * 40 + b" " + b"1" * 40 + b" refs/heads/half\0report-status"
+        pkt = b"%04x" % (len(line) + 4) + line + b"0000"
+        for extra in (b"", b"PACK" + bytes(3000)):
+            z = zlib.compressobj(wbits=31)
+            body = z.compress(pkt + extra) + z.flush(zlib.Z_FULL_FLUSH)
+            for tail in (b"", b"\xff" * 40):
+                a = node.request("POST", path + "/git-receive-pack", body + tail, headers={
+                    "Content-Type": "application/x-git-receive-pack-request", "Content-Encoding": "gzip"})
+                assert a.status == 200 and b"ok refs/" not in a.data, a.data
         assert node.refs(repo["id"]) == before
     with tap.case("a push that breaks off leaves nothing"):
         u = urllib.parse.urlsplit(node.url)

@@ -148,6 +148,7 @@ gossip_cache_add(struct guts_gossip *g, struct gmsg *m, struct gtopic *t)
 	m->state = MSG_CACHED;
 	m->topic = t;
 	m->beat = g->beat;
+	m->at = g->now;
 	m->refs++;
 	HASH_ADD(hh, g->msgs, id, sizeof m->id, m);
 	DL_APPEND(g->cache, m);

@@ -86,6 +86,9 @@ fill_config(struct guts_gossip_config *c)
 		c->threshold.graylist = -80;
 	if (c->threshold.accept_px == 0)
 		c->threshold.accept_px = 5;
+	if (c->threshold.opportunistic == 0)
+		c->threshold.opportunistic = 2;
+	default_t(&c->delivery_ns, SECOND);
 	assert(c->d_lo <= c->d && c->d <= c->d_hi && c->d_score <= c->d && c->d_out <= c->d);
 	assert(c->data_max <= GUTS_GOSSIP_DATA_MAX && c->px_peers_max <= GUTS_RPC_PX_MAX);
 	/* The largest entry of ours, a message or PIECE_IDS_MAX ids, must fit one RPC. */
@@ -276,7 +279,7 @@ part(struct guts_gossip *g, struct gpeer *p)
 	g->n_gone++;
 	group_count(g, group);
 	gossip_score_update(g, p);
-	if (!p->links && p->invalid == 0 && p->behaviour == 0)
+	if (!p->links && gossip_score_is_clean(p))
 		peer_free(g, p);
 	while (g->n_gone > GONE_PEERS_MAX)
 		peer_free(g, g->gone);
@@ -417,8 +420,9 @@ static size_t
 count_entries(const struct guts_rpc *rpc)
 {
 	const struct guts_rpc_control *c = &rpc->control;
-	size_t n = rpc->subs.n + c->graft.n + c->prune.n + c->ihave.n + c->iwant.n + c->idontwant.n;
+	size_t n = rpc->publish.n == 0; /* a frame without anything in it counts, too */
 
+	n += rpc->subs.n + c->graft.n + c->prune.n + c->ihave.n + c->iwant.n + c->idontwant.n;
 	for (size_t i = 0; i < c->idontwant.n; i++)
 		n += c->idontwant.v[i].ids.n;
 	return n;

@@ -14,8 +14,8 @@
  * holds: a bad copy never shadows a good one.
  *
  * Callbacks may publish, subscribe, unsubscribe, answer validations and remove peers, nothing else
- * (asserted); score and px_record only answer; wants_write comes last and may pull.  `now` is
- *monotonic time [ns] and never falls. Same seed, same calls: same bytes.
+ * (asserted); allow, score and px_record only answer; wants_write comes last and may pull.  `now`
+ *is monotonic time [ns] and never falls.  Same seed, same calls: same bytes.
  *
  * Source: libp2p specs, pubsub/README.md, pubsub/gossipsub/gossipsub-v1.{0,1,2}.md.
  */
@@ -88,26 +88,28 @@ struct guts_gossip_config {
 	unsigned retransmit_max; /* times one message goes to one peer by IWANT [3] */
 	unsigned control_max;    /* entries taken from one peer per heartbeat [20,000] */
 	unsigned px_peers_max; /* peers named in one PRUNE, and taken from one per heartbeat [16] */
-	size_t topics_per_peer_max; /* [4,096] */
-	size_t foreign_topics_max;  /* that only others subscribe to, all together [32,768] */
-	size_t subscriptions_max;   /* of ours [16,384] */
-	size_t data_max;            /* [bytes] of one message [GUTS_GOSSIP_DATA_MAX] */
-	size_t rpc_send_max;        /* [bytes] [GUTS_GOSSIP_RPC_MAX] */
-	size_t rpc_recv_max;        /* [bytes] [GUTS_MESSAGE_MAX] */
-	size_t queue_bytes_max;     /* per peer [256 KiB]; IHAVE is dropped first */
-	size_t pending_max;         /* validations under way [4,096], a quarter of it per peer */
-	size_t pending_bytes_max;   /* [2 MiB] */
-	uint64_t pending_ns;        /* a validation that takes longer is an IGNORE [60 s] */
-	size_t wants_max;           /* ids asked for and not there yet [16,384] */
-	size_t idontwant_min;       /* [bytes] data from which IDONTWANT is sent [1,024] */
-	size_t idontwant_max;       /* ids remembered per peer [1,024] */
-	bool no_flood_publish;      /* own messages go to the mesh only */
-	struct {                    /* scores [points]; below: */
-		int64_t gossip;     /* no IHAVE and IWANT [-10] */
-		int64_t publish;    /* no messages of ours [-50] */
-		int64_t graylist;   /* nothing in [-80] */
-		int64_t accept_px;  /* peers it names are not taken [5] */
+	size_t topics_per_peer_max;    /* [4,096] */
+	size_t foreign_topics_max;     /* that only others subscribe to, all together [32,768] */
+	size_t subscriptions_max;      /* of ours [16,384] */
+	size_t data_max;               /* [bytes] of one message [GUTS_GOSSIP_DATA_MAX] */
+	size_t rpc_send_max;           /* [bytes] [GUTS_GOSSIP_RPC_MAX] */
+	size_t rpc_recv_max;           /* [bytes] [GUTS_MESSAGE_MAX] */
+	size_t queue_bytes_max;        /* per peer [256 KiB]; IHAVE is dropped first */
+	size_t pending_max;            /* validations under way [4,096], a quarter of it per peer */
+	size_t pending_bytes_max;      /* [2 MiB] */
+	uint64_t pending_ns;           /* a validation that takes longer is an IGNORE [60 s] */
+	size_t wants_max;              /* ids asked for and not there yet [16,384] */
+	size_t idontwant_min;          /* [bytes] data from which IDONTWANT is sent [1,024] */
+	size_t idontwant_max;          /* ids remembered per peer [1,024] */
+	bool no_flood_publish;         /* own messages go to the mesh only */
+	struct {                       /* scores [points]; below: */
+		int64_t gossip;        /* no IHAVE and IWANT [-10] */
+		int64_t publish;       /* no messages of ours [-50] */
+		int64_t graylist;      /* nothing in [-80] */
+		int64_t accept_px;     /* peers it names are not taken [5] */
+		int64_t opportunistic; /* a mesh whose median is below gets better peers [2] */
 	} threshold;
+	uint64_t delivery_ns; /* a copy this much after the first one still counts for P3 [1 s] */
 };
 
 /* A message; slices are borrowed for the call. */
@@ -119,8 +121,11 @@ struct guts_gossip_message {
 	const struct guts_rpc_message *raw; /* all fields, for the node door */
 };
 
-/* Upward.  deliver, forward, offence, score may be NULL; ids are borrowed for the call. */
+/* Upward.  allow, deliver, forward, offence, score may be NULL; ids are borrowed for the call. */
 struct guts_gossip_events {
+	/* May one more message of this peer, not seen before, be looked at?  Asked before its
+	 * signature is checked, which is what costs. */
+	bool (*allow)(void *owner, const struct guts_peerid *peer);
 	/* A new message with a good signature on a subscribed topic, from `peer`. */
 	enum guts_gossip_verdict (*validate)(void *owner, const struct guts_peerid *peer,
 					     const struct guts_gossip_message *m);
@@ -189,8 +194,8 @@ guts_gossip_pull(struct guts_gossip *g, const struct guts_peerid *peer, uint8_t 
 
 /* A message that came by /guts/node Gossip.  Errors: GUTS_EPROTO, GUTS_ESIG, GUTS_ELIMIT (the
  * offence was reported), GUTS_EEXIST (seen before), GUTS_ENOTFOUND (no such peer, or no such
- * subscription), GUTS_EDENIED (ignored or rejected), GUTS_EBUSY (too many validations),
- * GUTS_EUNSUPPORTED (kind of key). */
+ * subscription), GUTS_EDENIED (ignored or rejected), GUTS_EBUSY (too many validations, or over its
+ * rate), GUTS_EUNSUPPORTED (kind of key). */
 int guts_gossip_inject(struct guts_gossip *g, const struct guts_peerid *peer,
 		       const struct guts_rpc_message *m, uint64_t now);
 
@@ -219,6 +224,12 @@ int guts_gossip_publish(struct guts_gossip *g, struct guts_slice topic, struct g
 int guts_gossip_validated(struct guts_gossip *g, const uint8_t id[GUTS_GOSSIP_ID_SIZE],
 			  enum guts_gossip_verdict v, uint64_t now);
 
+/* Expect of every peer in the topic's mesh at least so many messages, first copies or copies at
+ * most delivery_ns later, in a count that halves in 34 heartbeats: what is missing after 30
+ * heartbeats in the mesh costs it P3 of the score.  0, the default: silence is normal.  Holds while
+ * we are subscribed.  Errors: GUTS_ENOTFOUND (not subscribed), GUTS_ELIMIT (over 1,000). */
+int guts_gossip_expect(struct guts_gossip *g, struct guts_slice topic, unsigned deliveries);
+
 /* --- looking --- */
 
 /* Why a message was not delivered. */
@@ -230,6 +241,7 @@ enum guts_gossip_drop {
 	GUTS_GOSSIP_DROP_TOPIC,    /* not subscribed */
 	GUTS_GOSSIP_DROP_SELF,     /* our own, from an earlier run */
 	GUTS_GOSSIP_DROP_GRAYLIST, /* sender's score */
+	GUTS_GOSSIP_DROP_RATE,     /* more than `allow` allows */
 	GUTS_GOSSIP_DROP_BUSY,     /* too many validations */
 	GUTS_GOSSIP_DROP_IGNORED,  /* verdict */
 	GUTS_GOSSIP_DROP_REJECTED, /* verdict */
@@ -263,11 +275,19 @@ struct guts_gossip_topic_info {
 bool guts_gossip_next_topic(const struct guts_gossip *g, const void **it,
 			    struct guts_gossip_topic_info *out);
 
+/* What a score is made of [thousandths of a point]: P1 time in the mesh, P2 first deliveries, P3
+ * missing deliveries, P3b those when it left a mesh, P4 messages that broke a rule, P5 the caller's
+ * opinion, P6 crowd of one address group, P7 behaviour.  See score.c. */
+struct guts_gossip_components {
+	int64_t p1, p2, p3, p3b, p4, p5, p6, p7;
+};
+
 struct guts_gossip_topic_peer {
 	struct guts_peerid id;
 	bool in_mesh, in_fanout, outbound;
-	uint64_t mesh_since; /* [monotonic ns] */
-	int64_t score;       /* [points] of the peer */
+	uint64_t mesh_since;                      /* [monotonic ns] */
+	int64_t score;                            /* [thousandths of a point] of the peer */
+	struct guts_gossip_components components; /* in this topic: P1 to P4 */
 };
 /* Walk the peers that subscribe to a topic, in the same way. */
 bool guts_gossip_next_topic_peer(const struct guts_gossip *g, struct guts_slice topic,
@@ -279,10 +299,8 @@ struct guts_gossip_peer_info {
 	bool outbound;
 	size_t topics, mesh; /* it subscribes to; shared meshes */
 	size_t queue_bytes;
-	int64_t score; /* [points] */
-	struct {       /* what it is made of, see score.c: thousandths, `group` in peers */
-		int64_t mesh_time, first, invalid, app, group, behaviour;
-	} counters;
+	int64_t score;                            /* [thousandths of a point] */
+	struct guts_gossip_components components; /* their sum is the score */
 };
 /* Walk connected peers, in the same way. */
 bool guts_gossip_next_peer(const struct guts_gossip *g, const void **it,

@@ -20,7 +20,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#define SENDERS_MAX 8u /* peers remembered as holders of a message under validation */
+#define SENDERS_MAX 12u /* peers remembered as holders of a message under validation */
 #define SILENCE_BEATS \
 	4u /* heartbeats without a byte after which a link may have been cut for a while */
 #define PIECE_IDS_MAX 1000u /* ids in one control entry of ours */
@@ -57,6 +57,7 @@ struct gmsg {
 	unsigned refs;
 	struct gtopic *topic;   /* PENDING and CACHED */
 	uint64_t beat;          /* CACHED: heartbeat count when it came */
+	uint64_t at;            /* CACHED: when it was accepted [monotonic ns] */
 	uint64_t deadline;      /* PENDING */
 	struct guts_peerid via; /* who brought it first; n = 0: we */
 	struct guts_peerid from;
@@ -104,16 +105,23 @@ struct gpeer {
 	struct gwant *again;        /* to be asked for once more, during a heartbeat */
 	struct guts_idset unwanted; /* IDONTWANT */
 	/* Decaying counters, in thousandths: see score.c. */
-	int64_t mesh_time, first, invalid, behaviour;
-	int64_t app, score; /* in thousandths of a point */
-	uint64_t group;     /* of its address; 0 = none */
-	size_t group_peers; /* connected ones of the group, itself included */
+	int64_t mesh_time, behaviour;
+	int64_t p2, p3, p3b, p4;            /* sums over its links; P3 to P4 are losses */
+	int64_t left_failure, left_invalid; /* of links that are gone */
+	int64_t app, score;                 /* in thousandths of a point */
+	uint64_t group;                     /* of its address; 0 = none */
+	size_t group_peers;                 /* connected ones of the group, itself included */
 	uint64_t gone_at;
 };
 
 struct glink_key {
 	struct gpeer *peer;
 	struct gtopic *topic;
+};
+
+/* Fading counters of one peer in one topic, in thousandths: see score.c. */
+struct gtopic_score {
+	int64_t first, delivered, deficit, failure, invalid;
 };
 
 /* One peer in one topic. */
@@ -123,13 +131,16 @@ struct glink {
 	bool mesh, fanout;
 	bool owed;            /* it may have missed messages: announce those … */
 	bool stale;           /* on g->stale */
+	bool scored;          /* on g->scored */
 	uint64_t owed_from;   /* … of this heartbeat and later */
 	uint8_t early_grafts; /* grafts inside this back-off */
 	uint64_t backoff_until, pruned_at, mesh_since;
+	struct gtopic_score score;
 	UT_hash_handle hh;
-	struct glink *tprev, *tnext; /* topic->links */
-	struct glink *pprev, *pnext; /* peer->links */
-	struct glink *sprev, *snext; /* g->stale */
+	struct glink *tprev, *tnext;   /* topic->links */
+	struct glink *pprev, *pnext;   /* peer->links */
+	struct glink *sprev, *snext;   /* g->stale */
+	struct glink *scprev, *scnext; /* g->scored */
 };
 
 struct gtopic {
@@ -141,6 +152,7 @@ struct gtopic {
 	size_t n_links, n_subs, n_mesh, n_fanout, n_pending;
 	struct gmsg *msgs; /* cached ones */
 	uint64_t fanout_until;
+	unsigned expected; /* deliveries of a mesh peer: P3 */
 	uint64_t published, delivered, duplicate, rejected, sent;
 	UT_hash_handle hh;
 	struct gtopic *aprev, *anext; /* g->active */
@@ -179,7 +191,7 @@ struct guts_gossip {
 	size_t n_connected, n_gone, n_removed, n_node_door;
 	struct gtopic *topics, *active, *gc;
 	size_t n_subscriptions;
-	struct glink *links, *stale;
+	struct glink *links, *stale, *scored;
 	size_t n_stale;
 	struct gmsg *msgs, *cache, *pending;
 	size_t cache_bytes, n_cached, n_pending, pending_bytes;
@@ -301,9 +313,22 @@ void gossip_px_take(struct guts_gossip *g, struct gpeer *p, const struct guts_rp
 
 /* score.c */
 void gossip_score_tick(struct guts_gossip *g);
-void gossip_score_first(struct guts_gossip *g, struct gpeer *p);
-void gossip_score_invalid(struct guts_gossip *g, struct gpeer *p);
+/* `p` brought a message of `t` first; brought one in time, first or not; broke a rule with one. */
+void gossip_score_first(struct guts_gossip *g, struct gpeer *p, struct gtopic *t);
+void gossip_score_delivered(struct guts_gossip *g, struct gpeer *p, struct gtopic *t);
+void gossip_score_invalid(struct guts_gossip *g, struct gpeer *p, struct gtopic *t);
 void gossip_score_behaviour(struct guts_gossip *g, struct gpeer *p, unsigned count);
+/* The link joined, or is about to leave, the mesh; is about to be freed. */
+void gossip_score_joined(struct guts_gossip *g, struct glink *l);
+void gossip_score_left(struct guts_gossip *g, struct glink *l);
+void gossip_score_drop(struct guts_gossip *g, struct glink *l);
+/* t->expected changed. */
+void gossip_score_expect(struct guts_gossip *g, struct gtopic *t);
+struct guts_gossip_components gossip_score_components(const struct gpeer *p);
+struct guts_gossip_components
+gossip_score_topic(const struct guts_gossip *g, const struct glink *l);
+/* Is there nothing bad on the peer's account? */
+bool gossip_score_is_clean(const struct gpeer *p);
 /* Recompute from the counters and the caller's opinion. */
 void gossip_score_update(struct guts_gossip *g, struct gpeer *p);
 /* One heartbeat of forgetting for a disconnected peer; true when nothing bad is left. */

@@ -26,6 +26,7 @@ static const char *const drops[GUTS_GOSSIP_DROP_COUNT] = {
 	[GUTS_GOSSIP_DROP_TOPIC] = "topic",
 	[GUTS_GOSSIP_DROP_SELF] = "self",
 	[GUTS_GOSSIP_DROP_GRAYLIST] = "graylist",
+	[GUTS_GOSSIP_DROP_RATE] = "rate",
 	[GUTS_GOSSIP_DROP_BUSY] = "busy",
 	[GUTS_GOSSIP_DROP_IGNORED] = "ignored",
 	[GUTS_GOSSIP_DROP_REJECTED] = "rejected",
@@ -106,7 +107,8 @@ guts_gossip_next_topic_peer(const struct guts_gossip *g, struct guts_slice topic
 		.in_fanout = l->fanout,
 		.outbound = l->key.peer->outbound,
 		.mesh_since = l->mesh ? l->mesh_since : 0,
-		.score = l->key.peer->score / POINT,
+		.score = l->key.peer->score,
+		.components = gossip_score_topic(g, l),
 	};
 	return true;
 }
@@ -127,16 +129,8 @@ guts_gossip_next_peer(const struct guts_gossip *g, const void **it,
 		.topics = p->n_subs,
 		.mesh = p->n_mesh,
 		.queue_bytes = p->queue_bytes,
-		.score = p->score / POINT,
-		.counters =
-			{
-				.mesh_time = p->mesh_time,
-				.first = p->first,
-				.invalid = p->invalid,
-				.app = p->app,
-				.group = (int64_t)p->group_peers,
-				.behaviour = p->behaviour,
-			},
+		.score = p->score,
+		.components = gossip_score_components(p),
 	};
 	return true;
 }

@@ -16,7 +16,6 @@
 
 #define OPPORTUNISTIC_BEATS 60u
 #define OPPORTUNISTIC_PEERS 2u
-#define OPPORTUNISTIC_SCORE (2 * POINT) /* a mesh whose median is below is looked at */
 
 void **
 gossip_sample(struct guts_gossip *g, size_t n)
@@ -62,6 +61,7 @@ gossip_mesh_add(struct guts_gossip *g, struct glink *l)
 	l->mesh_since = g->now;
 	l->key.topic->n_mesh++;
 	l->key.peer->n_mesh++;
+	gossip_score_joined(g, l);
 	gossip_topic_activate(g, l->key.topic);
 }
 
@@ -70,6 +70,7 @@ gossip_mesh_del(struct guts_gossip *g, struct glink *l)
 {
 	if (!l->mesh)
 		return;
+	gossip_score_left(g, l);
 	l->mesh = false;
 	l->key.topic->n_mesh--;
 	l->key.peer->n_mesh--;
@@ -244,7 +245,7 @@ graft_better(struct guts_gossip *g, struct gtopic *t)
 		return;
 	qsort(v, n, sizeof *v, by_score);
 	median = ((struct glink *)v[n / 2])->key.peer->score;
-	if (median >= OPPORTUNISTIC_SCORE)
+	if (median >= g->cfg.threshold.opportunistic * POINT)
 		return;
 	DL_FOREACH2 (t->links, l, tnext)
 		if (may_join(g, l) && l->key.peer->score > median)

@@ -168,32 +168,58 @@ drop(struct guts_gossip *g, enum guts_gossip_drop why, int err)
 	return err;
 }
 
+/* The message counts for this peer, which brought it, in time, too. */
+static void
+credit(struct guts_gossip *g, struct gpeer *p, struct gtopic *t, struct gmsg *m)
+{
+	if (gossip_msg_has_sender(m, p) || g->now > m->at + g->cfg.delivery_ns)
+		return;
+	gossip_msg_add_sender(m, p);
+	gossip_score_delivered(g, p, t);
+}
+
 static int
 on_duplicate(struct guts_gossip *g, struct gpeer *p, struct gtopic *t, const uint8_t *id, int state)
 {
 	t->duplicate++;
-	if (state == SEEN_PENDING) {
+	if (state == SEEN_PENDING || t->expected > 0) {
 		struct gmsg *m = gossip_msg_find(g, id);
 
-		if (m)
+		if (m && m->state == MSG_PENDING)
 			gossip_msg_add_sender(m, p);
-	} else if (state == SEEN_REJECTED) {
-		gossip_score_invalid(g, p);
+		else if (m)
+			credit(g, p, t, m);
+	}
+	if (state == SEEN_REJECTED) {
+		gossip_score_invalid(g, p, t);
 		gossip_blame(g, p, GUTS_GOSSIP_REJECTED, 1, false);
 	}
 	return drop(g, GUTS_GOSSIP_DROP_DUPLICATE, GUTS_EEXIST);
 }
 
 static void
-blame_senders(struct guts_gossip *g, const struct gmsg *m)
+blame_senders(struct guts_gossip *g, struct gtopic *t, const struct gmsg *m)
 {
 	for (unsigned i = 0; i < m->n_senders; i++) {
 		struct gpeer *p = gossip_peer_by_serial(g, m->senders[i]);
 
 		if (!p)
 			continue;
-		gossip_score_invalid(g, p);
+		gossip_score_invalid(g, p, t);
 		gossip_blame(g, p, GUTS_GOSSIP_REJECTED, 1, false);
+	}
+}
+
+static void
+credit_senders(struct guts_gossip *g, struct gtopic *t, const struct gmsg *m)
+{
+	for (unsigned i = 0; i < m->n_senders; i++) {
+		struct gpeer *p = gossip_peer_by_serial(g, m->senders[i]);
+
+		if (p && i == 0)
+			gossip_score_first(g, p, t);
+		if (p)
+			gossip_score_delivered(g, p, t);
 	}
 }
 
@@ -202,12 +228,10 @@ static int
 settle(struct guts_gossip *g, struct gtopic *t, struct gmsg *m,
        const struct guts_gossip_message *desc, enum guts_gossip_verdict v)
 {
-	struct gpeer *first;
-
 	if (v == GUTS_GOSSIP_REJECT) {
 		guts_idset_put(&g->seen, m->id, SEEN_REJECTED, g->now);
 		t->rejected++;
-		blame_senders(g, m);
+		blame_senders(g, t, m);
 		return drop(g, GUTS_GOSSIP_DROP_REJECTED, GUTS_EDENIED);
 	}
 	if (v == GUTS_GOSSIP_IGNORE) {
@@ -217,9 +241,7 @@ settle(struct guts_gossip *g, struct gtopic *t, struct gmsg *m,
 	guts_idset_put(&g->seen, m->id, SEEN_ACCEPTED, g->now);
 	if (!t->subscribed)
 		return drop(g, GUTS_GOSSIP_DROP_TOPIC, GUTS_ENOTFOUND);
-	first = gossip_peer_by_serial(g, m->senders[0]);
-	if (first)
-		gossip_score_first(g, first);
+	credit_senders(g, t, m);
 	gossip_cache_add(g, m, t);
 	t->delivered++;
 	g->stats.delivered++;
@@ -315,13 +337,15 @@ gossip_take_message(struct guts_gossip *g, struct gpeer *p, const struct guts_rp
 	if (state >= 0)
 		return on_duplicate(g, p, t, id, state);
 
+	if (g->ev->allow && !g->ev->allow(g->owner, &p->id))
+		return drop(g, GUTS_GOSSIP_DROP_RATE, GUTS_EBUSY);
 	err = guts_rpc_message_verify(raw, &from);
 	if (err == GUTS_EUNSUPPORTED) {
 		gossip_want_done(g, id);
 		return drop(g, GUTS_GOSSIP_DROP_UNSUPPORTED, err);
 	}
 	if (err) {
-		gossip_score_invalid(g, p);
+		gossip_score_invalid(g, p, t);
 		gossip_blame(g, p, GUTS_GOSSIP_BAD_SIGNATURE, 1, false);
 		return drop(g, GUTS_GOSSIP_DROP_SIGNATURE, err);
 	}

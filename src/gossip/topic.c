@@ -16,6 +16,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define EXPECTED_MAX 1000u
 #define QUICK_MIN_NS UINT64_C(20000000) /* a mesh is filled this soon … */
 #define QUICK_SPREAD_NS \
 	UINT64_C(180000000) /* … to this much later: neighbours' grafts come in between */
@@ -165,6 +166,7 @@ gossip_link_free(struct guts_gossip *g, struct glink *l)
 		p->n_subs--;
 	}
 	unstale(g, l);
+	gossip_score_drop(g, l);
 	HASH_DEL(g->links, l);
 	DL_DELETE2(t->links, l, tprev, tnext);
 	DL_DELETE2(p->links, l, pprev, pnext);
@@ -353,11 +355,26 @@ guts_gossip_unsubscribe(struct guts_gossip *g, struct guts_slice topic, uint64_t
 	gossip_enter(g, now);
 	gossip_mesh_leave(g, t);
 	t->subscribed = false;
+	t->expected = 0;
 	g->n_subscriptions--;
 	DL_FOREACH (g->connected, p)
 		announce(g, p, t, false);
 	gossip_topic_unused(g, t);
 	gossip_leave(g);
+	return GUTS_OK;
+}
+
+int
+guts_gossip_expect(struct guts_gossip *g, struct guts_slice topic, unsigned deliveries)
+{
+	struct gtopic *t = gossip_topic_find(g, topic);
+
+	if (!t || !t->subscribed)
+		return GUTS_ENOTFOUND;
+	if (deliveries > EXPECTED_MAX)
+		return GUTS_ELIMIT;
+	t->expected = deliveries;
+	gossip_score_expect(g, t);
 	return GUTS_OK;
 }
 

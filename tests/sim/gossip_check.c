@@ -49,6 +49,29 @@ check_topics(const struct guts_gossip *g)
 	MUST(links == HASH_COUNT(g->links));
 }
 
+/* The sums a score is made of are those of the links, and a heartbeat fades all that is not zero.
+ */
+static void
+check_score(const struct gpeer *p)
+{
+	int64_t p2 = 0, p3 = 0, p3b = 0, p4 = 0;
+	const struct glink *l;
+
+	DL_FOREACH2 (p->links, l, pnext) {
+		const struct gtopic_score *s = &l->score;
+
+		p2 += s->first;
+		p3 += s->deficit * s->deficit / POINT;
+		p3b += s->failure;
+		p4 += 10 * (s->invalid * s->invalid / POINT);
+		MUST(s->first >= 0 && s->deficit >= 0 && s->failure >= 0 && s->invalid >= 0);
+		MUST(s->deficit == 0 || (l->mesh && l->key.topic->expected > 0));
+		MUST(l->scored || (!s->first && !s->delivered && !s->failure && !s->invalid));
+		MUST(l->scored || !l->mesh || l->key.topic->expected == 0);
+	}
+	MUST(p2 == p->p2 && p3 == p->p3 && p3b == p->p3b && p4 == p->p4);
+}
+
 static void
 check_peer(const struct guts_gossip *g, const struct gpeer *p)
 {
@@ -74,6 +97,7 @@ check_peer(const struct guts_gossip *g, const struct gpeer *p)
 	MUST(p->unwanted.live <= g->cfg.idontwant_max);
 	MUST(p->n_subs <= g->cfg.topics_per_peer_max + g->n_subscriptions);
 	MUST(!p->removed && !p->waking);
+	check_score(p);
 }
 
 static void

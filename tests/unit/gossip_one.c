@@ -118,7 +118,20 @@ on_score(void *owner, const struct guts_peerid *peer)
 	return o->scores[peer_index(o, peer)];
 }
 
+static bool
+on_allow(void *owner, const struct guts_peerid *peer)
+{
+	struct one *o = owner;
+
+	(void)peer;
+	if (o->allowance == 0)
+		return false;
+	o->allowance--;
+	return true;
+}
+
 static const struct guts_gossip_events events = {
+	.allow = on_allow,
 	.validate = on_validate,
 	.deliver = on_deliver,
 	.wants_write = on_wants_write,
@@ -144,6 +157,7 @@ one_init_as(struct one *o, const struct guts_gossip_config *cfg, uint8_t byte)
 
 	memset(o, 0, sizeof *o);
 	o->now = 5000 * ONE_S;
+	o->allowance = SIZE_MAX;
 	if (guts_crypto_init())
 		abort();
 	for (unsigned i = 0; i < ONE_PEERS_MAX; i++) {

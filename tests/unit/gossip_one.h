@@ -35,6 +35,7 @@ struct one {
 	size_t offences[GUTS_GOSSIP_OFFENCE_COUNT];
 	struct guts_peerid offender;
 	int scores[ONE_PEERS_MAX];
+	size_t allowance; /* new messages that may still be looked at, all peers together */
 	bool no_records;
 	size_t connects; /* px_connect */
 	struct guts_peerid connect_to;

@@ -256,6 +256,37 @@ refused(struct guts_sync *s, struct guts_repo *r, const struct guts_peerid *from
 	(void)guts_store_commit(s->s.store, b, guts_sync_facts_only, s);
 }
 
+/* The neighbour, if one more offer of it may wait. */
+static struct guts_neighbour *
+free_to_offer(struct guts_sync *s, const struct guts_peerid *peer)
+{
+	struct guts_neighbour *nb;
+
+	HASH_FIND(hh, s->neighbours, peer, sizeof *peer, nb);
+	return nb && nb->noffered < GUTS_OFFERS_PER_PEER ? nb : NULL;
+}
+
+void
+guts_offer_over(struct guts_repo *r)
+{
+	if (r->offered_by)
+		r->offered_by->noffered--;
+	r->offered_by = NULL;
+}
+
+void
+guts_offer_moves(struct guts_repo *r)
+{
+	struct guts_neighbour *nb = NULL;
+
+	guts_offer_over(r);
+	if (r->sources)
+		HASH_FIND(hh, r->sync->neighbours, &r->sources->peer, sizeof r->sources->peer, nb);
+	if (nb)
+		nb->noffered++;
+	r->offered_by = nb;
+}
+
 bool
 guts_sync_offer(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_peerid *creator,
     const struct guts_peerid *from, const uint8_t *digest)
@@ -267,10 +298,11 @@ guts_sync_offer(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE], const s
 	if (r && r->local.policy == GUTS_POLICY_BLOCK)
 		return false;
 	if (!r) {
+		struct guts_neighbour *nb = free_to_offer(s, from);
 		struct guts_repo shell = { .sync = s };
 
 		memcpy(shell.id, id, sizeof shell.id);
-		if (s->sorted.n >= GUTS_REPOS_MAX)
+		if (s->sorted.n >= GUTS_REPOS_MAX || !nb)
 			return false;
 		if (s->s.events->may_seed(s->s.owner, id, creator, from, &why)) {
 			if (why.text[0])
@@ -278,6 +310,8 @@ guts_sync_offer(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE], const s
 			return false;
 		}
 		r = guts_repo_new(s, id);
+		r->offered_by = nb;
+		nb->noffered++;
 	}
 	guts_fetch_want(r, from, digest, true);
 	return true;

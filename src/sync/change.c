@@ -486,6 +486,7 @@ swap(struct guts_change *c)
 	guts_refs_view_unref(r->view);
 	r->view = NULL;
 	r->is_ready = true;
+	guts_offer_over(r);
 }
 
 static void

@@ -1,21 +1,22 @@
 /* sync/fetch.c - when to fetch from whom, and the refs phase of a fetch.
  *
  * A repository remembers its sources; those that may have something newer make it wait in one queue for a slot.
- * Failures back off per repository (1 s, 2 s, … 60 s); a source that broke a rule is not asked again
- * before it tells of another state.
+ * Failures back off (1 s, 2 s, … 60 s) per source, so that one that lies or stalls does not keep us from the others; per
+ * repository if the fault is ours.  A source that broke a rule is not asked again before it tells of another state.
  */
 #include "sync/fetch.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define ANSWER_MAX (96u << 20)  /* [bytes] of one Refs answer held in memory */
 #define ANSWER_RECORDS_MAX 2000 /* records of one answer: each costs a signature check on the loop */
 #define BACKOFF_MAX_S 60
-#define FIRST_COPY_TRIES 6
+#define TRIES 6 /* of one source for a first copy; of all for a newer record of this node's own key */
 
 /* -- sources ------------------------------------------------------------------------------------ */
 
@@ -67,7 +68,7 @@ guts_fetch_want(struct guts_repo *r, const struct guts_peerid *peer, const uint8
 		return;
 	src->is_newer = true;
 	enqueue(r);
-	guts_sync_arm(s);
+	guts_sync_soon(s);
 }
 
 void
@@ -85,18 +86,54 @@ guts_fetch_forget_peer(struct guts_sync *s, const struct guts_peerid *peer)
 		if (r->info)
 			guts_repo_info_unref(r->info);
 		r->info = NULL;
+		if (r->offered_by && guts_peerid_eq(&r->offered_by->id, peer))
+			guts_offer_moves(r);
 		if (!r->is_ready && !r->sources && !r->fetch && !r->changes && r->local.policy == GUTS_POLICY_DEFAULT)
 			guts_repo_free(r); /* it was only offered */
 	}
 }
 
+/* Does the peer serve as many fetches as one may?  A peer that stalls must not hold all slots. */
+static bool
+is_busy(struct guts_sync *s, const struct guts_peerid *peer)
+{
+	struct guts_fetch *f, *tmp;
+	unsigned n = 0;
+
+	HASH_ITER (hh, s->fetches, f, tmp)
+		n += guts_peerid_eq(&f->peer, peer);
+	return n >= GUTS_FETCHES_PER_PEER;
+}
+
+static bool
+is_newer(const struct guts_repo *r, const struct guts_source *src)
+{
+	return src->is_newer && guts_peers_is_connected(r->sync->s.peers, &src->peer);
+}
+
+/* Is there one that failed fewer times in a row than `tries`? */
+static bool
+has_newer_source(const struct guts_repo *r, unsigned tries)
+{
+	const struct guts_source *src;
+
+	DL_FOREACH (r->sources, src) {
+		if (src->failures < tries && is_newer(r, src))
+			return true;
+	}
+	return false;
+}
+
+/* The first that may have something newer, is free, and whose back-off is over. */
 static struct guts_source *
-newer_source(struct guts_repo *r)
+next_source(const struct guts_repo *r, uint64_t now)
 {
 	struct guts_source *src;
 
+	if (!r->is_ready && r->sync->nfirst >= GUTS_FETCHES_FIRST_MAX)
+		return NULL;
 	DL_FOREACH (r->sources, src) {
-		if (src->is_newer && guts_peers_is_connected(r->sync->s.peers, &src->peer))
+		if (src->retry_at_ns <= now && is_newer(r, src) && !is_busy(r->sync, &src->peer))
 			return src;
 	}
 	return NULL;
@@ -159,6 +196,7 @@ fetch_free(struct guts_fetch *f)
 	HASH_DEL(f->repo->sync->fetches, f);
 	f->repo->fetch = NULL;
 	f->repo->sync->nfetches--;
+	f->repo->sync->nfirst -= f->is_counted_first;
 	free(f);
 }
 
@@ -195,15 +233,32 @@ is_passing(int err)
 	    err == GUTS_ECONFLICT || err == GUTS_ENOSPC || err == GUTS_EIO || err == GUTS_EUNAVAILABLE;
 }
 
+/* A failure of this node: no other source would do better. */
+static bool
+is_ours(int err)
+{
+	return err == GUTS_ENOSPC || err == GUTS_EIO || err == GUTS_ECONFLICT;
+}
+
+static uint64_t
+backoff(struct guts_sync *s, unsigned failures)
+{
+	uint64_t half = (failures < 6 ? UINT64_C(1) << failures : BACKOFF_MAX_S) * GUTS_SECOND_NS / 2, jitter;
+
+	guts_env_random(s->s.env, &jitter, sizeof jitter);
+	return guts_env_now(s->s.env) + half + jitter % half;
+}
+
 static void
 note_failure(struct guts_repo *r, struct guts_source *src, const struct guts_peerid *peer, int err, const char *text)
 {
 	struct guts_sync *s = r->sync;
-	uint64_t wait = r->failures < 6 ? UINT64_C(1) << r->failures : BACKOFF_MAX_S, jitter;
 
-	guts_env_random(s->s.env, &jitter, sizeof jitter);
+	if (src)
+		src->retry_at_ns = backoff(s, src->failures++);
+	if (is_ours(err))
+		r->retry_at_ns = backoff(s, r->failures);
 	r->failures++;
-	r->retry_at_ns = guts_env_now(s->s.env) + wait * GUTS_SECOND_NS / 2 + jitter % (wait * GUTS_SECOND_NS / 2);
 	free(r->last_error);
 	r->last_error = guts_strdup(text ? text : guts_err_text(err));
 	guts_log_limited(GUTS_LOG_INFO, "sync", "repo=%s: fetch failed: %s", r->id_text, r->last_error);
@@ -216,7 +271,7 @@ note_failure(struct guts_repo *r, struct guts_source *src, const struct guts_pee
 		guts_sync_fact(b, r, peer, guts_env_wall(s->s.env), "repo.sync.failed", &attr, 1);
 		(void)guts_store_commit(s->s.store, b, guts_sync_facts_only, s);
 	}
-	if (src && r->failures > 1) { /* let others have their turn */
+	if (src) { /* let others have their turn */
 		DL_DELETE(r->sources, src);
 		DL_APPEND(r->sources, src);
 	}
@@ -243,6 +298,8 @@ guts_fetch_end(struct guts_fetch *f, int err, const char *text)
 		note_failure(r, src, &peer, err, text);
 		fetch_free(f);
 	} else {
+		if (src)
+			src->failures = 0;
 		r->failures = 0;
 		r->retry_at_ns = 0;
 		free(r->last_error);
@@ -250,16 +307,16 @@ guts_fetch_end(struct guts_fetch *f, int err, const char *text)
 		r->own_is_behind = false;
 		fetch_free(f);
 	}
-	if (r->failures >= FIRST_COPY_TRIES && r->own_is_behind) {
+	if (r->failures >= TRIES && r->own_is_behind) {
 		guts_log(GUTS_LOG_WARN, "sync", "repo=%s: a newer record of this node's own key cannot be had; going on without it",
 		    r->id_text);
 		r->own_is_behind = false;
 	}
 	if (!r->is_ready && !r->is_removed && !r->changes && r->local.policy == GUTS_POLICY_DEFAULT &&
-	    (r->failures >= FIRST_COPY_TRIES || !newer_source(r))) {
+	    !has_newer_source(r, TRIES)) {
 		guts_repo_drop(r);
 	} else {
-		if (newer_source(r))
+		if (has_newer_source(r, UINT_MAX))
 			enqueue(r);
 		if (r->is_ready)
 			guts_repo_touch(r);
@@ -632,6 +689,8 @@ start(struct guts_repo *r, struct guts_source *src)
 	guts_buf_init(&f->rest, GUTS_MESSAGE_MAX);
 	r->fetch = f;
 	s->nfetches++;
+	f->is_counted_first = !r->is_ready;
+	s->nfirst += f->is_counted_first;
 	f->number = ++s->fetch_number;
 	HASH_ADD(hh, s->fetches, number, sizeof f->number, f);
 	if (r->is_ready && r->hint.rec.sequence &&
@@ -663,14 +722,32 @@ guts_fetch_schedule(struct guts_sync *s)
 
 		if (s->nfetches >= GUTS_FETCHES_MAX)
 			return;
-		if (r->retry_at_ns > now)
+		src = next_source(r, now);
+		if (r->retry_at_ns > now || (!src && has_newer_source(r, UINT_MAX)))
 			continue;
 		DL_DELETE2(s->fetch_queue, r, qprev, qnext);
 		r->is_queued = false;
-		src = newer_source(r);
 		if (src)
 			start(r, src);
 	}
+}
+
+/* When the repository's next fetch may start, as things are: the end of another fetch looks again. */
+static uint64_t
+next_try(const struct guts_repo *r)
+{
+	const struct guts_source *src;
+	uint64_t at = GUTS_NEVER;
+
+	if (!has_newer_source(r, UINT_MAX))
+		return r->retry_at_ns; /* it leaves the queue */
+	if (!r->is_ready && r->sync->nfirst >= GUTS_FETCHES_FIRST_MAX)
+		return GUTS_NEVER;
+	DL_FOREACH (r->sources, src) {
+		if (src->retry_at_ns < at && is_newer(r, src) && !is_busy(r->sync, &src->peer))
+			at = src->retry_at_ns;
+	}
+	return at == GUTS_NEVER || at > r->retry_at_ns ? at : r->retry_at_ns;
 }
 
 uint64_t
@@ -682,8 +759,10 @@ guts_fetch_deadline(struct guts_sync *s)
 	if (!s->is_ready || s->nfetches >= GUTS_FETCHES_MAX)
 		return at;
 	DL_FOREACH2 (s->fetch_queue, r, qnext) {
-		if (r->retry_at_ns < at)
-			at = r->retry_at_ns;
+		uint64_t next = next_try(r);
+
+		if (next < at)
+			at = next;
 	}
 	return at;
 }

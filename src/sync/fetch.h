@@ -54,7 +54,7 @@ struct guts_fetch {
 	uint64_t bytes, pack_max;               /* come, allowed */
 	struct guts_change *change;
 	struct guts_bytes cursor;               /* of statuses */
-	bool statuses_more, is_first, from_hint;
+	bool statuses_more, is_first, is_counted_first, from_hint;
 	uint64_t number;                        /* names the fetch in jobs that may outlive it */
 	UT_hash_handle hh;
 };

@@ -455,9 +455,12 @@ void
 guts_sync_now(struct guts_sync *s, struct guts_repo *r)
 {
 	struct guts_neighbour *nb;
+	struct guts_source *src;
 
 	r->retry_at_ns = 0;
 	r->failures = 0;
+	DL_FOREACH (r->sources, src)
+		src->retry_at_ns = src->failures = 0;
 	for (nb = s->neighbours; nb; nb = nb->hh.next)
 		guts_fetch_want(r, &nb->id, NULL, true);
 }

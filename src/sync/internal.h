@@ -35,7 +35,10 @@
 
 #define GUTS_RECENT_TREES 64       /* earlier trees of an author kept to answer deltas */
 #define GUTS_RIVALS_MAX 4          /* other heads of one author's chain that are kept */
-#define GUTS_FETCHES_MAX 4         /* repositories fetched at once */
+#define GUTS_FETCHES_MAX 8         /* repositories fetched at once, … */
+#define GUTS_FETCHES_FIRST_MAX 4   /* … of them first copies, … */
+#define GUTS_FETCHES_PER_PEER 2    /* … of them from one peer */
+#define GUTS_OFFERS_PER_PEER 256   /* repositories of which nothing is known yet but that a peer has them */
 #define GUTS_SERVES_MAX 32         /* requests answered at once, all peers */
 #define GUTS_SOURCES_MAX 64        /* peers remembered per repository */
 #define GUTS_WAITING_MAX 64        /* changes waiting for one repository */
@@ -107,6 +110,8 @@ struct guts_source {
 	struct guts_peerid peer;
 	uint8_t digest[32];     /* of its state, as told; zero = not told */
 	bool is_newer;          /* it may have something for us: ask it */
+	unsigned failures;      /* in a row */
+	uint64_t retry_at_ns;   /* not before */
 	uint64_t seen_wall_ns;
 	struct guts_source *prev, *next;
 };
@@ -157,6 +162,7 @@ struct guts_repo {
 	struct guts_fetch *fetch;              /* under way */
 	unsigned failures;                     /* in a row */
 	uint64_t retry_at_ns;
+	struct guts_neighbour *offered_by;     /* whose offer it is; NULL: more than an offer */
 	bool own_is_behind;                    /* a newer record of this node's own key was seen: no push until it is here */
 	struct guts_head hint;                 /* a record with its entries that came by gossip, objects not here yet */
 	bool is_queued;                        /* waits for a fetch slot */
@@ -182,6 +188,7 @@ struct guts_neighbour {
 	struct guts_request *request;          /* inventory under way */
 	uint8_t cursor[GUTS_REPOID_SIZE];
 	uint64_t repositories;
+	unsigned noffered;                     /* repositories of which we know no more than that it has them */
 	UT_hash_handle hh;
 };
 
@@ -193,7 +200,7 @@ struct guts_sync {
 	struct guts_repo *fetch_queue;
 	struct guts_fetch *fetches;            /* uthash by number */
 	uint64_t fetch_number;
-	unsigned nfetches, nserves;
+	unsigned nfetches, nfirst, nserves;     /* nfirst: fetches that are first copies */
 	struct guts_serve *serves;             /* answers under way */
 	struct guts_timer timer;
 	uint8_t inventory[32];
@@ -393,6 +400,9 @@ void guts_announce_repo(struct guts_repo *r);
  * known yet).  false = not kept. */
 bool guts_sync_offer(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_peerid *creator,
     const struct guts_peerid *from, const uint8_t *digest);
+/* The repository is no mere offer any more; whose offer it was has left: it counts for its next source. */
+void guts_offer_over(struct guts_repo *r);
+void guts_offer_moves(struct guts_repo *r);
 /* Answer verdicts that wait for `hash` (NULL: all) with `v`. */
 void guts_tickets_settle(struct guts_repo *r, const uint8_t *hash, enum guts_verdict v);
 void guts_tickets_expire(struct guts_sync *s, uint64_t now);
@@ -417,6 +427,8 @@ void guts_status_load(struct guts_repo *r);
 
 void guts_sync_init(struct guts_sync *s, const struct guts_sync_setup *setup);
 void guts_sync_arm(struct guts_sync *s);
+/* Something can be started now: look in the next turn. */
+void guts_sync_soon(struct guts_sync *s);
 /* `done` of a batch that holds nothing but facts. */
 void guts_sync_facts_only(void *owner, int err, uint64_t first, uint64_t last);
 void guts_sync_sorted_add(struct guts_sync *s, struct guts_repo *r);

@@ -250,9 +250,9 @@ guts_sync_peer_down(struct guts_sync *s, const struct guts_peerid *peer)
 		return;
 	if (nb->request)
 		guts_request_cancel(nb->request);
+	guts_fetch_forget_peer(s, peer);
 	HASH_DEL(s->neighbours, nb);
 	free(nb);
-	guts_fetch_forget_peer(s, peer);
 	guts_sync_arm(s);
 }
 

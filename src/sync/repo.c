@@ -81,6 +81,7 @@ guts_repo_free(struct guts_repo *r)
 
 	assert(!r->changes && !r->fetch);
 	guts_project_note(r, GUTS_OK);
+	guts_offer_over(r);
 	guts_tickets_settle(r, NULL, GUTS_IGNORE);
 	if (r->is_queued)
 		DL_DELETE2(s->fetch_queue, r, qprev, qnext);

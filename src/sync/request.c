@@ -10,7 +10,8 @@
 
 #include <stdlib.h>
 
-#define IDLE_NS (40 * GUTS_SECOND_NS) /* above the 30 s a git child may be silent */
+#define IDLE_NS (15 * GUTS_SECOND_NS)      /* what is told from memory comes soon */
+#define IDLE_PACK_NS (40 * GUTS_SECOND_NS) /* above the 30 s a git child may be silent */
 
 struct guts_request {
 	struct guts_sync *sync;
@@ -19,7 +20,7 @@ struct guts_request {
 	const struct guts_request_events *ev;
 	void *owner;
 	struct guts_timer timer;
-	uint64_t id;
+	uint64_t id, idle_ns;
 	bool paused, in_answer, canceled;
 };
 
@@ -35,7 +36,7 @@ touch(struct guts_request *q)
 {
 	struct guts_env *env = q->sync->s.env;
 
-	guts_env_timer_set(env, &q->timer, q->paused ? GUTS_NEVER : guts_env_now(env) + IDLE_NS);
+	guts_env_timer_set(env, &q->timer, q->paused ? GUTS_NEVER : guts_env_now(env) + q->idle_ns);
 }
 
 /* Tell the end once; the stream is reset if it is still there. */
@@ -160,7 +161,7 @@ guts_request_start(struct guts_sync *s, const struct guts_peerid *peer, struct g
 	int err;
 
 	*q = (struct guts_request){ .sync = s, .peer = *peer, .ev = ev, .owner = owner,
-		.timer = { .fire = on_timer, .owner = q } };
+		.idle_ns = m->has_get_objects ? IDLE_PACK_NS : IDLE_NS, .timer = { .fire = on_timer, .owner = q } };
 	q->id = m->request_id = ++s->request_id;
 	guts_buf_init(&frame, GUTS_MESSAGE_MAX + 16);
 	err = guts_msg_request_frame(m, &frame);

@@ -35,6 +35,12 @@ guts_sync_arm(struct guts_sync *s)
 	guts_env_timer_set(s->s.env, &s->timer, earlier(at, guts_projects_deadline(s)));
 }
 
+void
+guts_sync_soon(struct guts_sync *s)
+{
+	guts_env_timer_set(s->s.env, &s->timer, guts_env_now(s->s.env));
+}
+
 /* Position of `id` in the sorted list, or where it would stand. */
 static size_t
 sorted_at(const struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE])
@@ -109,7 +115,6 @@ guts_sync_free(struct guts_sync *s)
 		return;
 	guts_env_timer_clear(s->s.env, &s->timer);
 	guts_serves_free(s);
-	guts_neighbours_free(s);
 	while (s->sorted.n) {
 		struct guts_repo *r = s->sorted.v[s->sorted.n - 1];
 
@@ -119,6 +124,7 @@ guts_sync_free(struct guts_sync *s)
 		r->is_ready = false;
 		guts_repo_free(r);
 	}
+	guts_neighbours_free(s);
 	GUTS_VEC_FREE(s->sorted);
 	guts_reftree_unref(s->empty);
 	free(s);

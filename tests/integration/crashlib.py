@@ -218,7 +218,7 @@ def check_facts(story, node):
         if f["type"] != "repo.ref.updated":
             continue
         d = f.get("data", f)
-        ref, old, new = d["ref"], d["old"], d["new"]
+        ref, old, new = (f["repo"], d["ref"]), d["old"], d["new"]
         assert at.get(ref, old) == old, "fact %s: %s moves from %s, which it was not at (%s)" % (f["id"], ref, old, at[ref])
         at[ref] = new
 

@@ -15,7 +15,8 @@
 
 static const char *const kind_name[SIM_KINDS] = {
 	"scenario", "timer", "post",   "job run", "job done", "resolved", "wire", "deliver",
-	"ack",      "dial",  "linger", "disk",    "fact",     "start",    "stop", "crash"};
+	"ack",      "dial",  "linger", "disk",    "fact",     "start",    "stop", "crash",
+	"datagram"};
 
 /* --- the heap ------------------------------------------------------------- */
 
@@ -485,6 +486,11 @@ static const struct guts_env_ops ops = {
 	.close = simnet_close,
 	.conn_local = simnet_local,
 	.conn_remote = simnet_remote,
+	.udp_open = simudp_open,
+	.udp_join = simudp_join,
+	.udp_send = simudp_send,
+	.udp_close = simudp_close,
+	.interfaces = simudp_interfaces,
 	.resolve = env_resolve,
 	.submit = env_submit,
 	.post = env_post,
@@ -529,6 +535,7 @@ sim_stop(struct sim *s, unsigned place)
 	p->program->stop(owner);
 	p->owner = NULL;
 	simnet_end_place(p, SIMNET_CLOSE);
+	simudp_end_place(p);
 	simstore_end(p->store, false);
 	simrepo_end(p->repos, false);
 	events_drop(s, p);
@@ -546,6 +553,7 @@ sim_crash(struct sim *s, unsigned place, enum sim_crash how)
 	p->owner = NULL;
 	p->machine_on = how == SIM_CRASH_PROCESS;
 	simnet_end_place(p, how == SIM_CRASH_PROCESS ? SIMNET_RESET : SIMNET_SILENT);
+	simudp_end_place(p);
 	simstore_end(p->store, true);
 	simrepo_end(p->repos, true);
 	events_drop(s, p);

@@ -13,6 +13,10 @@
  * doubling); a piece that cannot pass for `break_ns` breaks the connection for its sender; 256 KiB
  * may be under way or unread in each direction, then the sender's queue grows.
  *
+ * Datagrams: each may be lost, and overtakes others as its latency has it; 208 KiB may wait for their turn to be
+ * sent, then there is no room.  All places that can reach each other are one broadcast domain: what goes to a
+ * multicast group comes to every socket that joined it, on the sender's place too (there without loss).
+ *
  * Crash: the program's memory is let go without a word; its timers, jobs, posts, look-ups and
  * disk operations under way vanish, of the latter a random first part happened all the same.
  * SIM_CRASH_PROCESS: the machine stays, peers see a reset.  SIM_CRASH_POWER: it is silent until

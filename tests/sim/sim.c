@@ -538,6 +538,7 @@ sim_stop(struct sim *s, unsigned place)
 	simudp_end_place(p);
 	simstore_end(p->store, false);
 	simrepo_end(p->repos, false);
+	p->disk->ops->reopen(p->disk);
 	events_drop(s, p);
 	p->disk_free_ns = 0;
 }
@@ -559,6 +560,7 @@ sim_crash(struct sim *s, unsigned place, enum sim_crash how)
 	events_drop(s, p);
 	p->disk_free_ns = 0;
 	p->program->crash_free(owner);
+	p->disk->ops->reopen(p->disk);
 }
 
 bool
@@ -589,6 +591,12 @@ struct guts_repos *
 sim_repos(struct sim *s, unsigned place)
 {
 	return s->place[place].repos;
+}
+
+struct sim_disk *
+sim_disk(struct sim *s, unsigned place)
+{
+	return s->place[place].disk;
 }
 
 /* --- faults --------------------------------------------------------------- */
@@ -681,6 +689,7 @@ sim_new(const struct sim_config *c)
 		p->index = i;
 		guts_rng_seed(&p->fate,
 			      c->seed ^ (UINT64_C(0xd1b54a32d192ed03) * (i + UINT64_C(1))));
+		p->disk = c->disk ? c->disk(c->disk_arg, i) : simmodel_new();
 		p->store = simstore_new(p);
 		p->repos = simrepo_new(p);
 	}
@@ -709,6 +718,7 @@ sim_free(struct sim *s)
 	for (unsigned i = 0; i < s->c.places; i++) {
 		simstore_free(s->place[i].store);
 		simrepo_free(s->place[i].repos);
+		s->place[i].disk->ops->free(s->place[i].disk);
 	}
 	LL_FOREACH_SAFE (s->free_events, ev, next)
 		free(ev);

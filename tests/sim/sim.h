@@ -1,7 +1,7 @@
 /* tests/sim/sim.h - the seeded simulator: many nodes in one process, virtual time.
  *
- * Each place (0..n-1) is a machine with an environment table (loop/env.h), a store (model:
- * simstore.h) and repositories (model: simrepo.h).  A program is started on a place and gets
+ * Each place (0..n-1) is a machine with an environment table (loop/env.h), a store (simstore.h) and
+ * repositories (simrepo.h) on a disk, which is a model or the real thing (simdisk.h).  A program is started on a place and gets
  * these three.  One heap of (time, sequence) holds all that is to come; chance comes from one
  * seed, with a stream of its own for each place and for what the network, disk and workers do to
  * it.  Same seed, same program: same events, same digest, whatever compiler and flags.  (No
@@ -33,6 +33,7 @@
 #define SIM_DIGEST_SIZE 32
 
 struct sim;
+struct sim_disk;
 
 /* What runs on a place.  `stop` ends it in order (its environment still works), `crash_free` only
  * frees its memory and must not call the three tables.  `arg` is the caller's, the same for every
@@ -56,6 +57,9 @@ struct sim_config {
 	uint64_t sync_min_ns, sync_max_ns;       /* disk [1 ms, 10 ms] */
 	uint64_t start_wall_ns;                  /* wall clock at time 0 [2025-01-01] */
 	bool digest_bytes; /* the digest covers the bytes that arrive, not only their number */
+	/* Makes the disk of a place, from `disk_arg` (simdisk.h); NULL = the model. */
+	struct sim_disk *(*disk)(void *arg, unsigned place);
+	void *disk_arg;
 };
 
 struct sim *sim_new(const struct sim_config *c);
@@ -82,6 +86,7 @@ void *sim_owner(const struct sim *s, unsigned place); /* what start returned; NU
 struct guts_env *sim_env(struct sim *s, unsigned place);
 struct guts_store *sim_store(struct sim *s, unsigned place);
 struct guts_repos *sim_repos(struct sim *s, unsigned place);
+struct sim_disk *sim_disk(struct sim *s, unsigned place);
 
 /* --- faults --------------------------------------------------------------- */
 

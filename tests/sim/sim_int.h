@@ -4,6 +4,7 @@
 
 #include "crypto/key.h"
 #include "sim.h"
+#include "simdisk.h"
 
 #include <netinet/in.h>
 
@@ -63,6 +64,7 @@ struct sim_place {
 	struct guts_rng own;  /* the program's random bytes */
 	struct guts_rng fate; /* what network, workers and disk do to it */
 	struct sim_event *events;
+	struct sim_disk *disk; /* under the next two */
 	struct guts_store *store;
 	struct guts_repos *repos;
 	uint64_t disk_free_ns; /* operations of a disk end in order */

@@ -303,8 +303,9 @@ join(struct stream *s)
 static void
 start_stream(struct guts_req *r, struct stream *s, bool has_since)
 {
+	/* A connection that is to be used again is read on for seconds by a browser that gave its stream up. */
 	static const char *const extra[] = { "Content-Type", "text/event-stream", "X-Accel-Buffering", "no",
-		"Cache-Control", "no-store", "X-Content-Type-Options", "nosniff", NULL };
+		"Cache-Control", "no-store", "X-Content-Type-Options", "nosniff", "Connection", "close", NULL };
 	struct guts_http *h = r->h;
 	uint64_t oldest, newest;
 

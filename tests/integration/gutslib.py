@@ -187,6 +187,7 @@ class Stream:
         if last_id is not None:
             head["Last-Event-ID"] = str(last_id)
         self.conn.request("GET", path, headers=head)
+        self.sock = self.conn.sock  # the answer takes it from the connection
         self.answer = self.conn.getresponse()
         if self.answer.status != 200:
             body = self.answer.read()
@@ -236,8 +237,7 @@ class Stream:
 
     def close(self):
         with contextlib.suppress(OSError):
-            if self.conn.sock:
-                self.conn.sock.shutdown(2)
+            self.sock.shutdown(2)
         self.conn.close()
 
 

@@ -29,6 +29,8 @@ def stream(tap, node):
         wait_for(lambda: node.get("/api/v1/events")["newest"], "the first fact")
         s = node.stream()
         assert s.answer.getheader("Content-Type") == "text/event-stream"
+        # a browser that gives one up would else read on for seconds, to use the connection again
+        assert s.answer.getheader("Connection") == "close"
         assert s.next() == {"retry": "3000"}
         hello = s.next()
         assert hello["event"] == "hello" and hello["data"]["id"] == node.id and hello["data"]["newest"] >= 1, hello

@@ -260,7 +260,7 @@ function App() {
 }
 
 function enter(code: string) {
-	login({ code }).catch((e) => {
+	return login({ code }).catch((e) => {
 		void loadSession()
 		loginError.value = `The code in the address was not taken: ${e instanceof Error ? e.message : e}`
 		go('#/login')
@@ -269,8 +269,7 @@ function enter(code: string) {
 
 applyTheme()
 const code = takeCode()
-startRouter(enter)
-start()
+startRouter((code) => void enter(code))
 startRates()
 startNames()
 effect(() => {
@@ -282,5 +281,9 @@ render(<App />, box)
 
 // A node that came back may have forgotten who we are.
 epoch.subscribe((n) => n > 0 && void loadSession())
-if (code) enter(code)
-else void loadSession()
+// With a code the stream begins with the rights that it gives.
+if (code) void enter(code).then(start)
+else {
+	start()
+	void loadSession()
+}

@@ -14,9 +14,15 @@ export const epoch = signal(0)
 type Listener = (events: NodeEvent[], old: boolean) => void
 const listeners = new Set<Listener>()
 let opened = 0
+let blind = false // something may have been loaded before the stream was open
 let tell: (m: ToStream) => void = () => {}
 let settled!: () => void
 const ready = new Promise<void>((done) => (settled = done))
+
+function settle() {
+	blind ||= link.value !== 'open'
+	settled()
+}
 
 function receive(m: FromStream) {
 	switch (m.t) {
@@ -26,10 +32,10 @@ function receive(m: FromStream) {
 			if (m.state === 'lost') lostSince.value ||= Date.now()
 			if (m.state === 'open') {
 				lostSince.value = 0
-				if (opened && m.opened !== opened) epoch.value++
+				if (m.opened !== opened && (opened || blind)) epoch.value++
 				opened = m.opened
 			}
-			if (m.state !== 'connecting') settled()
+			if (m.state !== 'connecting') settle()
 			break
 		case 'reset':
 			hello.value = m.hello
@@ -64,7 +70,7 @@ export function start() {
 	const now = () => document.visibilityState === 'visible' && tell({ t: 'now' })
 	addEventListener('online', now)
 	document.addEventListener('visibilitychange', now)
-	setTimeout(settled, 1500)
+	setTimeout(settle, 1500)
 }
 
 // With the rights that this browser has now.

@@ -192,16 +192,20 @@ on_signal(void *owner, const struct guts_signal *s)
 		guts_watch_poke(ring->h);
 }
 
-/* Under the log's lock, on any thread: nothing here logs. */
+/* Under the log's lock, on any thread: nothing here logs, and the cursor stays ours. */
 static void
 on_log(void *owner, enum guts_log_level level, const char *area, const char *text)
 {
-	struct guts_signal s = { .type = "log.line", .n = 3 };
+	struct guts_ring *ring = owner;
+	struct guts_signal s = { .type = "log.line", .n = 4 };
 
+	pthread_mutex_lock(&ring->lock);
+	s.attr[3] = (struct guts_fact_attr){ .name = "cursor", .is_number = true, .number = ring->log_next };
+	pthread_mutex_unlock(&ring->lock);
 	s.attr[0] = (struct guts_fact_attr){ .name = "level", .text = guts_slice_str(guts_log_level_name(level)) };
 	s.attr[1] = (struct guts_fact_attr){ .name = "area", .text = guts_slice_str(area) };
 	s.attr[2] = (struct guts_fact_attr){ .name = "text", .text = guts_slice_str(text) };
-	on_signal(owner, &s);
+	on_signal(ring, &s);
 }
 
 static void

@@ -58,6 +58,7 @@ try {
 		gossip: 'gossip',
 		'a topic': 'gossip/chat',
 		events: 'events',
+		log: 'log',
 		settings: 'settings',
 		'API reference': 'api',
 		'a schema': 'api?schema=Repository',

@@ -319,6 +319,32 @@ try {
 		equal(await page.locator('.events.detail li').filter({ hasText: 'unseen' }).count(), 0, 'of another repository')
 	})
 
+	await test('the log: its tail, live, searched, paused', async () => {
+		const wrong = (path) => fetch(a.url + path, { headers: { Authorization: 'Bearer wrong' } })
+		await wrong('/api/v1/status')
+		await go('log')
+		const lines = page.locator('.log li')
+		const about = (path) => lines.filter({ hasText: `shown for GET ${path}` })
+		await about('/api/v1/status').first().waitFor()
+		await wrong('/api/v1/peers')
+		await about('/api/v1/peers').waitFor()
+		await page.getByLabel('Area or words', { exact: true }).fill('API/V1/PEERS')
+		await until(async () => (await lines.count()) === 1, 'one line')
+		await page.getByLabel('Area or words', { exact: true }).fill('')
+		await page.getByLabel('Level', { exact: true }).selectOption('error')
+		await see('No line like that.')
+		await page.getByLabel('Level', { exact: true }).selectOption('warn')
+		await about('/api/v1/peers').waitFor()
+		await press('Pause')
+		await wrong('/api/v1/bans')
+		await page.getByRole('button', { name: /Go on \(\d+ new\)/ }).click()
+		await about('/api/v1/bans').waitFor()
+		await page.getByRole('navigation', { name: 'What happened' }).getByRole('link', { name: 'Events' }).click()
+		await heading('Events')
+		await page.goBack()
+		await heading('Log')
+	})
+
 	await test('settings, a token, and the API in words', async () => {
 		await go('settings')
 		await see('p2p.max_connections')
@@ -425,6 +451,7 @@ try {
 			network: at('network'),
 			gossip: 'gossip/chat',
 			events: 'events',
+			log: 'log',
 			settings: 'settings',
 			api: 'api',
 		}

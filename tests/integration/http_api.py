@@ -456,6 +456,13 @@ def main():
         access(tap, a, rid)
         session(tap, a)
         with tap.case("the log's tail"):
+            s = a.stream("type=log.line")
+            s.find("hello")
+            a.get("/api/v1/status")
+            told = s.find("log.line")["data"]["data"]
+            s.close()
+            kept = a.get("/api/v1/log?after=%d&limit=1000" % (told["cursor"] - 1))[0]
+            assert all(kept[k] == told[k] for k in ("cursor", "level", "area", "text")), (kept, told)
             lines = a.get("/api/v1/log?limit=10&level=debug")
             assert lines and lines == sorted(lines, key=lambda x: x["cursor"]), lines
             more = a.get("/api/v1/log?after=%d" % lines[-1]["cursor"])

@@ -17,6 +17,7 @@ const Repos = lazy(() => import('./pages/repos').then((m) => m.Repos))
 const RepoPage = lazy(() => import('./repo/repo').then((m) => m.RepoPage))
 const Gossip = lazy(() => import('./pages/gossip').then((m) => m.Gossip))
 const Events = lazy(() => import('./pages/events').then((m) => m.Events))
+const Log = lazy(() => import('./pages/log').then((m) => m.Log))
 const Settings = lazy(() => import('./pages/settings').then((m) => m.Settings))
 const Login = lazy(() => import('./pages/login').then((m) => m.Login))
 const Reference = lazy(() => import('./pages/reference').then((m) => m.Reference as ComponentType<{ schema?: string }>))
@@ -51,6 +52,8 @@ function Page() {
 			return <Gossip />
 		case 'events':
 			return <Events />
+		case 'log':
+			return <Log />
 		case 'settings':
 			return <Settings />
 		case 'login':
@@ -70,7 +73,7 @@ function Page() {
 
 function Nav() {
 	const first = route.value.parts[0] ?? ''
-	const current = first === 'r' ? 'repos' : first
+	const current = { r: 'repos', log: 'events' }[first] ?? first
 	return (
 		<nav class="nav" aria-label="Main">
 			<ul>

@@ -9,6 +9,7 @@ import { href, replace, route } from '../router'
 import { num, plain, plural, shortRepo } from '../text'
 import { Select } from '../parts'
 import { Card, Empty, Head } from '../ui'
+import { EventTabs } from './log'
 
 const KEPT = 1000
 const SHOWN = 200
@@ -117,6 +118,7 @@ export function Events() {
 					</button>
 				}
 			/>
+			<EventTabs at="events" />
 			<Card>
 				<div class="bar">
 					<Select label="Type" value={type} options={KINDS} onChange={(v) => set({ type: v })} />

@@ -1,2 +1,10 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
 libguts_a_SOURCES += %reldir%/bootstrap.c
+libguts_a_SOURCES += %reldir%/kad.c
+libguts_a_SOURCES += %reldir%/kadaddr.c
+libguts_a_SOURCES += %reldir%/kadlookup.c
+libguts_a_SOURCES += %reldir%/kadpublish.c
+libguts_a_SOURCES += %reldir%/kadserve.c
+libguts_a_SOURCES += %reldir%/kadstore.c
+libguts_a_SOURCES += %reldir%/kadtable.c
+libguts_a_SOURCES += %reldir%/kadvalue.c

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""make_seeds_wire.py - writes the seeds of fuzz_{pb,multiaddr,multibase,envelope,noise} from tests/vectors."""
+"""make_seeds_wire.py - writes the seeds of fuzz_{pb,multiaddr,multibase,envelope,noise,kad_node}, from tests/vectors where there are some."""
 import json
 import os
 
@@ -70,5 +70,22 @@ def noise():
     return seeds
 
 
-for make in (pb, multiaddr, multibase, envelope, noise):
+def kad_node():
+    """Programs of fuzz_kad_node.c: (step, argument, further bytes)."""
+    servers = b"".join(bytes([0, 128 | i]) for i in range(24))
+    named = bytes([1, 15, 4, 0]) + bytes(range(15))
+    answers = b"".join(bytes([7, 4 * i + 2]) + named for i in range(12))
+    asks = {kind: bytes([5, (kind << 0) | key << 4]) for kind, key in enumerate((2, 0, 0, 3, 1, 3))}
+    serve = {t: bytes([4, 3, 0 if t == 2 else 2, 1, t, 0 if t in (2, 3) else 3, 3]) for t in range(6)}
+    seeds = {"lookup-%d" % kind: servers + ask + answers + answers + bytes([10, 40, 10, 255])
+             for kind, ask in asks.items()}
+    seeds.update({"serve-%d" % t: servers + message * 3 + bytes([10, 255]) for t, message in serve.items()})
+    seeds["raw"] = servers + b"".join(bytes([3, i, len(m)]) + m for i, m in
+                                      enumerate(unhex(x) for x in V["kad"].values()))
+    seeds["publish"] = servers + bytes([9, 128, 9, 129, 9, 131, 10, 60]) + answers + bytes([10, 60]) + answers
+    seeds["restart"] = servers + answers + bytes([11, 1, 2, 3, 11, 1, 10, 90])
+    return seeds
+
+
+for make in (pb, multiaddr, multibase, envelope, noise, kad_node):
     write(make.__name__, make())

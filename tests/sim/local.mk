@@ -2,6 +2,8 @@
 # Code they share:                libtests_a_SOURCES += %reldir%/x.c
 libtests_a_SOURCES += %reldir%/gossip_check.c
 libtests_a_SOURCES += %reldir%/gossip_net.c
+libtests_a_SOURCES += %reldir%/kad_check.c
+libtests_a_SOURCES += %reldir%/kad_net.c
 libtests_a_SOURCES += %reldir%/sim.c
 libtests_a_SOURCES += %reldir%/simdead.c
 libtests_a_SOURCES += %reldir%/simdigest.c

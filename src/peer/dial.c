@@ -3,9 +3,7 @@
  * A dial is a wish: once (a person's, or our own from the book) or for as long as it is kept
  * (bootstrap, wanted peers).  A round tries the peer's addresses one after the other; a failed
  * round waits base · 2^failures, ± half by chance, so that many nodes that lost one peer do not
- * come back in step.  A link that lasted clears the count.  While too few links are outbound
- * the address book is tried, a random entry at a time: links we chose ourselves are what an
- * attacker cannot fill.
+ * come back in step.  A link that lasted clears the count.
  */
 #include "base/alloc.h"
 #include "peer/peers_int.h"
@@ -15,11 +13,8 @@
 
 #define BACKOFF_BASE_NS (GUTS_SECOND_NS / 2)
 #define BACKOFF_MAX_NS (60 * GUTS_SECOND_NS)
-#define BOOK_BACKOFF_MAX_NS (3600 * GUTS_SECOND_NS)
 #define SHOWN_NS (60 * GUTS_SECOND_NS)    /* a failed dial stays listed */
 #define NO_SLOT_NS GUTS_SECOND_NS         /* until a dial without a slot looks again */
-#define AUTO_NS (5 * GUTS_SECOND_NS)
-#define AUTO_QUIET_NS (30 * GUTS_SECOND_NS) /* when the book had nobody */
 
 static struct peer_dial *
 dial_new(struct guts_peers *p, const struct guts_maddr *addr, const struct guts_peerid *peer)
@@ -138,6 +133,7 @@ dial_sockaddr(struct guts_peers *p, struct peer_dial *d, const struct sockaddr_s
 
 	pl->p = p;
 	pl->dial = d;
+	pl->is_feeler = d->is_feeler;
 	err = guts_link_dial_tcp(p->ctx, (const struct sockaddr *)sa, d->peer.n ? &d->peer : NULL,
 	    &peers_link_events, pl, &pl->link);
 	if (err) {
@@ -257,8 +253,8 @@ start_round(struct guts_peers *p, struct peer_dial *d)
 		guts_maddr_strip_peer(&d->tries[d->n_tries++]);
 	}
 	for (size_t i = 0; e && i < e->n_addrs && d->n_tries < GUTS_BOOK_ADDRS_MAX; i++)
-		if (d->n_tries == 0 || !guts_maddr_eq(&d->tries[0], &e->addrs[i]))
-			d->tries[d->n_tries++] = e->addrs[i];
+		if (d->n_tries == 0 || !guts_maddr_eq(&d->tries[0], &e->addrs[i].at))
+			d->tries[d->n_tries++] = e->addrs[i].at;
 	try_next(p, d);
 }
 
@@ -295,7 +291,8 @@ dial_failed(struct plink *pl, int err, const char *reason)
 		reason = err == GUTS_EDENIED ? "another peer answers there" : guts_err_text(err);
 	snprintf(d->reason, sizeof(d->reason), "%s", reason);
 	if (d->peer.n)
-		guts_book_failed(p->book, &d->peer, guts_link_remote(pl->link), guts_env_wall(p->env));
+		guts_book_failed(p->book, &d->peer, guts_link_remote(pl->link), p->n_inbound + p->n_outbound > 0,
+		    guts_env_wall(p->env));
 	d->last_err = err;
 	if (err == GUTS_ECONFLICT || err == GUTS_EBUSY) {
 		round_failed(p, d, err);
@@ -320,59 +317,24 @@ dial_peer_gone(struct guts_peers *p, const struct guts_peerid *id, bool lasted)
 		d->next_at_ns = now + backoff(p, d->failures);
 		peers_wake(p);
 	}
-	if (p->auto_at_ns > now + AUTO_NS)
-		p->auto_at_ns = now + AUTO_NS;
+	autodial_link_gone(p);
 }
 
 /* --- our own idea of whom to dial --- */
 
-static bool
-eligible(struct guts_peers *p, const struct guts_book_entry *e, uint64_t wall)
+void
+dial_own(struct guts_peers *p, const struct guts_peerid *id, bool is_feeler)
 {
-	uint64_t wait = BACKOFF_BASE_NS * 4;
+	struct peer_dial *d = dial_new(p, NULL, id);
 
-	if (guts_peerid_eq(&e->id, guts_peers_self(p)) || peers_find(p, &e->id)
-	    || guts_peers_is_banned(p, &e->id) || find_same(p, NULL, &e->id))
-		return false;
-	if (e->failures == 0)
-		return true;
-	for (uint32_t i = 0; i < e->failures && wait < BOOK_BACKOFF_MAX_NS; i++)
-		wait *= 2;
-	return wall > e->tried_wall_ns + wait;
+	d->is_auto = true;
+	d->is_feeler = is_feeler;
 }
 
-static void
-dial_from_book(struct guts_peers *p, uint64_t now)
+bool
+dial_is_known(const struct guts_peers *p, const struct guts_peerid *id)
 {
-	const struct guts_book_entry *e;
-	struct guts_peerid pick;
-	const void *it = NULL;
-	uint64_t n = 0, wall = guts_env_wall(p->env);
-
-	/* One of all with equal chance, in one walk. */
-	while ((e = guts_book_next(p->book, &it)) != NULL)
-		if (eligible(p, e, wall) && guts_rng_below(&p->rng, ++n) == 0)
-			pick = e->id;
-	p->auto_at_ns = now + (n > 1 ? AUTO_NS : AUTO_QUIET_NS);
-	if (n > 0)
-		dial_new(p, NULL, &pick)->is_auto = true;
-}
-
-static void
-auto_dial(struct guts_peers *p, uint64_t now, uint64_t *next)
-{
-	if (p->cfg.no_auto_dial)
-		return;
-	if (p->auto_at_ns == 0)
-		p->auto_at_ns = now + AUTO_NS / 2 + guts_rng_below(&p->rng, AUTO_NS);
-	if (p->auto_at_ns <= now) {
-		if (p->n_outbound + p->n_dialing < p->cfg.outbound_reserved && p->n_dials < PEERS_DIALS_MAX)
-			dial_from_book(p, now);
-		else
-			p->auto_at_ns = now + AUTO_QUIET_NS;
-	}
-	if (p->auto_at_ns < *next)
-		*next = p->auto_at_ns;
+	return find_same(p, NULL, id) != NULL;
 }
 
 /* --- time --- */
@@ -402,8 +364,8 @@ dial_due(struct guts_peers *p, struct peer_dial *d, uint64_t now)
 		round_failed(p, d, GUTS_EDENIED);
 		return;
 	}
-	if (p->n_dialing >= PEERS_DIALING_MAX
-	    || p->n_inbound + p->n_outbound + p->n_dialing >= p->cfg.max_connections) {
+	if (p->n_dialing >= PEERS_DIALING_MAX /* a feeler's link is closed at once */
+	    || (!d->is_feeler && p->n_inbound + p->n_outbound + p->n_dialing >= p->cfg.max_connections)) {
 		d->next_at_ns = now + NO_SLOT_NS;
 		return;
 	}
@@ -415,7 +377,6 @@ dial_tick(struct guts_peers *p, uint64_t now, uint64_t *next)
 {
 	struct peer_dial *d, *tmp;
 
-	auto_dial(p, now, next);
 	DL_FOREACH_SAFE(p->dials, d, tmp)
 		if ((d->state == DIAL_WAITS || d->state == DIAL_IDLE) && d->next_at_ns <= now)
 			dial_due(p, d, now);
@@ -528,7 +489,7 @@ guts_peers_keep(struct guts_peers *p, const struct guts_maddr *addr, bool keep)
 		n += k->keep;
 	if (n >= PEERS_KEEP_MAX)
 		return GUTS_ELIMIT;
-	guts_book_add(p->book, &peer, addr, NULL, guts_env_wall(p->env));
+	guts_peers_learn(p, &peer, addr, GUTS_BOOK_CONFIGURED, NULL);
 	dial_new(p, addr, &peer)->keep = true;
 	return 0;
 }

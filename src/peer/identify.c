@@ -69,7 +69,7 @@ take_protocols(struct guts_peers *p, struct peer_entry *e, const struct guts_pb_
 }
 
 static void
-take_address(struct guts_peers *p, struct peer_entry *e, struct guts_maddr m)
+take_address(struct guts_peers *p, struct peer_entry *e, struct guts_maddr m, enum guts_book_via via)
 {
 	bool near = guts_maddr_is_loopback(guts_link_remote(e->active->link));
 
@@ -80,7 +80,7 @@ take_address(struct guts_peers *p, struct peer_entry *e, struct guts_maddr m)
 		if (guts_maddr_eq(&e->addrs[i], &m))
 			return;
 	e->addrs[e->n_addrs++] = m;
-	guts_book_add(p->book, &e->id, &m, &e->id, guts_env_wall(p->env));
+	guts_peers_learn(p, &e->id, &m, via, &e->id);
 }
 
 static void
@@ -93,12 +93,12 @@ take_addresses(struct guts_peers *p, struct peer_entry *e, const struct guts_ide
 	if (is_signed || m->listen_addrs.n > 0)
 		e->n_addrs = 0;
 	for (size_t i = 0; is_signed && i < r->naddrs; i++)
-		take_address(p, e, r->addrs[i]);
+		take_address(p, e, r->addrs[i], GUTS_BOOK_SIGNED);
 	for (size_t i = 0; i < m->listen_addrs.n; i++) {
 		struct guts_maddr a;
 
 		if (guts_maddr_decode(&a, m->listen_addrs.v[i]) == 0)
-			take_address(p, e, a);
+			take_address(p, e, a, e->active->inbound ? GUTS_BOOK_INBOUND : GUTS_BOOK_IDENTIFY);
 	}
 	free(r);
 }

@@ -204,6 +204,20 @@ no_room(const struct guts_peers *p, const struct plink *pl)
 	return NULL;
 }
 
+/* Somebody leaves for an inbound link, if that makes the slots worth more. */
+static bool
+make_room(struct guts_peers *p, const struct plink *pl)
+{
+	struct guts_netgroup g = guts_netgroup_of(guts_link_remote(pl->link));
+	struct peer_entry *e = evict_choose(p, &g);
+
+	if (!e)
+		return false;
+	p->stats.evicted++;
+	links_close_later(e, p, GUTS_EBUSY, "makes room for another peer");
+	return true;
+}
+
 static void
 remember_self(struct guts_peers *p, struct plink *pl)
 {
@@ -226,8 +240,10 @@ refused(struct guts_peers *p, struct plink *pl, const struct guts_peerid *id)
 	} else if (guts_peers_is_banned(p, id)) {
 		err = GUTS_EDENIED;
 		why = "banned";
-	} else if (!peers_find(p, id)) {
+	} else if (!peers_find(p, id) && !pl->is_feeler) {
 		why = no_room(p, pl);
+		if (why && pl->inbound && make_room(p, pl))
+			why = NULL;
 	}
 	if (!why)
 		return false;
@@ -256,6 +272,10 @@ on_up(void *owner, struct guts_link *l)
 		p->stats.dialled++;
 		guts_book_worked(p->book, &id, guts_link_remote(l), guts_env_wall(p->env));
 		dial_succeeded(pl);
+	}
+	if (pl->is_feeler) {
+		close_with(pl, GUTS_GOAWAY_NORMAL, GUTS_ECLOSED, "was only looked for");
+		return;
 	}
 	listen_note_local(p, l);
 	e = peers_find(p, &id);

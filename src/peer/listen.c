@@ -87,6 +87,18 @@ listen_prune(struct guts_peers *p)
 	}
 }
 
+/* Is there a slot, or somebody who would leave for it?  Asked before the cryptography. */
+static bool
+has_room(const struct guts_peers *p, const struct sockaddr *from)
+{
+	struct guts_netgroup g;
+
+	if (p->n_inbound + p->n_outbound < p->cfg.max_connections)
+		return true;
+	g = guts_netgroup_of_sockaddr(from);
+	return evict_choose(p, &g) != NULL;
+}
+
 static bool
 on_accept(void *owner, struct guts_conn *c, const struct sockaddr *from,
     const struct guts_conn_events **events, void **conn_owner)
@@ -96,8 +108,7 @@ on_accept(void *owner, struct guts_conn *c, const struct sockaddr *from,
 	struct plink *pl;
 	uint8_t key[16];
 
-	if (p->n_pending_in >= GUTS_PENDING_PER_NODE_MAX
-	    || p->n_inbound + p->n_outbound >= p->cfg.max_connections
+	if (p->n_pending_in >= GUTS_PENDING_PER_NODE_MAX || !has_room(p, from)
 	    || (ip_key(from, key) && (ip = take_ip(p, key)) == NULL)) {
 		p->stats.accepted_refused++;
 		return false;

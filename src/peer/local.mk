@@ -1,9 +1,14 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
+libguts_a_SOURCES += %reldir%/autodial.c
 libguts_a_SOURCES += %reldir%/book.c
+libguts_a_SOURCES += %reldir%/bookrow.c
+libguts_a_SOURCES += %reldir%/booktable.c
 libguts_a_SOURCES += %reldir%/dial.c
+libguts_a_SOURCES += %reldir%/evict.c
 libguts_a_SOURCES += %reldir%/identify.c
 libguts_a_SOURCES += %reldir%/links.c
 libguts_a_SOURCES += %reldir%/listen.c
+libguts_a_SOURCES += %reldir%/netgroup.c
 libguts_a_SOURCES += %reldir%/peers.c
 libguts_a_SOURCES += %reldir%/ping.c
 libguts_a_SOURCES += %reldir%/standing.c

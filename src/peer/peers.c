@@ -47,9 +47,11 @@ tick(struct guts_timer *t, void *owner)
 		p->prune_at_ns = now + PRUNE_NS;
 		standing_prune(p);
 		listen_prune(p);
+		autodial_note_anchors(p);
 	}
 	next = p->prune_at_ns;
 	links_tick(p, now, &next);
+	autodial_tick(p, now, &next);
 	dial_tick(p, now, &next);
 	if (p->push_due) {
 		p->push_due = false;
@@ -73,10 +75,23 @@ set_defaults(struct guts_peers_config *cfg)
 		cfg->agent = "guts";
 }
 
+/* The book's own secret: the same after each start, and of no use for anything else. */
+static void
+book_secret(const struct guts_key *key, uint8_t out[GUTS_BOOK_SECRET_SIZE])
+{
+	struct guts_sha256_ctx c;
+
+	guts_sha256_begin(&c);
+	guts_sha256_add(&c, guts_slice_str("guts address book"));
+	guts_sha256_add(&c, guts_slice(key->secret, sizeof(key->secret)));
+	guts_sha256_end(&c, out);
+}
+
 struct guts_peers *
 guts_peers_new(const struct guts_peers_config *cfg, const struct guts_peers_events *ev, void *owner)
 {
 	struct guts_peers *p = guts_alloc(sizeof(*p));
+	uint8_t secret[GUTS_BOOK_SECRET_SIZE];
 	uint64_t seed;
 
 	p->cfg = *cfg;
@@ -88,13 +103,15 @@ guts_peers_new(const struct guts_peers_config *cfg, const struct guts_peers_even
 	guts_env_random(p->env, &seed, sizeof(seed));
 	guts_rng_seed(&p->rng, seed);
 	p->timer = (struct guts_timer){ .fire = tick, .owner = p, .at_ns = GUTS_NEVER };
-	p->book = guts_book_new(&cfg->store);
+	book_secret(cfg->key, secret);
+	p->book = guts_book_new(&cfg->store, secret);
 	p->n_announce = cfg->n_announce < GUTS_PEERS_LISTEN_MAX ? cfg->n_announce : GUTS_PEERS_LISTEN_MAX;
 	for (size_t i = 0; i < p->n_announce; i++) {
 		p->announce[i] = cfg->announce[i];
 		guts_maddr_strip_peer(&p->announce[i]);
 	}
 	standing_load(p);
+	autodial_init(p);
 	identify_init(p);
 	ping_init(p);
 	peers_wake(p);
@@ -183,6 +200,7 @@ guts_peers_state(const struct guts_peers *p, const struct guts_peerid *id, struc
 		.protocols = (const char *const *)e->protocols,
 		.n_protocols = e->n_protocols,
 		.repositories = e->repositories,
+		.useful = e->useful,
 		.connected_since_wall_ns = e->since_wall_ns,
 		.rtt_ns = guts_link_rtt_ns(l),
 		.bytes_in = guts_link_bytes_in(l),
@@ -216,6 +234,32 @@ struct guts_book *
 guts_peers_book(struct guts_peers *p)
 {
 	return p->book;
+}
+
+int
+guts_peers_learn(struct guts_peers *p, const struct guts_peerid *id, const struct guts_maddr *addr,
+    enum guts_book_via via, const struct guts_peerid *teller)
+{
+	struct guts_book_source source = { .via = via };
+	const struct peer_entry *e = teller ? peers_find(p, teller) : NULL;
+
+	if (guts_peerid_eq(id, guts_peers_self(p)))
+		return GUTS_ECONFLICT;
+	if (teller)
+		source.teller = *teller;
+	source.group = guts_netgroup_of(e ? guts_link_remote(e->active->link) : addr);
+	return guts_book_add(p->book, id, addr, &source, guts_env_wall(p->env));
+}
+
+void
+guts_peers_useful(struct guts_peers *p, const struct guts_peerid *id)
+{
+	struct peer_entry *e = peers_find(p, id);
+
+	if (!e)
+		return;
+	e->useful++;
+	e->useful_at_ns = guts_env_now(p->env);
 }
 
 int

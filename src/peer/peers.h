@@ -37,6 +37,7 @@ struct guts_peer_state {
 	const char *const *protocols;          /* borrowed until the next turn */
 	size_t n_protocols;
 	uint64_t repositories;                 /* set by guts_peers_set_repositories */
+	uint64_t useful;                       /* times it brought something new */
 	uint64_t connected_since_wall_ns, last_seen_wall_ns;
 	uint64_t rtt_ns;                       /* 0 = not measured */
 	uint64_t bytes_in, bytes_out;          /* on the wire, this link */
@@ -79,7 +80,7 @@ struct guts_peers_config {
 	const char *guts_protocol;      /* a peer that does not serve it is a plain libp2p peer; NULL = all count as plain */
 	unsigned max_connections;       /* 0 = 50 */
 	unsigned outbound_reserved;     /* slots inbound links never take; 0 = 8 (less if max_connections is small) */
-	bool no_auto_dial;              /* else the book is dialled while fewer than outbound_reserved are outbound */
+	bool no_auto_dial;              /* else the book is dialled while fewer than outbound_reserved are outbound, and felt */
 	unsigned plain_max;             /* slots of plain libp2p peers; 0 = a quarter of max_connections */
 	uint64_t connection_timeout_ns; /* 0 = 10 s */
 	uint64_t keepalive_ns;          /* 0 = 30 s */
@@ -136,6 +137,17 @@ int guts_peers_state(const struct guts_peers *p, const struct guts_peerid *id, s
 /* Note how many repositories the peer says it has, for its state. */
 void guts_peers_set_repositories(struct guts_peers *p, const struct guts_peerid *id, uint64_t n);
 
+/* Note an address of `id` for the book, and who told it (a connected peer; NULL = nobody but us).  Errors: those of
+ * guts_book_add, GUTS_ECONFLICT (this is us). */
+int guts_peers_learn(struct guts_peers *p, const struct guts_peerid *id, const struct guts_maddr *addr,
+    enum guts_book_via via, const struct guts_peerid *teller);
+
+/* Note that the peer brought something new and wanted (message, record, objects): it is kept before others. */
+void guts_peers_useful(struct guts_peers *p, const struct guts_peerid *id);
+
+/* Is it one of those dialled first after a restart? */
+bool guts_peers_is_anchor(const struct guts_peers *p, const struct guts_peerid *id);
+
 /* Our id and the address book, lent until guts_peers_free. */
 const struct guts_peerid *guts_peers_self(const struct guts_peers *p);
 struct guts_book *guts_peers_book(struct guts_peers *p);
@@ -187,7 +199,7 @@ bool guts_peers_next_dial(const struct guts_peers *p, const void **it, struct gu
 
 /* Counters since start, for metrics. */
 struct guts_peers_stats {
-	uint64_t accepted, accepted_refused, dialled, dial_failed, handshakes_failed, bans;
+	uint64_t accepted, accepted_refused, evicted, dialled, dial_failed, feelers, handshakes_failed, bans;
 	uint64_t bytes_in, bytes_out; /* of closed and open links */
 	size_t inbound, outbound, pending_in, pending_out;
 	size_t unread_bytes;

@@ -3,10 +3,12 @@
  *	peers.c     making, asking, protocols, streams
  *	listen.c    listeners, accepting, limits per address, our own addresses
  *	links.c     links that came up, went down, came twice
- *	dial.c      who is dialled when
+ *	dial.c      wishes to be linked, and trying
+ *	autodial.c  whom we choose ourselves
+ *	evict.c     who leaves when inbound slots are taken
  *	standing.c  score, bans, rates
  *	identify.c  identify, push; ping.c: ping
- *	book.c      the address book (its own header)
+ *	book.c      the address book (its own headers), on netgroup.c
  *
  * Ownership: a plink belongs to its guts_link's life (accept or dial … down or close); an
  * entry exists while its peer has a link that is up.  Timers call back later, so nothing is
@@ -36,6 +38,7 @@
 #define PEERS_BANS_MAX 4096
 #define PEERS_ACCOUNTS_MAX 4096
 #define PEERS_IPS_MAX 4096
+#define PEERS_ANCHORS_MAX 4       /* half of the slots kept for outbound links */
 
 struct peer_entry;
 struct peer_dial;
@@ -48,7 +51,7 @@ struct plink {
 	struct peer_entry *entry;     /* NULL before it is up */
 	struct peer_dial *dial;       /* outbound, until up or down */
 	struct peer_ip *ip;           /* inbound, counted there; NULL for loopback */
-	bool inbound, up;
+	bool inbound, up, is_feeler;
 	uint64_t up_at_ns;
 	uint64_t counted_in, counted_out; /* bytes already in the totals */
 	unsigned in_streams[GUTS_PEERS_PROTOCOLS_MAX]; /* open, by index of the protocol */
@@ -61,6 +64,7 @@ struct peer_entry {
 	struct plink *active, *spare; /* spare: a second link, until it is clear which one stays */
 	uint64_t spare_until_ns;
 	uint64_t since_wall_ns, repositories;
+	uint64_t useful, useful_at_ns; /* news it brought, and when last; 0 = none */
 	bool identified, speaks_guts;
 	char agent[GUTS_PEER_AGENT_MAX];
 	struct guts_maddr addrs[GUTS_PEER_ADDRS_MAX];
@@ -82,6 +86,7 @@ struct peer_dial {
 	struct guts_peerid peer;      /* n = 0: not known */
 	bool keep;                    /* for as long as it is wanted; else once */
 	bool is_auto;                 /* our own idea: failing is no news */
+	bool is_feeler;               /* only to see whether it is there */
 	enum dial_state state;
 	bool mid_round;               /* DIAL_WAITS: for the next address of this round */
 	unsigned failures;
@@ -155,7 +160,9 @@ struct guts_peers {
 	size_t n_pending_in, n_inbound, n_outbound; /* the last two: entries by their active link */
 	struct peer_dial *dials;
 	size_t n_dials, n_dialing;
-	uint64_t next_dial_id, auto_at_ns;
+	uint64_t next_dial_id, auto_at_ns, feeler_at_ns;
+	struct guts_peerid anchors[PEERS_ANCHORS_MAX];
+	size_t n_anchors;
 	struct peer_resolve *resolves;
 
 	const struct guts_protocol *protocols[GUTS_PEERS_PROTOCOLS_MAX]; /* NULL = free place */
@@ -211,6 +218,18 @@ void dial_tick(struct guts_peers *p, uint64_t now, uint64_t *next);
 void dial_succeeded(struct plink *pl);
 void dial_failed(struct plink *pl, int err, const char *reason);
 void dial_peer_gone(struct guts_peers *p, const struct guts_peerid *id, bool lasted);
+/* Dial an entry of the book once, of our own accord. */
+void dial_own(struct guts_peers *p, const struct guts_peerid *id, bool is_feeler);
+bool dial_is_known(const struct guts_peers *p, const struct guts_peerid *id);
+
+/* autodial.c */
+void autodial_init(struct guts_peers *p);
+void autodial_tick(struct guts_peers *p, uint64_t now, uint64_t *next);
+void autodial_link_gone(struct guts_peers *p);
+void autodial_note_anchors(struct guts_peers *p);
+
+/* evict.c: who leaves for an inbound link from `newcomer`; NULL = nobody. */
+struct peer_entry *evict_choose(const struct guts_peers *p, const struct guts_netgroup *newcomer);
 
 /* standing.c */
 void standing_load(struct guts_peers *p);

@@ -647,47 +647,6 @@ the_book_brings_a_node_back_without_bootstrap(void **state)
 	all_end();
 }
 
-static void
-book_shares_and_order(void **state)
-{
-	struct guts_book *book = guts_book_new(&(struct guts_book_store){ 0 });
-	struct guts_peerid source, first;
-	struct guts_maddr m, udp;
-	size_t taken = 0;
-
-	(void)state;
-	guts_maddr_parse(&m, guts_slice_str("/ip4/1.2.3.4/tcp/1"));
-	guts_maddr_parse(&udp, guts_slice_str("/ip4/1.2.3.4/udp/1"));
-	guts_peerid_from_pubkey(&source, (uint8_t[32]){ 1 });
-	for (uint32_t i = 0; i < GUTS_BOOK_SHARE_MAX + 10; i++) {
-		struct guts_peerid id;
-		uint8_t pub[32] = { 2, (uint8_t)i, (uint8_t)(i >> 8) };
-
-		guts_peerid_from_pubkey(&id, pub);
-		if (i == 0)
-			first = id;
-		taken += guts_book_add(book, &id, &m, &source, 5) == 0;
-	}
-	assert_int_equal(taken, GUTS_BOOK_SHARE_MAX);
-	assert_int_equal(guts_book_add(book, &first, &udp, NULL, 5), GUTS_EUNSUPPORTED);
-	for (int i = 0; i < 12; i++) {
-		char text[64];
-
-		snprintf(text, sizeof(text), "/ip4/1.2.3.5/tcp/%d", 10 + i);
-		guts_maddr_parse(&m, guts_slice_str(text));
-		assert_int_equal(guts_book_add(book, &first, &m, NULL, 6), 0);
-	}
-	assert_int_equal(guts_book_find(book, &first)->n_addrs, GUTS_BOOK_ADDRS_MAX);
-	guts_book_worked(book, &first, &m, 7);
-	assert_true(guts_maddr_eq(&guts_book_find(book, &first)->addrs[0], &m));
-	guts_book_failed(book, &first, &m, 8);
-	assert_false(guts_maddr_eq(&guts_book_find(book, &first)->addrs[0], &m));
-	assert_int_equal(guts_book_find(book, &first)->failures, 1);
-	guts_book_forget(book, &first);
-	assert_null(guts_book_find(book, &first));
-	guts_book_free(book);
-}
-
 static bool
 announces(const struct node *d, const char *text)
 {
@@ -744,7 +703,6 @@ main(void)
 		cmocka_unit_test(kept_peers_come_back_with_backoff),
 		cmocka_unit_test(bootstrap_list_is_checked),
 		cmocka_unit_test(the_book_brings_a_node_back_without_bootstrap),
-		cmocka_unit_test(book_shares_and_order),
 		cmocka_unit_test(a_wildcard_is_announced_by_its_real_address),
 	};
 

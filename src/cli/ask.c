@@ -265,13 +265,58 @@ guts_ask_json(const struct guts_cli *c, const struct guts_reply *r)
 	return true;
 }
 
+/* Rows of one answer: to `row`, or as text. */
+static void
+take_rows(struct guts_cli *c, struct guts_jv root, struct guts_buf *text, void (*row)(void *owner, struct guts_jv v),
+    void *owner)
+{
+	size_t n = guts_jv_count(root);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!c->json) {
+			row(owner, guts_jv_at(root, i));
+			continue;
+		}
+		guts_buf_add_str(text, text->len ? ",\n" : "");
+		guts_jv_print(guts_jv_at(root, i), text);
+	}
+}
+
+int
+guts_ask_log(struct guts_cli *c, const char *path, void (*row)(void *owner, struct guts_jv v), void *owner)
+{
+	struct guts_reply r;
+	struct guts_buf text;
+	unsigned long long after = 0;
+	size_t n = 1;
+	int code = GUTS_EXIT_OK;
+
+	guts_buf_init(&text, GUTS_DOC_MAX);
+	while (!code && n > 0) {
+		char *url = guts_asprintf("%s%climit=1000&after=%llu", path, strchr(path, '?') != NULL ? '&' : '?', after);
+
+		code = guts_ask_call(c, &r, "GET", url, NULL);
+		free(url);
+		n = code ? 0 : guts_jv_count(r.root);
+		if (n > 0) {
+			take_rows(c, r.root, &text, row, owner);
+			after = guts_jv_u64_of(guts_jv_at(r.root, n - 1), "cursor");
+		}
+		guts_reply_deinit(&r);
+	}
+	if (!code && c->json)
+		printf("[%s]\n", guts_buf_cstr(&text));
+	guts_buf_deinit(&text);
+	return code;
+}
+
 int
 guts_ask_list(struct guts_cli *c, const char *path, void (*row)(void *owner, struct guts_jv v), void *owner)
 {
 	struct guts_reply r;
 	struct guts_buf text;
 	const char *link;
-	size_t n, total = 0;
+	size_t n;
 	bool more = true;
 	int code = GUTS_EXIT_OK;
 
@@ -282,14 +327,8 @@ guts_ask_list(struct guts_cli *c, const char *path, void (*row)(void *owner, str
 		code = guts_ask_call(c, &r, "GET", url, NULL);
 		free(url);
 		n = code ? 0 : guts_jv_count(r.root);
-		for (size_t i = 0; i < n; i++, total++) {
-			if (!c->json) {
-				row(owner, guts_jv_at(r.root, i));
-				continue;
-			}
-			guts_buf_add_str(&text, total ? ",\n" : "");
-			guts_jv_print(guts_jv_at(r.root, i), &text);
-		}
+		if (n > 0)
+			take_rows(c, r.root, &text, row, owner);
 		link = code ? NULL : guts_transfer_header(r.transfer, "Link");
 		more = link != NULL && strstr(link, "rel=\"next\"") != NULL && n > 0;
 		guts_reply_deinit(&r);

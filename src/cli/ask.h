@@ -51,6 +51,9 @@ void guts_reply_deinit(struct guts_reply *r);
  * whole list is printed as one array instead. */
 int guts_ask_list(struct guts_cli *c, const char *path, void (*row)(void *owner, struct guts_jv v), void *owner);
 
+/* The same for a log that is read by cursor (`after`, `limit`). */
+int guts_ask_log(struct guts_cli *c, const char *path, void (*row)(void *owner, struct guts_jv v), void *owner);
+
 /* With --json print the reply's body and return true. */
 bool guts_ask_json(const struct guts_cli *c, const struct guts_reply *r);
 

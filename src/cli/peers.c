@@ -1,4 +1,5 @@
-/* cli/peers.c - links to other nodes: list, connect, disconnect, ban, lift. */
+/* cli/peers.c - links to other nodes: list, connect, disconnect, ban, lift; the address book. */
+#include "base/alloc.h"
 #include "cli/ask.h"
 #include "cli/commands.h"
 #include "cli/term.h"
@@ -86,6 +87,64 @@ guts_cmd_peers_bans(struct guts_cli *c)
 	guts_rows_init(&l.table, columns, 4);
 	code = guts_ask_list(c, "/api/v1/bans", ban_row, &l);
 	guts_rows_end(&l.table, code || c->json ? NULL : stdout, "nobody is banned");
+	return code;
+}
+
+static void
+add_age(struct list *l, struct guts_jv v, const char *key)
+{
+	char age[40];
+
+	guts_fmt_age(age, guts_jv_str(guts_jv_get(v, key), NULL), l->now);
+	guts_rows_add(&l->table, age);
+}
+
+static void
+address_row(void *owner, struct guts_jv v)
+{
+	struct list *l = owner;
+	struct guts_jv list = guts_jv_get(v, "addresses");
+	size_t n = guts_jv_count(list);
+
+	for (size_t i = 0; i < (l->whole || n == 0 ? n : 1); i++) {
+		struct guts_jv a = guts_jv_at(list, i);
+
+		add_id(l, guts_jv_str_of(v, "peer"));
+		guts_rows_add(&l->table, guts_jv_str_of(v, "table"));
+		guts_rows_add(&l->table, guts_jv_str_of(a, "source"));
+		guts_rows_add(&l->table, guts_jv_str_of(a, "address"));
+		add_age(l, v, "seen_at");
+		add_age(l, v, "worked_at");
+		guts_rows_addf(&l->table, "%llu", (unsigned long long)guts_jv_u64_of(l->whole ? a : v, "failures"));
+	}
+}
+
+int
+guts_cmd_peers_addresses(struct guts_cli *c)
+{
+	static const struct guts_column columns[] = { { "PEER", false, false }, { "TABLE", false, false },
+		{ "SOURCE", false, false }, { "ADDRESS", false, true }, { "SEEN", false, false }, { "REACHED", false, false },
+		{ "FAILED", true, false } };
+	static const char *const names[] = { "source", "table" };
+	struct list l = { .whole = guts_args_get(&c->args, "long") != NULL, .now = guts_ask_now() };
+	char *path = guts_ask_path("/api/v1/addresses?q={}", c->args.npos ? c->args.pos[0] : "");
+	int code;
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *value = guts_args_get(&c->args, names[i]);
+		char *query = value ? guts_ask_path("&{}={}", names[i], value) : NULL, *both;
+
+		if (!query)
+			continue;
+		both = guts_asprintf("%s%s", path, query);
+		free(path);
+		free(query);
+		path = both;
+	}
+	guts_rows_init(&l.table, columns, 7);
+	code = guts_ask_log(c, path, address_row, &l);
+	guts_rows_end(&l.table, code || c->json ? NULL : stdout, "no such address is known");
+	free(path);
 	return code;
 }
 

@@ -13,6 +13,12 @@ static const struct guts_opt list_opts[] = {
 	{ "long", 'l', NULL, "whole ids and addresses" },
 	END,
 };
+static const struct guts_opt address_opts[] = {
+	{ "long", 'l', NULL, "whole ids and addresses" },
+	{ "source", 's', "SOURCE", "only entries that came by configured, signed, identify, mdns, inbound, exchange or dht" },
+	{ "table", 't', "TABLE", "only those of new (hearsay) or of tried (reached)" },
+	END,
+};
 static const struct guts_opt ban_opts[] = {
 	{ "reason", 0, "TEXT", "why, for the list of bans" },
 	{ "for", 0, "SECONDS", "how long (default: for ever)" },
@@ -101,6 +107,9 @@ const struct guts_command guts_commands[] = {
 	{ "peers ban", "PEER", "refuse a peer", NULL, ban_opts, false, false, 1, 1, guts_cmd_peers_ban },
 	{ "peers lift", "PEER", "lift a ban", NULL, NULL, false, false, 1, 1, guts_cmd_peers_lift },
 	{ "peers bans", "", "banned peers", NULL, list_opts, false, false, 0, 0, guts_cmd_peers_bans },
+	{ "peers addresses", "[TEXT]", "the address book: where peers were seen, who said so, what came of it",
+	    "With a TEXT only peers with that in their id or an address, or in that netgroup.", address_opts, false, false, 0, 1,
+	    guts_cmd_peers_addresses },
 
 	{ "repo list", "", "repositories on this node", NULL, repo_list_opts, false, false, 0, 0, guts_cmd_repo_list },
 	{ "repo show", "REPO", "one repository with branches, authors and seeders", NULL, NULL, false, false, 1, 1,

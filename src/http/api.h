@@ -24,6 +24,9 @@ void guts_rest_alias_put(struct guts_req *r);
 /* metrics.c */
 void guts_rest_metrics(struct guts_req *r);
 
+/* api_addresses.c */
+void guts_rest_addresses(struct guts_req *r);
+
 /* api_peers.c */
 void guts_rest_peers(struct guts_req *r);
 void guts_rest_peer(struct guts_req *r);

@@ -30,6 +30,7 @@ const struct guts_route guts_routes[] = {
 	ACT_(GUTS_DELETE, API "/peers/{peer}/ban", GUTS_SCOPE_ADMIN, guts_rest_peer_lift),
 	GET_(API "/bans", GUTS_SCOPE_PUBLIC, guts_rest_bans),
 	GET_(API "/dials", GUTS_SCOPE_PUBLIC, guts_rest_dials),
+	GET_(API "/addresses", GUTS_SCOPE_PUBLIC, guts_rest_addresses),
 	JSON_(GUTS_PUT, API "/aliases/{alias}", GUTS_SCOPE_ADMIN, guts_rest_alias_put),
 
 	JSON_(GUTS_POST, API "/repos", GUTS_SCOPE_WRITE, guts_rest_repo_create),

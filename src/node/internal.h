@@ -8,6 +8,7 @@
  *	events.c    facts and signals to the listeners
  *	snapshot.c  values for other threads
  *	command.c   commands about peers and owners
+ *	addresses.c the address book, shown
  *	import.c    repositories from a folder of this machine
  *	persist.c   address book and subscriptions in the store
  */

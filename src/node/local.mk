@@ -1,3 +1,4 @@
+libguts_a_SOURCES += %reldir%/addresses.c
 libguts_a_SOURCES += %reldir%/command.c
 libguts_a_SOURCES += %reldir%/events.c
 libguts_a_SOURCES += %reldir%/import.c

@@ -143,7 +143,8 @@ on_progress(void *owner, const struct guts_repo *r, const struct guts_peerid *pe
 	struct guts_signal s = { .type = "repo.sync.progress", .repo = guts_slice(guts_repo_id(r), GUTS_REPOID_SIZE),
 		.peer = guts_peerid_slice(peer), .is_private = guts_repo_is_private(r), .n = 3 };
 
-	(void)err;
+	if (!err && objects > 0 && strcmp(phase, "done") == 0)
+		guts_peers_useful(((struct guts_node *)owner)->peers, peer);
 	s.attr[0] = guts_node_attr("phase", phase);
 	s.attr[1] = guts_node_attr_num("bytes", bytes);
 	s.attr[2] = guts_node_attr_num("objects", objects);

@@ -127,6 +127,36 @@ struct guts_repo_info *guts_snapshot_repo(const struct guts_snapshot *s, const u
 struct guts_repo_info *guts_snapshot_repo_by_path(const struct guts_snapshot *s, struct guts_slice owner,
     struct guts_slice name);
 
+/* -- the address book (loop thread) ------------------------------------------------------------- */
+
+#define GUTS_ADDRESSES_MAX 8       /* of one peer */
+
+struct guts_address_info {
+	uint64_t cursor;               /* rises in order of adding, while the node runs */
+	char id_text[GUTS_PEERID_TEXT_SIZE], teller_text[GUTS_PEERID_TEXT_SIZE]; /* teller: empty = nobody but us */
+	const char *source;            /* "configured", "signed", "identify", "mdns", "inbound", "exchange", "dht" */
+	bool is_tried, is_connected, is_anchor, is_banned;
+	uint64_t seen_wall_ms, worked_wall_ms, failed_wall_ms; /* the last two: 0 = never */
+	unsigned failures;             /* since it last worked */
+	size_t naddrs;
+	struct {
+		char text[GUTS_MADDR_TEXT_MAX];
+		const char *source;
+		char netgroup[24];
+		uint64_t heard_wall_ms;
+		unsigned failures;
+	} addrs[GUTS_ADDRESSES_MAX];   /* the last that worked first */
+};
+struct guts_address_query {
+	uint64_t after;                /* cursor */
+	size_t max;
+	const char *text;              /* part of a peer id or an address, or a netgroup; NULL = any */
+	const char *source, *table;    /* "new", "tried"; NULL = any */
+};
+/* Entries that fit, in order of adding, until `row` says no; each is lent for the call. */
+void guts_node_addresses(struct guts_node *n, const struct guts_address_query *q,
+    bool (*row)(void *owner, const struct guts_address_info *a), void *owner);
+
 /* -- events ------------------------------------------------------------------------------------ */
 
 /* A fleeting event; same attribute form as facts.  `subject` coalesces: of one type and subject at most 10/s go out,

@@ -288,6 +288,15 @@ on_wants_write(void *owner, const struct guts_peerid *peer)
 }
 
 static void
+on_deliver(void *owner, const struct guts_peerid *peer, const struct guts_gossip_message *m)
+{
+	struct guts_pubsub *ps = owner;
+
+	(void)m;
+	guts_peers_useful(ps->node->peers, peer);
+}
+
+static void
 on_forward(void *owner, const struct guts_peerid *peer, const struct guts_gossip_message *m)
 {
 	struct guts_pubsub *ps = owner;
@@ -320,7 +329,7 @@ on_score(void *owner, const struct guts_peerid *peer)
 }
 
 static const struct guts_gossip_events gossip_events = {
-	.validate = on_validate, .wants_write = on_wants_write, .forward = on_forward, .offence = on_offence,
+	.validate = on_validate, .deliver = on_deliver, .wants_write = on_wants_write, .forward = on_forward, .offence = on_offence,
 	.score = on_score,
 };
 

@@ -121,6 +121,37 @@ guts_view_dial(struct guts_json *j, const struct guts_dial_info *d)
 }
 
 void
+guts_view_address(struct guts_json *j, const struct guts_address_info *a)
+{
+	guts_json_object(j);
+	guts_json_put_u64(j, "cursor", a->cursor);
+	guts_json_put_str(j, "peer", a->id_text);
+	guts_json_put_str(j, "table", a->is_tried ? "tried" : "new");
+	guts_json_put_str(j, "source", a->source);
+	guts_json_put_str(j, "teller", a->teller_text[0] ? a->teller_text : NULL);
+	guts_json_put_bool(j, "connected", a->is_connected);
+	guts_json_put_bool(j, "anchor", a->is_anchor);
+	guts_json_put_bool(j, "banned", a->is_banned);
+	guts_json_put_time(j, "seen_at", a->seen_wall_ms);
+	guts_json_put_time_or_null(j, "worked_at", a->worked_wall_ms);
+	guts_json_put_time_or_null(j, "failed_at", a->failed_wall_ms);
+	guts_json_put_u64(j, "failures", a->failures);
+	guts_json_key(j, "addresses");
+	guts_json_array(j);
+	for (size_t i = 0; i < a->naddrs; i++) {
+		guts_json_object(j);
+		guts_json_put_str(j, "address", a->addrs[i].text);
+		guts_json_put_str(j, "source", a->addrs[i].source);
+		guts_json_put_str(j, "netgroup", a->addrs[i].netgroup);
+		guts_json_put_time_or_null(j, "heard_at", a->addrs[i].heard_wall_ms);
+		guts_json_put_u64(j, "failures", a->addrs[i].failures);
+		guts_json_object_end(j);
+	}
+	guts_json_array_end(j);
+	guts_json_object_end(j);
+}
+
+void
 guts_view_topic(struct guts_json *j, const struct guts_topic_info *t)
 {
 	guts_json_object(j);

@@ -22,6 +22,7 @@ struct guts_view_status {
 void guts_view_status(struct guts_json *j, const struct guts_snapshot *s, const struct guts_view_status *v);
 void guts_view_peer(struct guts_json *j, const struct guts_peer_info *p);
 void guts_view_ban(struct guts_json *j, const struct guts_ban_info *b);
+void guts_view_address(struct guts_json *j, const struct guts_address_info *a);
 void guts_view_dial(struct guts_json *j, const struct guts_dial_info *d);
 void guts_view_topic(struct guts_json *j, const struct guts_topic_info *t);
 void guts_view_job(struct guts_json *j, const struct guts_job_info *i);

@@ -96,6 +96,19 @@ def peers(tap, a, b):
         a.get("/api/v1/dials")
         assert a.request("GET", "/api/v1/peers/xyz").status == 400
         assert a.request("GET", "/api/v1/peers/12D3KooWLt4kqhaib9sDQuZk3jKkUtZNxpnugFJ4UZNF6kH5vvHm").status == 404
+    with tap.case("the address book: sources, tables, filters, cursor"):
+        of_b = wait_for(lambda: [e for e in a.get("/api/v1/addresses") if e["peer"] == b.id and e["source"] == "configured"], "B's entry")[0]
+        assert of_b["table"] == "tried" and of_b["connected"] and of_b["worked_at"] and of_b["failures"] == 0, of_b
+        assert of_b["addresses"][0]["address"] in b.addr and of_b["addresses"][0]["netgroup"] == "loopback", of_b
+        told = wait_for(lambda: b.get("/api/v1/addresses?q=" + a.id), "A's entry")[0]
+        assert told["table"] == "new" and told["source"] == "signed" and told["teller"] == a.id, told
+        for q in ("source=configured", "table=tried", "q=loopback", "q=" + of_b["addresses"][0]["address"].replace("/", "%2F")):
+            assert b.id in [e["peer"] for e in a.get("/api/v1/addresses?" + q)], q
+        for q in ("source=dht", "q=zzzz", "after=%d" % of_b["cursor"]):
+            assert b.id not in [e["peer"] for e in a.get("/api/v1/addresses?" + q)], q
+        assert len(a.get("/api/v1/addresses?limit=1")) == 1
+        for q in ("limit=0", "limit=1001", "after=x", "q=" + "x" * 201):
+            assert a.request("GET", "/api/v1/addresses?" + q).status == 400, q
     with tap.case("disconnect, ban, lift"):
         a.delete("/api/v1/peers/" + b.id)
         wait_for(lambda: b.id not in a.peers(), "the end of the link")

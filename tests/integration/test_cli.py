@@ -208,6 +208,12 @@ with tap.net() as net:
         assert gone.returncode == 1 and gone.stderr, gone
         assert b.cli("peers", "disconnect", "zzzzzzzz", check=False).returncode == 5
 
+    with tap.case("peers addresses"):
+        assert a.id in b.cli("peers", "addresses", "--long")
+        assert [e["peer"] for e in js(b, "peers", "addresses", a.id)] == [a.id]
+        assert "tried" in b.cli("peers", "addresses", "loopback", "--table", "tried")
+        assert "no such address" in b.cli("peers", "addresses", "--source", "dht")
+
     with tap.case("peers ban, bans, lift"):
         a.cli("peers", "ban", b.id, "--reason", "for the test", "--for", "3600")
         wait_for(lambda: not a.peers(), "A without B")

@@ -97,6 +97,8 @@ print_head(struct guts_jv v)
 	line("identity", text);
 	for (size_t i = 0; i < guts_jv_count(guts_jv_get(v, "signers")); i++)
 		line(i ? "" : "signers", guts_jv_str(guts_jv_at(guts_jv_get(v, "signers"), i), ""));
+	for (size_t i = 0; i < guts_jv_count(guts_jv_get(v, "readers")); i++)
+		line(i ? "" : "readers", guts_jv_str(guts_jv_at(guts_jv_get(v, "readers"), i), ""));
 	line("policy", guts_jv_str_of(v, "policy"));
 	if (error != NULL)
 		line("last error", error);

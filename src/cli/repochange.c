@@ -61,20 +61,21 @@ yes_or_no(struct guts_cli *c, const char *option, struct guts_json *j, const cha
 	return GUTS_EXIT_OK;
 }
 
+/* A list of peers from an option that may be given several times, or its opposite `no` for an empty one. */
 static int
-put_signers(struct guts_cli *c, struct guts_json *j)
+put_peers(struct guts_cli *c, struct guts_json *j, const char *option, const char *no, const char *member)
 {
 	const char *name;
 	char *id;
 	int code = GUTS_EXIT_OK;
 
-	if (guts_args_get(&c->args, "signer") == NULL && guts_args_get(&c->args, "no-signers") == NULL)
+	if (guts_args_get(&c->args, option) == NULL && guts_args_get(&c->args, no) == NULL)
 		return GUTS_EXIT_OK;
-	if (guts_args_get(&c->args, "signer") != NULL && guts_args_get(&c->args, "no-signers") != NULL)
-		return guts_cli_usage(c, "--signer and --no-signers exclude each other");
-	guts_json_key(j, "signers");
+	if (guts_args_get(&c->args, option) != NULL && guts_args_get(&c->args, no) != NULL)
+		return guts_cli_usage(c, "--%s and --%s exclude each other", option, no);
+	guts_json_key(j, member);
 	guts_json_array(j);
-	for (size_t i = 0; !code && (name = guts_args_nth(&c->args, "signer", i)) != NULL; i++) {
+	for (size_t i = 0; !code && (name = guts_args_nth(&c->args, option, i)) != NULL; i++) {
 		code = guts_ask_peer(c, name, &id);
 		if (!code)
 			guts_json_str(j, id);
@@ -103,7 +104,9 @@ guts_cmd_repo_update(struct guts_cli *c)
 	if (!code)
 		code = yes_or_no(c, "archive", &j, "archived");
 	if (!code)
-		code = put_signers(c, &j);
+		code = put_peers(c, &j, "signer", "no-signers", "signers");
+	if (!code)
+		code = put_peers(c, &j, "reader", "no-readers", "readers");
 	guts_json_object_end(&j);
 	if (!code && b.len <= 2)
 		code = guts_cli_usage(c, "nothing to change was given");

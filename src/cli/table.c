@@ -51,6 +51,8 @@ static const struct guts_opt update_opts[] = {
 	{ "archive", 0, "YES", "yes: retire it in the whole network; no: take that back" },
 	{ "signer", 's', "PEER", "whose commit statuses count; may be given several times; replaces the list" },
 	{ "no-signers", 0, NULL, "nobody's but the delegates' statuses count" },
+	{ "reader", 'r', "PEER", "who may have it while it is private; may be given several times; replaces the list" },
+	{ "no-readers", 0, NULL, "nobody but the delegates may have it while it is private" },
 	END,
 };
 static const struct guts_opt delete_opts[] = { { "yes", 'y', NULL, "do not ask" }, END };
@@ -119,7 +121,7 @@ const struct guts_command guts_commands[] = {
 	{ "repo import", "PATH", "make a repository of a git repository in a folder",
 	    "The folder must be on the node's machine; branches and tags are taken.", import_opts, false, false, 1, 1,
 	    guts_cmd_repo_import },
-	{ "repo update", "REPO", "sign a new version of its identity: name, description, branch, signers", NULL, update_opts,
+	{ "repo update", "REPO", "sign a new version of its identity: name, description, branch, signers, readers", NULL, update_opts,
 	    false, false, 1, 1, guts_cmd_repo_update },
 	{ "repo sync", "REPO", "ask its seeders for what is new, now", NULL, sync_opts, false, false, 1, 1,
 	    guts_cmd_repo_sync },

@@ -155,10 +155,10 @@ struct repo_call {
 	struct guts_call c;
 	uint8_t id[GUTS_REPOID_SIZE];
 	char *name, *description, *branch, *path;
-	bool is_private, is_retired, set_private, set_retired, set_signers;
+	bool is_private, is_retired, set_private, set_retired, set_signers, set_readers;
 	enum guts_object_format format;
-	struct guts_peerid signers[GUTS_SIGNERS_MAX];
-	size_t nsigners;
+	struct guts_peerid signers[GUTS_SIGNERS_MAX], readers[GUTS_READERS_MAX];
+	size_t nsigners, nreaders;
 	enum guts_policy policy;
 	uint64_t job;
 	struct guts_repo_info *info; /* answer */
@@ -190,6 +190,9 @@ fill_params(struct repo_call *p, struct guts_repo_params *out)
 	out->signers = p->signers;
 	out->nsigners = p->nsigners;
 	out->set_signers = p->set_signers;
+	out->readers = p->readers;
+	out->nreaders = p->nreaders;
+	out->set_readers = p->set_readers;
 }
 
 static void
@@ -438,15 +441,21 @@ run_update(struct guts_call *c)
 	guts_sync_update(sync, repo, &params, update_done, p);
 }
 
+/* A list of peer ids, each once; the parser has kept it within the room of `out`. */
 static int
-take_signers(struct repo_call *p, const struct guts_value *v, struct guts_body *body, struct guts_errinfo *ei)
+take_peers(struct guts_peerid *out, size_t *n, const struct guts_value *v, const char *where, struct guts_body *body,
+    struct guts_errinfo *ei)
 {
-	p->set_signers = v->is_set;
 	for (size_t i = 0; v->is_set && i < v->n; i++) {
-		if (guts_peerid_parse(&p->signers[p->nsigners++], guts_slice_str(v->list[i])) < 0) {
-			guts_body_add_error(body, "/signers", "holds something that is no peer id");
-			return guts_err_set(ei, GUTS_EINVAL, "/signers holds something that is no peer id");
+		const char *wrong = guts_peerid_parse(&out[i], guts_slice_str(v->list[i])) < 0 ? "holds something that is no peer id" : NULL;
+
+		for (size_t k = 0; k < i && !wrong; k++)
+			wrong = guts_peerid_eq(&out[k], &out[i]) ? "names a peer twice" : NULL;
+		if (wrong) {
+			guts_body_add_error(body, where, wrong);
+			return guts_err_set(ei, GUTS_EINVAL, "%s %s", where, wrong);
 		}
+		*n = i + 1;
 	}
 	return 0;
 }
@@ -461,17 +470,20 @@ guts_rest_repo_update(struct guts_req *r)
 		{ "private", GUTS_FIELD_BOOL, false, false, 0, 0, NULL, false },
 		{ "archived", GUTS_FIELD_BOOL, false, false, 0, 0, NULL, false },
 		{ "signers", GUTS_FIELD_LIST, false, false, 0, GUTS_SIGNERS_MAX, NULL, false },
+		{ "readers", GUTS_FIELD_LIST, false, false, 0, GUTS_READERS_MAX, NULL, false },
 	};
-	struct guts_value v[6];
+	struct guts_value v[7];
 	struct guts_body body;
 	struct guts_errinfo ei;
 	struct repo_call *p = new_on_repo(r, run_update, answer_updated);
 
 	if (!p)
 		return;
-	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 6, true, v, &ei);
+	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 7, true, v, &ei);
 	if (err == 0)
-		err = take_signers(p, &v[5], &body, &ei);
+		err = take_peers(p->signers, &p->nsigners, &v[5], "/signers", &body, &ei);
+	if (err == 0)
+		err = take_peers(p->readers, &p->nreaders, &v[6], "/readers", &body, &ei);
 	if (err < 0) {
 		guts_reply_body_error(r, err, &ei, &body);
 		destroy_repo(&p->c);
@@ -484,6 +496,8 @@ guts_rest_repo_update(struct guts_req *r)
 		p->set_private = v[3].is_set;
 		p->is_retired = v[4].flag;
 		p->set_retired = v[4].is_set;
+		p->set_signers = v[5].is_set;
+		p->set_readers = v[6].is_set;
 		guts_call_loop(r, &p->c);
 	}
 	guts_body_deinit(&body);

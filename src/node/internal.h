@@ -48,6 +48,7 @@ struct guts_nodepeer {
 	bool is_up;                      /* Hello went both ways */
 	uint64_t ping_at_ns, pinged_ns, deadline_ns;
 	uint64_t nonce;
+	uint8_t told[32];                /* the inventory digest it heard from us last */
 	struct guts_msg_limits limits;
 	UT_hash_handle hh;
 };

@@ -6,7 +6,7 @@
  *	Ping, Pong, Gossip … both ways
  *
  * A peer is up when Hello went both ways: then its repositories are compared with ours, and it may use /guts/sync.
- * Pings carry the inventory digest; a changed digest is told to everybody within 300 ms, so a change
+ * Pings carry the inventory digest; whoever would hear another one is told within 300 ms, so a change
  * that gossip did not bring is found at once.
  */
 #include "node/internal.h"
@@ -65,9 +65,16 @@ send_message(struct guts_nodepeer *p, const struct guts_msg_node *m)
 	guts_buf_deinit(&out);
 }
 
-/* Our Hello; `digest` is its memory. */
+/* The digest that the peer is told; borrowed until it is told another one. */
+static struct guts_slice
+inventory(struct guts_nodepeer *p, uint64_t *count)
+{
+	guts_sync_inventory(p->node->sync, &p->id, p->told, count);
+	return guts_slice(p->told, sizeof p->told);
+}
+
 static void
-fill_hello(struct guts_nodepeer *p, struct guts_msg_hello *h, struct guts_slice caps[2], uint8_t digest[32])
+fill_hello(struct guts_nodepeer *p, struct guts_msg_hello *h, struct guts_slice caps[2])
 {
 	struct guts_node *n = p->node;
 
@@ -76,8 +83,7 @@ fill_hello(struct guts_nodepeer *p, struct guts_msg_hello *h, struct guts_slice 
 	*h = (struct guts_msg_hello){ .protocol_version = GUTS_PROTOCOL_VERSION, .agent = guts_slice_str(n->agent),
 		.network = guts_slice_str(n->network), .capabilities = { caps, 2 }, .has_limits = true };
 	h->limits = (struct guts_msg_limits){ GUTS_OBJECT_MAX, n->s.pack_max_bytes, n->s.quota_repo_bytes };
-	guts_sync_inventory(n->sync, &p->id, digest, &h->inventory_count);
-	h->inventory_digest = guts_slice(digest, 32);
+	h->inventory_digest = inventory(p, &h->inventory_count);
 }
 
 static void
@@ -85,9 +91,8 @@ send_hello(struct guts_nodepeer *p, bool ack)
 {
 	struct guts_msg_node m = { .has_hello = !ack, .has_hello_ack = ack };
 	struct guts_slice caps[2];
-	uint8_t digest[32];
 
-	fill_hello(p, ack ? &m.hello_ack.hello : &m.hello, caps, digest);
+	fill_hello(p, ack ? &m.hello_ack.hello : &m.hello, caps);
 	m.hello_ack.has_hello = ack;
 	send_message(p, &m);
 }
@@ -165,11 +170,9 @@ static void
 answer_ping(struct guts_nodepeer *p, const struct guts_msg_ping *ping)
 {
 	struct guts_msg_node m = { .has_pong = true };
-	uint8_t digest[32];
 	uint64_t count;
 
-	guts_sync_inventory(p->node->sync, &p->id, digest, &count);
-	m.pong = (struct guts_msg_pong){ .nonce = ping->nonce, .inventory_digest = guts_slice(digest, sizeof digest) };
+	m.pong = (struct guts_msg_pong){ .nonce = ping->nonce, .inventory_digest = inventory(p, &count) };
 	send_message(p, &m);
 	take_digest(p, ping->inventory_digest);
 }
@@ -409,12 +412,10 @@ ping(struct guts_nodepeer *p, uint64_t now)
 {
 	struct guts_node *n = p->node;
 	struct guts_msg_node m = { .has_ping = true };
-	uint8_t digest[32];
 	uint64_t count;
 
 	guts_env_random(n->env, &p->nonce, sizeof p->nonce);
-	guts_sync_inventory(n->sync, &p->id, digest, &count);
-	m.ping = (struct guts_msg_ping){ .nonce = p->nonce, .inventory_digest = guts_slice(digest, sizeof digest),
+	m.ping = (struct guts_msg_ping){ .nonce = p->nonce, .inventory_digest = inventory(p, &count),
 		.time_ms = guts_env_wall(n->env) / GUTS_MS_NS };
 	send_message(p, &m);
 	p->ping_at_ns = now + ping_interval(n);
@@ -431,6 +432,18 @@ guts_neighbour_digest_changed(struct guts_node *n)
 	guts_node_rearm(n);
 }
 
+/* Would the peer hear another digest than last time?  What happens in a repository that it may not know of is not told it
+ * by a ping out of turn either. */
+static bool
+has_news(struct guts_nodepeer *p)
+{
+	uint8_t digest[32];
+	uint64_t count;
+
+	guts_sync_inventory(p->node->sync, &p->id, digest, &count);
+	return memcmp(digest, p->told, sizeof digest) != 0;
+}
+
 uint64_t
 guts_neighbour_tick(struct guts_node *n, uint64_t now)
 {
@@ -445,7 +458,7 @@ guts_neighbour_tick(struct guts_node *n, uint64_t now)
 			drop(p, p->is_up ? "no answer to a ping on /guts/node" : "no Hello in time");
 			continue;
 		}
-		if (p->is_up && (tell || p->ping_at_ns <= now))
+		if (p->is_up && (p->ping_at_ns <= now || (tell && has_news(p))))
 			ping(p, now);
 		if (p->ping_at_ns < at)
 			at = p->ping_at_ns;

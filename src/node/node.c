@@ -128,6 +128,13 @@ on_removed(void *owner, const struct guts_repo *r)
 	guts_snapshot_dirty(owner);
 }
 
+/* A private repository has no topic. */
+static void
+on_renewed(void *owner, const struct guts_repo *r)
+{
+	guts_pubsub_repo(owner, r, !guts_repo_is_private(r));
+}
+
 static void
 on_changed(void *owner, const struct guts_repo *r)
 {
@@ -169,7 +176,7 @@ on_verdict(void *owner, uint64_t ticket, enum guts_verdict v)
 
 static const struct guts_sync_events sync_events = {
 	.facts = on_facts, .publish_repo = on_publish_repo, .publish_new = on_publish_new, .added = on_added,
-	.removed = on_removed, .changed = on_changed, .progress = on_progress, .may_seed = guts_policy_may_seed,
+	.removed = on_removed, .renewed = on_renewed, .changed = on_changed, .progress = on_progress, .may_seed = guts_policy_may_seed,
 	.offence = on_offence, .verdict = on_verdict,
 };
 

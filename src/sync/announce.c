@@ -200,7 +200,7 @@ heard_commit(struct guts_sync *s, const struct guts_peerid *from, const struct g
 	int err;
 
 	r = guts_sync_find(s, m->repository.p);
-	if (!r) { /* its identity is not known here: look at what the neighbour has, and do not spread it */
+	if (!r || !guts_repo_may_know(r, from)) { /* not known here: look at what the neighbour has, and do not spread it */
 		HASH_FIND(hh, s->neighbours, from, sizeof *from, nb);
 		if (nb)
 			nb->not_before_ns = 0;
@@ -336,7 +336,9 @@ guts_sync_new_repository(struct guts_sync *s, const struct guts_peerid *from, st
 	if (err || id->is_private)
 		goto out;
 	r = guts_sync_find(s, id->repository);
-	if (r && id->version < r->chain.n) {
+	if (r && !guts_repo_may_know(r, from)) {
+		v = GUTS_IGNORE; /* it was public once */
+	} else if (r && id->version < r->chain.n) {
 		v = GUTS_IGNORE; /* known */
 	} else if (id->is_retired && !r) {
 		v = GUTS_IGNORE;

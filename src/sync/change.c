@@ -440,8 +440,12 @@ on_projected(void *owner, int err)
 	guts_fork_close(r);
 	if (c->had_objects)
 		ask_size(r);
-	if (c->versions_changed)
+	if (c->versions_changed) {
+		guts_fetch_forget_strangers(r);
+		if (!c->is_first)
+			s->s.events->renewed(s->s.owner, r);
 		guts_repo_retire(r);
+	}
 	finish(c, GUTS_OK);
 }
 

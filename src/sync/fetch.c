@@ -49,6 +49,8 @@ guts_fetch_want(struct guts_repo *r, const struct guts_peerid *peer, const uint8
 	struct guts_sync *s = r->sync;
 	struct guts_source *src = source_of(r, peer);
 
+	if (r->is_ready && !guts_repo_may_know(r, peer))
+		return; /* a question would tell it that we have the repository */
 	if (!src) {
 		if (r->nsources == GUTS_SOURCES_MAX)
 			return;
@@ -71,6 +73,27 @@ guts_fetch_want(struct guts_repo *r, const struct guts_peerid *peer, const uint8
 	guts_sync_soon(s);
 }
 
+static void
+forget(struct guts_repo *r, struct guts_source *src)
+{
+	DL_DELETE(r->sources, src);
+	r->nsources--;
+	free(src);
+	guts_repo_info_unref(r->info);
+	r->info = NULL;
+}
+
+void
+guts_fetch_forget_strangers(struct guts_repo *r)
+{
+	struct guts_source *src, *tmp;
+
+	DL_FOREACH_SAFE (r->sources, src, tmp) {
+		if (!guts_repo_may_know(r, &src->peer))
+			forget(r, src);
+	}
+}
+
 void
 guts_fetch_forget_peer(struct guts_sync *s, const struct guts_peerid *peer)
 {
@@ -80,12 +103,7 @@ guts_fetch_forget_peer(struct guts_sync *s, const struct guts_peerid *peer)
 
 		if (!src)
 			continue;
-		DL_DELETE(r->sources, src);
-		r->nsources--;
-		free(src);
-		if (r->info)
-			guts_repo_info_unref(r->info);
-		r->info = NULL;
+		forget(r, src);
 		if (r->offered_by && guts_peerid_eq(&r->offered_by->id, peer))
 			guts_offer_moves(r);
 		if (!r->is_ready && !r->sources && !r->fetch && !r->changes && r->local.policy == GUTS_POLICY_DEFAULT)

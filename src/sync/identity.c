@@ -19,7 +19,7 @@ struct update {
 	void (*done)(void *owner, int err, const struct guts_errinfo *ei);
 	void *owner;
 	struct guts_identity next; /* what shall become of it, on top of the newest version */
-	bool set_name, set_description, set_branch, set_private, set_retired, set_signers;
+	bool set_name, set_description, set_branch, set_private, set_retired, set_signers, set_readers;
 };
 
 /* Put the given values into *id.  Errors: GUTS_EINVAL with text. */
@@ -56,6 +56,12 @@ fill(struct guts_identity *id, const struct guts_repo_params *p, struct guts_err
 			return guts_err_set(ei, GUTS_ELIMIT, "at most %d status signers", GUTS_SIGNERS_MAX);
 		id->nsigners = (uint32_t)p->nsigners;
 		memcpy(id->signers, p->signers, p->nsigners * sizeof id->signers[0]);
+	}
+	if (p->set_readers) {
+		if (p->nreaders > GUTS_READERS_MAX)
+			return guts_err_set(ei, GUTS_ELIMIT, "at most %d readers", GUTS_READERS_MAX);
+		id->nreaders = (uint32_t)p->nreaders;
+		memcpy(id->readers, p->readers, p->nreaders * sizeof id->readers[0]);
 	}
 	return GUTS_OK;
 }
@@ -188,6 +194,10 @@ prepare_update(struct guts_change *c)
 		id->nsigners = w->next.nsigners;
 		memcpy(id->signers, w->next.signers, sizeof id->signers);
 	}
+	if (w->set_readers) {
+		id->nreaders = w->next.nreaders;
+		memcpy(id->readers, w->next.readers, sizeof id->readers);
+	}
 	if (w->set_name && name_is_taken(r->sync, &id->creator, id->name, r->id)) {
 		snprintf(c->text, sizeof c->text, "another repository is named \"%s\" already", id->name);
 		err = GUTS_EEXIST;
@@ -228,6 +238,7 @@ guts_sync_update(struct guts_sync *s, struct guts_repo *r, const struct guts_rep
 	w->set_private = p->is_private != NULL;
 	w->set_retired = p->is_retired != NULL;
 	w->set_signers = p->set_signers;
+	w->set_readers = p->set_readers;
 	if (!guts_repo_is_delegate(r, &s->s.key->id))
 		err = guts_err_set(&ei, GUTS_EDENIED, "only a delegate of the repository may change its identity");
 	else if (id->threshold > 1)

@@ -369,6 +369,8 @@ void guts_fetch_want(struct guts_repo *r, const struct guts_peerid *peer, const 
 void guts_fetch_schedule(struct guts_sync *s);
 void guts_fetch_cancel(struct guts_repo *r);
 void guts_fetch_forget_peer(struct guts_sync *s, const struct guts_peerid *peer);
+/* Forget the sources that may not know of the repository (any more). */
+void guts_fetch_forget_strangers(struct guts_repo *r);
 /* The next time the timer has something to do for fetches. */
 uint64_t guts_fetch_deadline(struct guts_sync *s);
 

@@ -169,11 +169,10 @@ guts_status_heard(struct guts_sync *s, const struct guts_peerid *from, struct gu
 	bool relay;
 	int err = guts_status_open(&st, envelope, guts_sync_wall_ms(s));
 
-	(void)from;
 	if (err)
 		return err == GUTS_EUNSUPPORTED || err == GUTS_EFUTURE ? GUTS_IGNORE : GUTS_REJECT;
 	r = guts_sync_find(s, st.repository);
-	if (!r)
+	if (!r || !guts_repo_may_know(r, from))
 		return GUTS_IGNORE;
 	err = guts_status_take(r, envelope, &relay);
 	return !err && relay ? GUTS_ACCEPT : GUTS_IGNORE;

@@ -48,6 +48,8 @@ struct guts_sync_events {
 	/* The repository is there now / has gone: (un)subscribe its topic, rebuild snapshots. */
 	void (*added)(void *owner, const struct guts_repo *r);
 	void (*removed)(void *owner, const struct guts_repo *r);
+	/* Its identity is another one: it may have become private, or public. */
+	void (*renewed)(void *owner, const struct guts_repo *r);
 	/* Something that snapshots show has changed. */
 	void (*changed)(void *owner, const struct guts_repo *r);
 	/* Progress of a fetch: `phase` = "refs", "objects", "verify", "apply", "done", "failed"; a fleeting signal. */
@@ -180,9 +182,9 @@ struct guts_repo_params { /* NULL/empty = default on create, unchanged on update
 	const char *name, *description, *default_branch;
 	enum guts_object_format format;
 	const bool *is_private, *is_retired;
-	const struct guts_peerid *signers;
-	size_t nsigners;
-	bool set_signers;
+	const struct guts_peerid *signers, *readers; /* whose statuses count; who may have it while it is private */
+	size_t nsigners, nreaders;
+	bool set_signers, set_readers;               /* false = unchanged */
 };
 
 /* Make a repository: this node is creator and only delegate.  Errors in `done`: GUTS_EINVAL, GUTS_EEXIST (name), GUTS_ENOSPC. */

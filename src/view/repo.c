@@ -142,6 +142,7 @@ guts_view_repo(struct guts_json *j, const char *base, const struct guts_repo_inf
 	guts_json_put_u64(j, "threshold", i->threshold);
 	put_peerids(j, "delegates", i->delegates, i->ndelegates);
 	put_peerids(j, "signers", i->signers, i->nsigners);
+	put_peerids(j, "readers", i->readers, i->nreaders);
 	guts_json_put_str(j, "policy", policy_name(i->policy));
 	guts_json_put_bool(j, "syncing", i->syncing);
 	guts_json_put_bool(j, "shadowed", i->shadowed);

@@ -93,7 +93,7 @@ class Raw:
         threading.Thread(target=self._read, daemon=True).start()
         self.handlers = {}  # protocol → function(number of the stream, frame)
         self.buffers = {}
-        self.protocols = {}
+        self.protocols = {}  # of streams that the other side opened: those the handlers are for
         self.number = 0
         self.peer = None
         self._take_key()
@@ -167,7 +167,6 @@ class Raw:
     def open(self, protocol):
         """The number of a new stream to the peer."""
         self.number += 1
-        self.protocols[str(self.number)] = protocol
         self.tell("open", self.number, self.peer, protocol)
         return self.number
 

@@ -171,6 +171,8 @@ with tap.net() as net:
         one = js(a, "repo", "show", "demo2")
         assert one["signers"] == [b.id] and one["description"] == "new"
         assert js(a, "repo", "update", "demo2", "--no-signers")["signers"] == []
+        assert js(a, "repo", "update", "demo2", "-r", b.id)["readers"] == [b.id]
+        assert js(a, "repo", "update", "demo2", "--no-readers")["readers"] == []
         assert a.cli("repo", "update", "demo2", check=False).returncode == 2
         assert a.cli("repo", "update", "demo2", "--archive", "maybe", check=False).returncode == 2
         refused = b.cli("repo", "update", state["repo"]["id"], "-d", "mine", check=False)

@@ -98,6 +98,10 @@ export function Network({ of }: { of: Of }) {
 							</>,
 						],
 						['Status signers', repo.signers.length ? repo.signers.map((d) => <PeerId id={d} />) : 'only delegates'],
+						[
+							'Readers',
+							!repo.private ? 'everybody' : repo.readers.length ? repo.readers.map((d) => <PeerId id={d} />) : 'only delegates',
+						],
 					]}
 				/>
 			</Card>

@@ -20,6 +20,7 @@ function Edit({ of }: { of: Of }) {
 			default_branch: f.branch,
 			archived: f.archived === 'on',
 			signers: f.signers!.split(/\s+/).filter(Boolean),
+			readers: f.readers!.split(/\s+/).filter(Boolean),
 		}
 		const before = {
 			name: repo.name,
@@ -27,6 +28,7 @@ function Edit({ of }: { of: Of }) {
 			default_branch: repo.default_branch,
 			archived: repo.archived,
 			signers: repo.signers,
+			readers: repo.readers,
 		}
 		const changed = Object.entries(body).filter(
 			([k, v]) => JSON.stringify(v) !== JSON.stringify(before[k as keyof typeof before]),
@@ -59,6 +61,11 @@ function Edit({ of }: { of: Of }) {
 				<Field label="Status signers" hint="Peer ids, one per line: whose commit statuses count beside the delegates'">
 					{(ids) => (
 						<textarea {...ids} name="signers" rows={3} class="mono" defaultValue={repo.signers.join('\n')} spellcheck={false} />
+					)}
+				</Field>
+				<Field label="Readers" hint="Peer ids, one per line: who may have it, beside the delegates, while it is private">
+					{(ids) => (
+						<textarea {...ids} name="readers" rows={3} class="mono" defaultValue={repo.readers.join('\n')} spellcheck={false} />
 					)}
 				</Field>
 				<label class="check">

@@ -356,7 +356,7 @@ with tap.net() as net:
 
     for protocol in (NODE, SYNC, MESHSUB):
         with tap.case("garbage on %s: the peer is cut" % protocol):
-            for data in (os.urandom(1000), varint(1 << 40), varint(100) + b"\xff" * 100, b"\xff" * 20,
+            for data in (frame(b"\x07" + os.urandom(1000)), varint(1 << 40), varint(100) + b"\xff" * 100, b"\xff" * 20,
                          varint(100 << 10) + bytes(100 << 10)):
                 until_cut(protocol, data)
             unharmed("garbage " + protocol)

@@ -75,6 +75,32 @@ struct guts_addrs {
 	struct sockaddr_storage v[16];
 };
 
+/* A datagram socket (UDP).  Owned by the environment until closed. */
+struct guts_udp;
+
+/* The two ends of a datagram. */
+struct guts_udp_path {
+	struct sockaddr_storage local;  /* ours: where it came to (perhaps a group), or where it is to leave from;
+	                                   family AF_UNSPEC: as the routes have it.  The port is the socket's */
+	struct sockaddr_storage remote;
+	unsigned interface;             /* the system's number of it; 0 = as the routes have it */
+};
+
+struct guts_udp_events {
+	/* A datagram came; both are valid during the call. */
+	void (*datagram)(void *owner, struct guts_udp *u, const struct guts_udp_path *path, struct guts_slice data);
+	/* There is room again after a send that got GUTS_EAGAIN.  May be NULL. */
+	void (*writable)(void *owner, struct guts_udp *u);
+};
+
+#define GUTS_INTERFACES_MAX 32
+
+/* An address of this machine, with the interface that has it. */
+struct guts_interface {
+	unsigned index;
+	struct sockaddr_storage addr; /* port 0 */
+};
+
 struct guts_env_ops {
 	uint64_t (*now)(struct guts_env *e);
 	uint64_t (*wall)(struct guts_env *e);
@@ -94,6 +120,13 @@ struct guts_env_ops {
 	void (*close)(struct guts_env *e, struct guts_conn *c);
 	void (*conn_local)(struct guts_env *e, const struct guts_conn *c, struct sockaddr_storage *out);
 	void (*conn_remote)(struct guts_env *e, const struct guts_conn *c, struct sockaddr_storage *out);
+
+	int (*udp_open)(struct guts_env *e, const struct sockaddr *at, bool shared, const struct guts_udp_events *ev,
+	    void *owner, struct guts_udp **out, struct sockaddr_storage *bound);
+	int (*udp_join)(struct guts_env *e, struct guts_udp *u, const struct sockaddr *group, unsigned interface);
+	int (*udp_send)(struct guts_env *e, struct guts_udp *u, const struct guts_udp_path *path, struct guts_slice data);
+	void (*udp_close)(struct guts_env *e, struct guts_udp *u);
+	size_t (*interfaces)(struct guts_env *e, struct guts_interface *out, size_t max);
 
 	void (*resolve)(struct guts_env *e, const char *host, uint16_t port, int family,
 	    void (*done)(void *owner, const struct guts_addrs *a), void *owner);
@@ -207,6 +240,46 @@ static inline void
 guts_env_conn_remote(struct guts_env *e, const struct guts_conn *c, struct sockaddr_storage *out)
 {
 	e->ops->conn_remote(e, c, out);
+}
+
+/* Open a datagram socket at `at` (port 0 = any free one; *bound, which may be NULL, tells).  `shared`: other sockets
+ * may have the same port, and each hears what comes to a group that it joined.  Errors: as guts_env_listen. */
+static inline int
+guts_env_udp_open(struct guts_env *e, const struct sockaddr *at, bool shared, const struct guts_udp_events *ev,
+    void *owner, struct guts_udp **out, struct sockaddr_storage *bound)
+{
+	return e->ops->udp_open(e, at, shared, ev, owner, out, bound);
+}
+
+/* Hear what comes to a multicast group (its port is not looked at) on an interface.  What is sent to a group comes
+ * back to the sockets of this machine that joined it.  Errors: GUTS_EEXIST (joined), GUTS_EINVAL, GUTS_ELIMIT (too
+ * many), GUTS_EIO. */
+static inline int
+guts_env_udp_join(struct guts_env *e, struct guts_udp *u, const struct sockaddr *group, unsigned interface)
+{
+	return e->ops->udp_join(e, u, group, interface);
+}
+
+/* Give one datagram to the kernel, whole, at once: nothing is queued here.  Errors: GUTS_EAGAIN (no room, nothing was
+ * taken; events.writable follows), GUTS_ELIMIT (too long), GUTS_EDENIED, GUTS_EINVAL, GUTS_EIO (no way there). */
+static inline int
+guts_env_udp_send(struct guts_env *e, struct guts_udp *u, const struct guts_udp_path *path, struct guts_slice data)
+{
+	return e->ops->udp_send(e, u, path, data);
+}
+
+/* Close; no further event, also when called within one. */
+static inline void
+guts_env_udp_close(struct guts_env *e, struct guts_udp *u)
+{
+	e->ops->udp_close(e, u);
+}
+
+/* This machine's addresses on interfaces that are up, loopback too.  Returns their number, at most `max`. */
+static inline size_t
+guts_env_interfaces(struct guts_env *e, struct guts_interface *out, size_t max)
+{
+	return e->ops->interfaces(e, out, max);
 }
 
 /* Look up a host name (family AF_INET, AF_INET6 or AF_UNSPEC); `done` comes later, exactly once. */

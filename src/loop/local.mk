@@ -8,3 +8,4 @@ libguts_a_SOURCES += %reldir%/spawn.c
 libguts_a_SOURCES += %reldir%/uvconn.c
 libguts_a_SOURCES += %reldir%/uvenv.c
 libguts_a_SOURCES += %reldir%/uvjob.c
+libguts_a_SOURCES += %reldir%/uvudp.c

@@ -59,8 +59,8 @@ struct guts_listener {
 	struct guts_listener *prev, *next;
 };
 
-static int
-err_of(int status)
+int
+guts_uvconn_err(int status)
 {
 	switch (status) {
 	case UV_ECONNREFUSED:
@@ -353,7 +353,7 @@ on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 	if (n == UV_EOF) {
 		on_end(c);
 	} else if (n < 0) {
-		conn_fail(c, err_of((int)n));
+		conn_fail(c, guts_uvconn_err((int)n));
 	} else if (c->state == CLOSING) {
 		c->discarded += (size_t)n;
 		if (c->discarded > DISCARD_MAX)
@@ -404,7 +404,7 @@ write_start(struct guts_conn *c)
 	int rc = uv_write(&c->write, (uv_stream_t *)&c->tcp, bufs, n, on_written);
 	if (rc != 0) {
 		c->writing = false;
-		conn_defer(c, err_of(rc));
+		conn_defer(c, guts_uvconn_err(rc));
 	}
 }
 
@@ -418,7 +418,7 @@ on_written(uv_write_t *req, int status)
 	if (c->state == DEAD)
 		return;
 	if (status < 0) {
-		conn_fail(c, err_of(status));
+		conn_fail(c, guts_uvconn_err(status));
 		return;
 	}
 
@@ -444,7 +444,7 @@ guts_uvconn_write(struct guts_env *e, struct guts_conn *c, struct guts_slice dat
 		int n = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
 
 		if (n < 0 && n != UV_EAGAIN) {
-			conn_defer(c, err_of(n));
+			conn_defer(c, guts_uvconn_err(n));
 			return GUTS_ECLOSED;
 		}
 		if (n > 0)
@@ -474,7 +474,7 @@ on_connect(uv_connect_t *req, int status)
 	if (c->state == DEAD)
 		return;
 	if (status < 0) {
-		conn_fail(c, err_of(status));
+		conn_fail(c, guts_uvconn_err(status));
 		return;
 	}
 	uv_tcp_nodelay(&c->tcp, 1);
@@ -498,7 +498,7 @@ guts_uvconn_dial(struct guts_env *e, const struct sockaddr *to, const struct gut
 	c->owner = owner;
 	int rc = uv_tcp_connect(&c->connect, &c->tcp, to, on_connect);
 	if (rc != 0)
-		conn_defer(c, err_of(rc));
+		conn_defer(c, guts_uvconn_err(rc));
 	*out = c;
 	return 0;
 }
@@ -555,7 +555,7 @@ guts_uvconn_listen(struct guts_env *e, const struct sockaddr *at,
 		rc = uv_listen((uv_stream_t *)&l->tcp, BACKLOG, on_connection);
 	if (rc != 0) {
 		guts_uvconn_unlisten(e, l);
-		return err_of(rc);
+		return guts_uvconn_err(rc);
 	}
 	if (bound) {
 		int len = sizeof *bound;

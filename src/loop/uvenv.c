@@ -395,6 +395,11 @@ static const struct guts_env_ops ops = {
 	.close = guts_uvconn_close,
 	.conn_local = guts_uvconn_local,
 	.conn_remote = guts_uvconn_remote,
+	.udp_open = guts_uvudp_open,
+	.udp_join = guts_uvudp_join,
+	.udp_send = guts_uvudp_send,
+	.udp_close = guts_uvudp_close,
+	.interfaces = guts_uvudp_interfaces,
 	.resolve = env_resolve,
 	.submit = env_submit,
 	.post = env_post,
@@ -536,6 +541,7 @@ guts_uvenv_free(struct guts_uvenv *u)
 	while (u->heap_n)
 		guts_uvenv_timer_clear(&u->env, u->heap[0].t);
 	guts_uvconn_close_all(u);
+	guts_uvudp_close_all(u);
 	uv_walk(&u->loop, close_handle, NULL);
 	while (uv_run(&u->loop, UV_RUN_DEFAULT) != 0)
 		;

@@ -1,4 +1,4 @@
-/* loop/uvenv_int.h - what the files of the libuv end share; for uvenv.c, uvconn.c, uvjob.c. */
+/* loop/uvenv_int.h - what the files of the libuv end share; for uvenv.c, uvconn.c, uvudp.c, uvjob.c. */
 #ifndef GUTS_LOOP_UVENV_INT_H
 #define GUTS_LOOP_UVENV_INT_H
 
@@ -47,6 +47,7 @@ struct guts_uvenv {
 	/* sockets */
 	struct guts_conn *conns, *deferred;
 	struct guts_listener *listeners;
+	struct guts_udp *udps;
 	struct guts_uvchunk *chunks; /* free ones */
 	size_t chunks_n;
 	uint8_t *read_mem;
@@ -81,6 +82,19 @@ guts_uvconn_remote(struct guts_env *e, const struct guts_conn *c, struct sockadd
 void guts_uvconn_run_deferred(struct guts_uvenv *u);
 void guts_uvconn_close_all(struct guts_uvenv *u);
 void guts_uvconn_free_chunks(struct guts_uvenv *u);
+int guts_uvconn_err(int status); /* the error that libuv's `status` means */
+
+/* --- uvudp.c -------------------------------------------------------------- */
+int guts_uvudp_open(struct guts_env *e, const struct sockaddr *at, bool shared,
+		    const struct guts_udp_events *ev, void *owner, struct guts_udp **out,
+		    struct sockaddr_storage *bound);
+int guts_uvudp_join(struct guts_env *e, struct guts_udp *d, const struct sockaddr *group,
+		    unsigned interface);
+int guts_uvudp_send(struct guts_env *e, struct guts_udp *d, const struct guts_udp_path *path,
+		    struct guts_slice data);
+void guts_uvudp_close(struct guts_env *e, struct guts_udp *d);
+size_t guts_uvudp_interfaces(struct guts_env *e, struct guts_interface *out, size_t max);
+void guts_uvudp_close_all(struct guts_uvenv *u);
 
 /* --- uvjob.c -------------------------------------------------------------- */
 /* Start `n` threads; `wake(arg)` is called on a worker when the first finished job waits. */

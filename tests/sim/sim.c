@@ -15,7 +15,8 @@
 
 static const char *const kind_name[SIM_KINDS] = {
 	"scenario", "timer", "post",   "job run", "job done", "resolved", "wire", "deliver",
-	"ack",      "dial",  "linger", "disk",    "fact",     "start",    "stop", "crash"};
+	"ack",      "dial",  "linger", "disk",    "fact",     "start",    "stop", "crash",
+	"datagram"};
 
 /* --- the heap ------------------------------------------------------------- */
 
@@ -485,6 +486,11 @@ static const struct guts_env_ops ops = {
 	.close = simnet_close,
 	.conn_local = simnet_local,
 	.conn_remote = simnet_remote,
+	.udp_open = simudp_open,
+	.udp_join = simudp_join,
+	.udp_send = simudp_send,
+	.udp_close = simudp_close,
+	.interfaces = simudp_interfaces,
 	.resolve = env_resolve,
 	.submit = env_submit,
 	.post = env_post,
@@ -529,8 +535,10 @@ sim_stop(struct sim *s, unsigned place)
 	p->program->stop(owner);
 	p->owner = NULL;
 	simnet_end_place(p, SIMNET_CLOSE);
+	simudp_end_place(p);
 	simstore_end(p->store, false);
 	simrepo_end(p->repos, false);
+	p->disk->ops->reopen(p->disk);
 	events_drop(s, p);
 	p->disk_free_ns = 0;
 }
@@ -546,11 +554,13 @@ sim_crash(struct sim *s, unsigned place, enum sim_crash how)
 	p->owner = NULL;
 	p->machine_on = how == SIM_CRASH_PROCESS;
 	simnet_end_place(p, how == SIM_CRASH_PROCESS ? SIMNET_RESET : SIMNET_SILENT);
+	simudp_end_place(p);
 	simstore_end(p->store, true);
 	simrepo_end(p->repos, true);
 	events_drop(s, p);
 	p->disk_free_ns = 0;
 	p->program->crash_free(owner);
+	p->disk->ops->reopen(p->disk);
 }
 
 bool
@@ -581,6 +591,12 @@ struct guts_repos *
 sim_repos(struct sim *s, unsigned place)
 {
 	return s->place[place].repos;
+}
+
+struct sim_disk *
+sim_disk(struct sim *s, unsigned place)
+{
+	return s->place[place].disk;
 }
 
 /* --- faults --------------------------------------------------------------- */
@@ -673,6 +689,7 @@ sim_new(const struct sim_config *c)
 		p->index = i;
 		guts_rng_seed(&p->fate,
 			      c->seed ^ (UINT64_C(0xd1b54a32d192ed03) * (i + UINT64_C(1))));
+		p->disk = c->disk ? c->disk(c->disk_arg, i) : simmodel_new();
 		p->store = simstore_new(p);
 		p->repos = simrepo_new(p);
 	}
@@ -701,6 +718,7 @@ sim_free(struct sim *s)
 	for (unsigned i = 0; i < s->c.places; i++) {
 		simstore_free(s->place[i].store);
 		simrepo_free(s->place[i].repos);
+		s->place[i].disk->ops->free(s->place[i].disk);
 	}
 	LL_FOREACH_SAFE (s->free_events, ev, next)
 		free(ev);

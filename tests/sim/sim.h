@@ -1,7 +1,7 @@
 /* tests/sim/sim.h - the seeded simulator: many nodes in one process, virtual time.
  *
- * Each place (0..n-1) is a machine with an environment table (loop/env.h), a store (model:
- * simstore.h) and repositories (model: simrepo.h).  A program is started on a place and gets
+ * Each place (0..n-1) is a machine with an environment table (loop/env.h), a store (simstore.h) and
+ * repositories (simrepo.h) on a disk, which is a model or the real thing (simdisk.h).  A program is started on a place and gets
  * these three.  One heap of (time, sequence) holds all that is to come; chance comes from one
  * seed, with a stream of its own for each place and for what the network, disk and workers do to
  * it.  Same seed, same program: same events, same digest, whatever compiler and flags.  (No
@@ -12,6 +12,10 @@
  * arrives after transmission time, latency and, when it was lost, retransmission delays (200 ms,
  * doubling); a piece that cannot pass for `break_ns` breaks the connection for its sender; 256 KiB
  * may be under way or unread in each direction, then the sender's queue grows.
+ *
+ * Datagrams: each may be lost, and overtakes others as its latency has it; 208 KiB may wait for their turn to be
+ * sent, then there is no room.  All places that can reach each other are one broadcast domain: what goes to a
+ * multicast group comes to every socket that joined it, on the sender's place too (there without loss).
  *
  * Crash: the program's memory is let go without a word; its timers, jobs, posts, look-ups and
  * disk operations under way vanish, of the latter a random first part happened all the same.
@@ -29,6 +33,7 @@
 #define SIM_DIGEST_SIZE 32
 
 struct sim;
+struct sim_disk;
 
 /* What runs on a place.  `stop` ends it in order (its environment still works), `crash_free` only
  * frees its memory and must not call the three tables.  `arg` is the caller's, the same for every
@@ -52,6 +57,9 @@ struct sim_config {
 	uint64_t sync_min_ns, sync_max_ns;       /* disk [1 ms, 10 ms] */
 	uint64_t start_wall_ns;                  /* wall clock at time 0 [2025-01-01] */
 	bool digest_bytes; /* the digest covers the bytes that arrive, not only their number */
+	/* Makes the disk of a place, from `disk_arg` (simdisk.h); NULL = the model. */
+	struct sim_disk *(*disk)(void *arg, unsigned place);
+	void *disk_arg;
 };
 
 struct sim *sim_new(const struct sim_config *c);
@@ -78,6 +86,7 @@ void *sim_owner(const struct sim *s, unsigned place); /* what start returned; NU
 struct guts_env *sim_env(struct sim *s, unsigned place);
 struct guts_store *sim_store(struct sim *s, unsigned place);
 struct guts_repos *sim_repos(struct sim *s, unsigned place);
+struct sim_disk *sim_disk(struct sim *s, unsigned place);
 
 /* --- faults --------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 
 #include "crypto/key.h"
 #include "sim.h"
+#include "simdisk.h"
 
 #include <netinet/in.h>
 
@@ -26,6 +27,7 @@ enum sim_kind {
 	SIM_START,
 	SIM_STOP,
 	SIM_CRASH,
+	SIM_DATAGRAM,
 	SIM_KINDS
 };
 
@@ -62,6 +64,7 @@ struct sim_place {
 	struct guts_rng own;  /* the program's random bytes */
 	struct guts_rng fate; /* what network, workers and disk do to it */
 	struct sim_event *events;
+	struct sim_disk *disk; /* under the next two */
 	struct guts_store *store;
 	struct guts_repos *repos;
 	uint64_t disk_free_ns; /* operations of a disk end in order */
@@ -69,6 +72,8 @@ struct sim_place {
 	/* network */
 	struct guts_listener *listeners;
 	struct guts_conn *conns;
+	struct guts_udp *udps;
+	uint64_t next_udp_id;
 	uint16_t next_port;
 	uint64_t send_free_ns, read_free_ns, read_rate;
 };
@@ -127,8 +132,23 @@ void simnet_read_pause(struct guts_env *e, struct guts_conn *c, bool pause);
 void simnet_close(struct guts_env *e, struct guts_conn *c);
 void simnet_local(struct guts_env *e, const struct guts_conn *c, struct sockaddr_storage *out);
 void simnet_remote(struct guts_env *e, const struct guts_conn *c, struct sockaddr_storage *out);
+/* Can datagrams and pieces go from one to the other now? */
+bool simnet_reaches(const struct sim_place *a, const struct sim_place *b);
 /* Close all of a place: in order, with resets (its machine lives on), or silently. */
 enum simnet_end { SIMNET_CLOSE, SIMNET_RESET, SIMNET_SILENT };
 void simnet_end_place(struct sim_place *p, enum simnet_end how);
+
+/* --- simudp.c ------------------------------------------------------------- */
+int simudp_open(struct guts_env *e, const struct sockaddr *at, bool shared,
+		const struct guts_udp_events *ev, void *owner, struct guts_udp **out,
+		struct sockaddr_storage *bound);
+int simudp_join(struct guts_env *e, struct guts_udp *u, const struct sockaddr *group,
+		unsigned interface);
+int simudp_send(struct guts_env *e, struct guts_udp *u, const struct guts_udp_path *path,
+		struct guts_slice data);
+void simudp_close(struct guts_env *e, struct guts_udp *u);
+size_t simudp_interfaces(struct guts_env *e, struct guts_interface *out, size_t max);
+/* Close all of a place. */
+void simudp_end_place(struct sim_place *p);
 
 #endif

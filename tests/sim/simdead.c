@@ -71,6 +71,23 @@ dead_close(struct guts_env *e, struct guts_conn *c)
 	(void)c;
 }
 
+static int
+dead_udp_send(struct guts_env *e, struct guts_udp *u, const struct guts_udp_path *path, struct guts_slice d)
+{
+	(void)e;
+	(void)u;
+	(void)path;
+	(void)d;
+	return GUTS_EIO;
+}
+
+static void
+dead_udp_close(struct guts_env *e, struct guts_udp *u)
+{
+	(void)e;
+	(void)u;
+}
+
 static void
 dead_post(struct guts_env *e, void (*fn)(void *arg), void *arg)
 {
@@ -82,7 +99,8 @@ dead_post(struct guts_env *e, void (*fn)(void *arg), void *arg)
 const struct guts_env_ops sim_dead_env = {
 	.now = dead_time, .wall = dead_time, .random = dead_random, .timer_set = dead_timer_set,
 	.timer_clear = dead_timer_clear, .unlisten = dead_unlisten, .write = dead_write, .queued = dead_queued,
-	.read_pause = dead_pause, .close = dead_close, .post = dead_post,
+	.read_pause = dead_pause, .close = dead_close, .udp_send = dead_udp_send,
+	.udp_close = dead_udp_close, .post = dead_post,
 };
 
 static int

@@ -86,8 +86,8 @@ static void deliver(struct guts_conn *c);
 
 /* --- reach, time ---------------------------------------------------------- */
 
-static bool
-reaches(const struct sim_place *a, const struct sim_place *b)
+bool
+simnet_reaches(const struct sim_place *a, const struct sim_place *b)
 {
 	if (a == b)
 		return true;
@@ -315,7 +315,7 @@ fire_wire(struct sim *s, struct sim_event *ev)
 
 	c->wire_event = NULL;
 	hold(c);
-	if (!reaches(c->p, to->p)) {
+	if (!simnet_reaches(c->p, to->p)) {
 		if (!c->retry_ns) {
 			c->stalled_since = s->now;
 			c->retry_ns = RETRY_MIN_NS;
@@ -352,7 +352,7 @@ fire_ack(struct sim *s, struct sim_event *ev)
 	c->ack_event = NULL;
 	if (c->state == GONE && !c->fin_wanted)
 		return; /* crashed: it sends no more */
-	if (!reaches(c->p, c->other->p)) {
+	if (!simnet_reaches(c->p, c->other->p)) {
 		c->ack_event = sim_event_add(s, NOBODY, s->now + GUTS_SECOND_NS, SIM_ACK, fire_ack,
 					     c, NULL);
 		return;
@@ -586,7 +586,7 @@ fire_dial(struct sim *s, struct sim_event *ev)
 
 	pair->dial_event = NULL;
 	hold(c);
-	if (!to->p || !reaches(c->p, to->p)) {
+	if (!to->p || !simnet_reaches(c->p, to->p)) {
 		if (++pair->tries == DIAL_TRIES)
 			over(c, GUTS_ETIMEOUT);
 		else

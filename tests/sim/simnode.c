@@ -193,49 +193,91 @@ on_pushed(void *owner, int err, const char *text, const struct guts_push_cmd *cm
 
 static const struct guts_push_events push_events = { .done = on_pushed };
 
+/* A commit of the model alone: a tree, and the commit on top of `parent` (may be NULL). */
+static void
+model_commit(struct simnet_world *w, const struct guts_oid *parent, struct guts_oid *out, struct guts_buf *pack)
+{
+	struct simrepo_object o[2] = { { .type = GUTS_OBJ_TREE, .size = 100 }, { .type = GUTS_OBJ_COMMIT, .size = 200 } };
+
+	simrepo_id(&o[0], ++w->salt);
+	o[1].parent[o[1].nparents++] = o[0].oid;
+	if (parent)
+		o[1].parent[o[1].nparents++] = *parent;
+	simrepo_id(&o[1], ++w->salt);
+	simrepo_pack(pack, o, 2);
+	*out = o[1].oid;
+}
+
+/* The repository on its user's node, and the value of a branch there (none if it is not there); NULL = not now. */
+static struct guts_repo *
+branch_of(struct simnet_world *w, unsigned k, unsigned b, struct guts_oid *value)
+{
+	struct simnode *sn = simnet_world_node(w, w->repo[k].place);
+	struct guts_repo *r = sn && w->repo[k].made ? guts_sync_find(guts_node_sync(sn->node), w->repo[k].id) : NULL;
+	const struct guts_refs_row *row;
+	struct guts_repo_info *info;
+
+	*value = (struct guts_oid){ 0 };
+	if (!r)
+		return NULL;
+	info = guts_repo_info_get(r);
+	row = guts_refs_view_find(info->canonical, guts_slice_str(branches[b]));
+	if (row)
+		*value = row->oid;
+	guts_repo_info_unref(info);
+	return r;
+}
+
+/* Push one command; an empty pack = none comes. */
+static bool
+push(struct simnet_world *w, unsigned k, unsigned b, struct guts_repo *r, const struct guts_push_cmd *cmd,
+    struct guts_slice pack)
+{
+	struct simnode_repo *repo = &w->repo[k];
+	struct simnode_ask *a = guts_alloc(sizeof *a);
+	struct guts_errinfo ei;
+	struct guts_push *p;
+
+	*a = (struct simnode_ask){ .next = w->asks, .w = w, .k = k, .b = b, .place = repo->place, .oid = cmd->new_oid };
+	w->asks = a;
+	if (guts_push_open(guts_node_sync(simnet_world_node(w, repo->place)->node), r, NULL, cmd, 1, false, pack.n > 0,
+	    &push_events, a, &p, &ei))
+		return false;
+	repo->asked[b] = cmd->new_oid;
+	repo->pushes++;
+	assert(guts_push_write(p, pack) == pack.n);
+	guts_push_end(p);
+	return true;
+}
+
 bool
 simnet_world_push(struct simnet_world *w, unsigned k, unsigned b)
 {
-	struct simnode_repo *repo = &w->repo[k];
-	struct simnode *sn = simnet_world_node(w, repo->place);
-	struct guts_repo *r = sn && repo->made ? guts_sync_find(guts_node_sync(sn->node), repo->id) : NULL;
-	struct guts_repo_info *info;
-	const struct guts_refs_row *row;
-	struct simrepo_object o[2] = { { .type = GUTS_OBJ_TREE, .size = 100 }, { .type = GUTS_OBJ_COMMIT, .size = 200 } };
 	struct guts_push_cmd cmd = { .name = (char *)(uintptr_t)branches[b] };
-	struct guts_push *p;
-	struct guts_errinfo ei;
+	struct guts_repo *r = branch_of(w, k, b, &cmd.old_oid);
+	const struct guts_oid *parent = guts_oid_is_none(&cmd.old_oid) ? NULL : &cmd.old_oid;
 	struct guts_buf pack;
-	struct simnode_ask *a;
-	int err;
+	bool ok;
 
 	if (!r)
 		return false;
-	info = guts_repo_info_get(r);
-	row = guts_refs_view_find(info->canonical, guts_slice_str(branches[b]));
-	simrepo_id(&o[0], ++w->salt);
-	o[1].parent[o[1].nparents++] = o[0].oid;
-	if (row) {
-		cmd.old_oid = row->oid;
-		o[1].parent[o[1].nparents++] = row->oid;
-	}
-	guts_repo_info_unref(info);
-	simrepo_id(&o[1], ++w->salt);
-	cmd.new_oid = o[1].oid;
-	a = guts_alloc(sizeof *a);
-	*a = (struct simnode_ask){ .next = w->asks, .w = w, .k = k, .b = b, .place = repo->place, .oid = o[1].oid };
-	w->asks = a;
-	err = guts_push_open(guts_node_sync(sn->node), r, NULL, &cmd, 1, false, true, &push_events, a, &p, &ei);
-	if (err)
-		return false;
-	repo->asked[b] = o[1].oid;
-	repo->pushes++;
 	guts_buf_init(&pack, 64u << 10);
-	simrepo_pack(&pack, o, 2);
-	assert(guts_push_write(p, guts_buf_slice(&pack)) == pack.len);
-	guts_push_end(p);
+	if (w->user)
+		simuser_commit(w->user, parent, ++w->salt, &cmd.new_oid, &pack);
+	else
+		model_commit(w, parent, &cmd.new_oid, &pack);
+	ok = push(w, k, b, r, &cmd, guts_buf_slice(&pack));
 	guts_buf_deinit(&pack);
-	return true;
+	return ok;
+}
+
+bool
+simnet_world_delete(struct simnet_world *w, unsigned k, unsigned b)
+{
+	struct guts_push_cmd cmd = { .name = (char *)(uintptr_t)branches[b] };
+	struct guts_repo *r = branch_of(w, k, b, &cmd.old_oid);
+
+	return r && !guts_oid_is_none(&cmd.old_oid) && push(w, k, b, r, &cmd, guts_slice(NULL, 0));
 }
 
 bool

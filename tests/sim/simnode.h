@@ -4,6 +4,7 @@
 
 #include "node/node.h"
 #include "sim.h"
+#include "simuser.h"
 
 #define SIMNODE_MAX 64    /* places */
 #define SIMNODE_REPOS 16  /* repositories of one network */
@@ -40,6 +41,7 @@ struct simnet_world {
 	struct simnode_repo repo[SIMNODE_REPOS];
 	unsigned nrepos;
 	uint64_t salt;
+	struct simuser *user;      /* makes the commits; NULL = commits of the model that git does not know */
 	struct simnode_ask *asks;  /* private: what users wait for */
 };
 
@@ -55,7 +57,10 @@ unsigned simnet_world_create(struct simnet_world *w, unsigned place);
 /* The user of repository `k` pushes a commit to branch `b` (0..3); false if the node cannot take it now. */
 bool simnet_world_push(struct simnet_world *w, unsigned k, unsigned b);
 
-/* The same with `n` refs refs/heads/many/<i> on one new commit. */
+/* He deletes it; false if it is not there or the node cannot take it now. */
+bool simnet_world_delete(struct simnet_world *w, unsigned k, unsigned b);
+
+/* The same as a push with `n` refs refs/heads/many/<i> on one new commit. */
 bool simnet_world_push_many(struct simnet_world *w, unsigned k, unsigned n);
 
 struct simnode *simnet_world_node(struct simnet_world *w, unsigned place);

@@ -1,19 +1,30 @@
-/* tests/sim/simpack.c - packs of the model: written, taken in through quarantine, sent out. */
-#include "simrepo_int.h"
+/* tests/sim/simpack.c - packs of the model: written, read, checked for what they need. */
+#include "simobject_int.h"
 
 #include "base/alloc.h"
 #include "base/cursor.h"
+#include "crypto/key.h"
 
-#include <assert.h>
 #include <stdlib.h>
-#include <utlist.h>
 
-#define MAGIC       "SIMPACK1"
-#define HELD_MAX    (256u << 10)
-#define CHUNK_BYTES (16u << 10)
-#define CHUNK_NS    (GUTS_MS_NS / 2) /* between two chunks of a pack that is sent */
-#define OPEN_MAX    64
-#define PROGRESS_NS (100 * GUTS_MS_NS)
+#define MAGIC "SIMPACK1"
+
+struct guts_ingest {
+	struct guts_repos *r;
+	uint8_t id[GUTS_REPOID_SIZE];
+	const struct guts_ingest_events *ev;
+	void *owner;
+	struct guts_oid *tips;
+	size_t ntips;
+	bool no_pack;
+	struct guts_buf bytes;
+	struct simrepo_object *v; /* objects of the pack */
+	size_t n;
+};
+
+struct guts_packer {
+	struct guts_buf bytes;
+};
 
 /* --- the form ------------------------------------------------------------- */
 
@@ -113,97 +124,32 @@ parse(struct guts_ingest *g)
 
 /* --- taking in ------------------------------------------------------------ */
 
-void
-simpack_ingest_free(struct guts_ingest *g)
-{
-	if (!g->accepting) {
-		DL_DELETE(g->r->ingests, g);
-		g->r->ningests--;
-	}
-	guts_buf_deinit(&g->bytes);
-	free(g->tips);
-	free(g->v);
-	free(g);
-}
-
 int
-simpack_ingest_open(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
-		    const struct guts_ingest_spec *spec, const struct guts_ingest_events *ev,
-		    void *owner, struct guts_ingest **out)
+simpack_ingest_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_ingest_spec *spec,
+    const struct guts_ingest_events *ev, void *owner, struct guts_ingest **out)
 {
-	struct simrepo *r = simrepo_of(base);
+	struct guts_ingest *g;
 
-	if (r->ningests == OPEN_MAX)
-		return GUTS_EBUSY;
-	if (!simrepo_find(r, id))
+	if (!simobject_repo(r, id))
 		return GUTS_ENOTFOUND;
-
-	struct guts_ingest *g = guts_alloc(sizeof *g);
+	g = guts_alloc(sizeof *g);
 	g->r = r;
 	memcpy(g->id, id, sizeof g->id);
 	g->ev = ev;
 	g->owner = owner;
 	g->tips = guts_memdup(spec->tips, spec->ntips * sizeof *spec->tips);
 	g->ntips = spec->ntips;
-	g->pack_max = spec->pack_max;
 	g->no_pack = spec->no_pack;
 	guts_buf_init(&g->bytes, GUTS_PACK_MAX);
-	DL_APPEND(r->ingests, g);
-	r->ningests++;
 	*out = g;
 	return 0;
-}
-
-static void
-told(struct guts_ingest *g, int err, const char *detail)
-{
-	struct guts_ingest_result res = {
-		.pack_bytes = g->bytes.len, .objects = g->n, .detail = detail};
-
-	g->told = true;
-	g->ev->verified(g->owner, err, &res);
-}
-
-static void
-fire_digest(struct sim *s, struct sim_event *ev)
-{
-	struct guts_ingest *g = ev->a;
-
-	g->event = NULL;
-	g->held = 0;
-	if (g->bytes.len > g->pack_max) {
-		told(g, GUTS_ELIMIT, "pack is too large");
-		return;
-	}
-	/* one call at most: it may abort */
-	if (g->full) {
-		g->full = false;
-		g->ev->writable(g->owner);
-	} else if (g->ev->progress && s->now - g->progress_ns >= PROGRESS_NS) {
-		g->progress_ns = s->now;
-		g->ev->progress(g->owner, g->bytes.len, 0);
-	}
 }
 
 size_t
 simpack_ingest_write(struct guts_ingest *g, struct guts_slice bytes)
 {
-	struct sim *s = g->r->p->s;
-	size_t n = HELD_MAX - g->held;
-
-	assert(!g->ended);
-	if (g->told)
-		return bytes.n;
-	if (n > bytes.n)
-		n = bytes.n;
-	guts_buf_add(&g->bytes, bytes.p, n);
-	g->held += n;
-	if (n < bytes.n)
-		g->full = true;
-	if (!g->event)
-		g->event = sim_event_add(s, g->r->p->index, s->now + GUTS_MS_NS, SIM_DISK,
-					 fire_digest, g, NULL);
-	return n;
+	guts_buf_add_slice(&g->bytes, bytes);
+	return bytes.n;
 }
 
 /* The verified objects by id. */
@@ -226,7 +172,7 @@ connected(struct guts_ingest *g, struct repo *repo, struct fresh *all)
 		struct guts_oid oid = stack[--n];
 		struct fresh *f;
 
-		if (guts_oid_is_none(&oid) || simrepo_object_find(repo, &oid))
+		if (guts_oid_is_none(&oid) || simobject_find(repo, &oid))
 			continue;
 		HASH_FIND(hh, all, &oid, sizeof oid, f);
 		ok = f != NULL;
@@ -240,103 +186,75 @@ connected(struct guts_ingest *g, struct repo *repo, struct fresh *all)
 	return ok;
 }
 
-static void
-fire_verify(struct sim *s, struct sim_event *ev)
+/* Is the pack well formed, and is everything there that the tips reach? */
+static int
+verify(struct guts_ingest *g, const char **why)
 {
-	struct guts_ingest *g = ev->a;
-	struct repo *repo = simrepo_find(g->r, g->id);
-	struct fresh *all = NULL, *f, *next;
+	struct repo *repo = simobject_repo(g->r, g->id);
+	struct fresh *all = NULL, *f, *x, *next;
+	int err = g->no_pack ? 0 : parse(g);
+	bool ok;
 
-	(void)s;
-	g->event = NULL;
-	if (g->bytes.len > g->pack_max) {
-		told(g, GUTS_ELIMIT, "pack is too large");
-		return;
-	}
-	int err = repo ? 0 : GUTS_ENOTFOUND;
-	if (!err && !g->no_pack)
-		err = parse(g);
-	if (err) {
-		told(g, err, repo ? "the pack is damaged" : "no such repository");
-		return;
-	}
-
+	*why = "the pack is damaged";
+	if (err)
+		return err;
 	f = guts_calloc(g->n + 1, sizeof *f);
 	for (size_t i = 0; i < g->n; i++) {
 		f[i].o = &g->v[i];
 		HASH_ADD_KEYPTR(hh, all, &g->v[i].oid, sizeof g->v[i].oid, &f[i]);
 	}
-	bool ok = connected(g, repo, all);
-	struct fresh *x;
+	ok = repo && connected(g, repo, all);
 	HASH_ITER (hh, all, x, next)
 		HASH_DEL(all, x);
 	free(f);
-	told(g, ok ? 0 : GUTS_ENOTFOUND, ok ? NULL : "objects are missing");
+	*why = ok ? NULL : "objects are missing";
+	return ok ? 0 : GUTS_ENOTFOUND;
 }
 
 void
 simpack_ingest_end(struct guts_ingest *g)
 {
-	struct sim *s = g->r->p->s;
+	struct guts_ingest_result res = { .pack_bytes = g->bytes.len };
+	int err = verify(g, &res.detail);
 
-	assert(!g->ended);
-	g->ended = true;
-	if (g->told)
-		return;
-	if (g->event)
-		sim_event_cancel(s, g->event);
-	g->event = sim_event_add(
-		s, g->r->p->index,
-		s->now + sim_between(&g->r->p->fate, s->c.job_min_ns, s->c.job_max_ns), SIM_DISK,
-		fire_verify, g, NULL);
-}
-
-void
-simpack_ingest_accept(struct guts_ingest *g)
-{
-	struct op *op = simrepo_op(g->r, OP_ACCEPT, g->id);
-
-	assert(g->told && g->ended);
-	DL_DELETE(g->r->ingests, g);
-	g->r->ningests--;
-	g->accepting = true;
-	op->g = g;
-	op->done = g->ev->accepted;
-	op->owner = g->owner;
+	res.objects = g->n;
+	g->ev->verified(g->owner, err, &res);
 }
 
 void
 simpack_ingest_abort(struct guts_ingest *g)
 {
-	assert(!g->accepting);
-	if (g->event)
-		sim_event_cancel(g->r->p->s, g->event);
-	simpack_ingest_free(g);
+	guts_buf_deinit(&g->bytes);
+	free(g->tips);
+	free(g->v);
+	free(g);
+}
+
+void
+simpack_ingest_accept(struct guts_ingest *g)
+{
+	const struct guts_ingest_events *ev = g->ev;
+	struct repo *repo = simobject_repo(g->r, g->id);
+	void *owner = g->owner;
+
+	for (size_t i = 0; repo && i < g->n; i++)
+		simobject_add(repo, &g->v[i]);
+	simpack_ingest_abort(g);
+	ev->accepted(owner, repo ? 0 : GUTS_EIO);
 }
 
 /* --- sending out ---------------------------------------------------------- */
 
-void
-simpack_free(struct guts_packer *p)
-{
-	DL_DELETE(p->r->packers, p);
-	p->r->npackers--;
-	guts_buf_deinit(&p->bytes);
-	free(p->wants);
-	free(p->haves);
-	free(p);
-}
-
 /* Walk from the given ids over what the repository holds and is not marked yet; newest first in
  * *out. */
 static bool
-walk(struct simrepo *r, struct repo *repo, const struct guts_oid *v, size_t n, struct guts_buf *out)
+walk(struct simobjects *r, struct repo *repo, const struct guts_oid *v, size_t n, struct guts_buf *out)
 {
 	struct object *head = NULL, **tail = &head;
 	bool all = true;
 
 	for (size_t i = 0; i < n; i++) {
-		struct object *o = simrepo_object_find(repo, &v[i]);
+		struct object *o = simobject_find(repo, &v[i]);
 
 		all = all && o;
 		if (!o || o->mark == r->mark)
@@ -350,7 +268,7 @@ walk(struct simrepo *r, struct repo *repo, const struct guts_oid *v, size_t n, s
 		if (out)
 			write_object(out, &head->o);
 		for (size_t i = 0; i < head->o.nparents; i++) {
-			struct object *o = simrepo_object_find(repo, &head->o.parent[i]);
+			struct object *o = simobject_find(repo, &head->o.parent[i]);
 
 			if (!o || o->mark == r->mark)
 				continue;
@@ -364,111 +282,48 @@ walk(struct simrepo *r, struct repo *repo, const struct guts_oid *v, size_t n, s
 }
 
 static int
-make(struct guts_packer *p)
+make(struct simobjects *r, struct repo *repo, struct guts_buf *out, const struct guts_oid *wants, size_t nwants,
+    const struct guts_oid *haves, size_t nhaves)
 {
-	struct repo *repo = simrepo_find(p->r, p->id);
-
-	if (!repo)
+	r->mark++;
+	walk(r, repo, haves, nhaves, NULL);
+	guts_buf_add_str(out, MAGIC);
+	if (!walk(r, repo, wants, nwants, out))
 		return GUTS_ENOTFOUND;
-	p->r->mark++;
-	walk(p->r, repo, p->haves, p->nhaves, NULL);
-	guts_buf_add_str(&p->bytes, MAGIC);
-	if (!walk(p->r, repo, p->wants, p->nwants, &p->bytes))
-		return GUTS_ENOTFOUND;
-	write_end(&p->bytes, 0);
+	write_end(out, 0);
 	return 0;
 }
 
-static void fire_send(struct sim *s, struct sim_event *ev);
-
-static void
-send_later(struct guts_packer *p, uint64_t at)
-{
-	if (!p->event && !p->paused && !p->ended)
-		p->event =
-			sim_event_add(p->r->p->s, p->r->p->index, at, SIM_DISK, fire_send, p, NULL);
-}
-
-static void
-fire_send(struct sim *s, struct sim_event *ev)
-{
-	struct guts_packer *p = ev->a;
-	struct guts_slice all;
-
-	p->event = NULL;
-	p->busy = true;
-	if (!p->made) {
-		p->made = true;
-		p->err = make(p);
-	}
-	all = guts_buf_slice(&p->bytes);
-	if (p->err || p->sent == all.n) {
-		p->ended = true;
-		p->ev->end(p->owner, p->err);
-	} else {
-		size_t n = all.n - p->sent < CHUNK_BYTES ? all.n - p->sent : CHUNK_BYTES;
-
-		p->sent += n;
-		ev->length = (uint32_t)n;
-		p->ev->data(p->owner, guts_slice(all.p + p->sent - n, n));
-		if (!p->closed)
-			send_later(p, s->now + CHUNK_NS);
-	}
-	p->busy = false;
-	if (p->closed)
-		simpack_free(p);
-}
-
 int
-simpack_open(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
-	     const struct guts_oid *wants, size_t nwants, const struct guts_oid *haves,
-	     size_t nhaves, const struct guts_packer_events *ev, void *owner,
-	     struct guts_packer **out)
+simpack_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *wants, size_t nwants,
+    const struct guts_oid *haves, size_t nhaves, const struct guts_packer_events *ev, void *owner,
+    struct guts_packer **out)
 {
-	struct simrepo *r = simrepo_of(base);
-	struct sim *s = r->p->s;
+	struct repo *repo = simobject_repo(r, id);
+	struct guts_packer *p;
+	int err;
 
-	if (r->npackers == OPEN_MAX)
-		return GUTS_EBUSY;
-	if (!simrepo_find(r, id))
+	if (!repo)
 		return GUTS_ENOTFOUND;
-
-	struct guts_packer *p = guts_alloc(sizeof *p);
-	p->r = r;
-	memcpy(p->id, id, sizeof p->id);
-	p->ev = ev;
-	p->owner = owner;
-	p->wants = guts_memdup(wants, nwants * sizeof *wants);
-	p->haves = guts_memdup(haves, nhaves * sizeof *haves);
-	p->nwants = nwants;
-	p->nhaves = nhaves;
+	*out = p = guts_alloc(sizeof *p);
 	guts_buf_init(&p->bytes, GUTS_PACK_MAX);
-	DL_APPEND(r->packers, p);
-	r->npackers++;
-	send_later(p, s->now + sim_between(&r->p->fate, s->c.job_min_ns, s->c.job_max_ns));
-	*out = p;
+	err = make(simobjects_of(r), repo, &p->bytes, wants, nwants, haves, nhaves);
+	if (!err)
+		ev->data(owner, guts_buf_slice(&p->bytes));
+	ev->end(owner, err);
 	return 0;
 }
 
 void
 simpack_pause(struct guts_packer *p, bool pause)
 {
-	p->paused = pause;
-	if (pause && p->event) {
-		sim_event_cancel(p->r->p->s, p->event);
-		p->event = NULL;
-	} else if (!pause) {
-		send_later(p, p->r->p->s->now);
-	}
+	(void)p;
+	(void)pause; /* it is over */
 }
 
 void
 simpack_close(struct guts_packer *p)
 {
-	if (p->event)
-		sim_event_cancel(p->r->p->s, p->event);
-	p->event = NULL;
-	p->closed = true;
-	if (!p->busy)
-		simpack_free(p);
+	guts_buf_deinit(&p->bytes);
+	free(p);
 }

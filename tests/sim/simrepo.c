@@ -1,112 +1,16 @@
-/* tests/sim/simrepo.c - the model repositories: objects, refs, changes on disk, questions. */
+/* tests/sim/simrepo.c - repositories in virtual time: changes one after another, questions.
+ *
+ * A change waits for its disk event and is made on the place's disk then; a question is answered a job's time later
+ * from what is durable at that moment.
+ */
 #include "simrepo_int.h"
+#include "simobject_int.h"
 
 #include "base/alloc.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <utlist.h>
-
-/* A question; answered a job's time later from what is durable then. */
-struct ask {
-	struct simrepo *r;
-	uint8_t id[GUTS_REPOID_SIZE];
-	void (*answer)(struct ask *a);
-	struct guts_object_query *v;
-	size_t n;
-	union {
-		void (*refs)(void *owner, int err, const struct guts_ref_row *v, size_t n);
-		void (*query)(void *owner, int err, const struct guts_object_query *v, size_t n);
-		void (*size)(void *owner, int err, uint64_t bytes);
-	} done;
-	void *owner;
-	struct ask *prev, *next;
-};
-
-/* --- repositories --------------------------------------------------------- */
-
-struct repo *
-simrepo_find(struct simrepo *r, const uint8_t id[GUTS_REPOID_SIZE])
-{
-	struct repo *repo;
-
-	HASH_FIND(hh, r->all, id, GUTS_REPOID_SIZE, repo);
-	return repo;
-}
-
-struct object *
-simrepo_object_find(struct repo *repo, const struct guts_oid *oid)
-{
-	struct object *o;
-
-	HASH_FIND(hh, repo->objects, oid, sizeof *oid, o);
-	return o;
-}
-
-static void
-ref_free(struct repo *repo, struct ref *ref)
-{
-	HASH_DEL(repo->refs, ref);
-	free(ref->name);
-	free(ref);
-}
-
-static void
-repo_free(struct simrepo *r, struct repo *repo)
-{
-	struct object *o, *next_o;
-	struct ref *ref, *next_ref;
-
-	HASH_ITER (hh, repo->objects, o, next_o) {
-		HASH_DEL(repo->objects, o);
-		free(o);
-	}
-	HASH_ITER (hh, repo->refs, ref, next_ref)
-		ref_free(repo, ref);
-	HASH_DEL(r->all, repo);
-	free(repo->head);
-	free(repo);
-}
-
-static void
-repo_make(struct simrepo *r, const struct op *op)
-{
-	struct repo *repo = guts_alloc(sizeof *repo);
-
-	memcpy(repo->id, op->id, sizeof repo->id);
-	repo->head = guts_strdup(op->head);
-	HASH_ADD(hh, r->all, id, GUTS_REPOID_SIZE, repo);
-}
-
-static void
-add_object(struct repo *repo, const struct simrepo_object *x)
-{
-	if (simrepo_object_find(repo, &x->oid))
-		return;
-
-	struct object *o = guts_alloc(sizeof *o);
-	o->o = *x;
-	HASH_ADD(hh, repo->objects, o.oid, sizeof o->o.oid, o);
-}
-
-static void
-set_ref(struct repo *repo, const char *name, const struct guts_oid *oid)
-{
-	struct ref *ref;
-
-	HASH_FIND_STR(repo->refs, name, ref);
-	if (guts_oid_is_none(oid)) {
-		if (ref)
-			ref_free(repo, ref);
-		return;
-	}
-	if (!ref) {
-		ref = guts_alloc(sizeof *ref);
-		ref->name = guts_strdup(name);
-		HASH_ADD_KEYPTR(hh, repo->refs, ref->name, strlen(ref->name), ref);
-	}
-	ref->oid = *oid;
-}
 
 /* --- changes -------------------------------------------------------------- */
 
@@ -118,69 +22,51 @@ op_free(struct op *op)
 	for (size_t i = 0; i < op->n; i++)
 		free((void *)(uintptr_t)op->v[i].name.p);
 	free(op->v);
-	free(op->head);
+	free((void *)(uintptr_t)op->head.p);
 	if (op->g)
-		simpack_ingest_free(op->g);
+		simtransfer_ingest_free(op->g);
 	free(op);
 }
 
-static int
-project(struct repo *repo, const struct op *op)
+static void
+note(struct sim *s, const struct op *op)
 {
-	struct ref *ref, *next;
-
-	for (size_t i = 0; i < op->n; i++)
-		if (!guts_oid_is_none(&op->v[i].oid) && !simrepo_object_find(repo, &op->v[i].oid))
-			return GUTS_ENOTFOUND;
-	if (op->exact)
-		HASH_ITER (hh, repo->refs, ref, next)
-			ref_free(repo, ref);
-	for (size_t i = 0; i < op->n; i++)
-		set_ref(repo, (const char *)op->v[i].name.p, &op->v[i].oid);
-	if (op->head) {
-		free(repo->head);
-		repo->head = guts_strdup(op->head);
-	}
-	return 0;
-}
-
-/* Do it: durable and visible from now on. */
-static int
-op_apply(struct op *op)
-{
-	struct simrepo *r = op->r;
-	struct sim *s = r->p->s;
-	struct repo *repo = simrepo_find(r, op->id);
 	uint8_t kind = (uint8_t)op->kind;
 
-	if (r->p->disk_error)
-		return r->p->disk_error;
 	sim_note_bytes(s, guts_slice(&kind, 1));
 	sim_note_bytes(s, guts_slice(op->id, sizeof op->id));
 	for (size_t i = 0; i < op->n; i++) {
 		sim_note_bytes(s, op->v[i].name);
 		sim_note_bytes(s, guts_oid_slice(&op->v[i].oid));
 	}
+	if (op->g)
+		sim_note_bytes(s, guts_buf_slice(&op->g->bytes));
+}
 
+static void
+on_applied(void *owner, int err)
+{
+	sim_over(owner, err);
+}
+
+/* Do it: durable and visible from now on. */
+static int
+op_apply(struct op *op)
+{
+	struct guts_repos *disk = simrepo_disk(op->r);
+	struct sim_place *p = op->r->p;
+	struct sim_wait w = { .d = p->disk };
+
+	if (p->disk_error)
+		return p->disk_error;
+	note(p->s, op);
 	switch (op->kind) {
-	case OP_CREATE:
-		if (!repo)
-			repo_make(r, op);
-		return 0;
-	case OP_REMOVE:
-		if (repo)
-			repo_free(r, repo);
-		return 0;
-	case OP_ACCEPT:
-		if (!repo)
-			return GUTS_EIO;
-		for (size_t i = 0; i < op->g->n; i++) {
-			add_object(repo, &op->g->v[i]);
-			sim_note_bytes(s, guts_oid_slice(&op->g->v[i].oid));
-		}
-		return 0;
-	default: return repo ? project(repo, op) : GUTS_ENOTFOUND;
+	case OP_CREATE: guts_repos_create(disk, op->id, op->format, op->head, on_applied, &w); break;
+	case OP_REMOVE: guts_repos_remove(disk, op->id, on_applied, &w); break;
+	case OP_ACCEPT: return simtransfer_accept_now(op->g);
+	case OP_PROJECT: guts_repos_project(disk, op->id, op->v, op->n, op->exact, op->head, on_applied, &w); break;
 	}
+	return sim_wait(&w);
 }
 
 static void
@@ -208,32 +94,31 @@ simrepo_op(struct simrepo *r, enum op_kind kind, const uint8_t id[GUTS_REPOID_SI
 	memcpy(op->id, id, sizeof op->id);
 	DL_APPEND(r->ops, op);
 	r->nops++;
-	sim_event_add(r->p->s, r->p->index, sim_disk_time(r->p), SIM_DISK, fire_op, op, NULL)
-		->length = (uint32_t)kind;
+	sim_event_add(r->p->s, r->p->index, sim_disk_time(r->p), SIM_DISK, fire_op, op, NULL)->length = (uint32_t)kind;
 	return op;
 }
 
-static char *
-text_of(struct guts_slice s)
+static struct guts_slice
+copy_of(struct guts_slice s)
 {
-	return guts_memdup(s.p, s.n);
+	return s.n ? guts_slice(guts_memdup(s.p, s.n), s.n) : guts_slice(NULL, 0);
 }
 
 static void
 repos_create(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], enum guts_object_format f,
-	     struct guts_slice head_ref, void (*done)(void *owner, int err), void *owner)
+    struct guts_slice head_ref, void (*done)(void *owner, int err), void *owner)
 {
 	struct op *op = simrepo_op(simrepo_of(base), OP_CREATE, id);
 
-	(void)f; /* the model's ids have 20 bytes */
-	op->head = text_of(head_ref);
+	op->format = f;
+	op->head = copy_of(head_ref);
 	op->done = done;
 	op->owner = owner;
 }
 
 static void
-repos_remove(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
-	     void (*done)(void *owner, int err), void *owner)
+repos_remove(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], void (*done)(void *owner, int err),
+    void *owner)
 {
 	struct op *op = simrepo_op(simrepo_of(base), OP_REMOVE, id);
 
@@ -242,25 +127,104 @@ repos_remove(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
 }
 
 static void
-repos_project(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
-	      const struct guts_ref_update *v, size_t n, bool exact, struct guts_slice head_ref,
-	      void (*done)(void *owner, int err), void *owner)
+repos_project(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_ref_update *v, size_t n,
+    bool exact, struct guts_slice head_ref, void (*done)(void *owner, int err), void *owner)
 {
 	struct op *op = simrepo_op(simrepo_of(base), OP_PROJECT, id);
 
 	op->v = guts_calloc(n + 1, sizeof *op->v);
-	for (size_t i = 0; i < n; i++) {
-		op->v[i].name = guts_slice(text_of(v[i].name), v[i].name.n);
-		op->v[i].oid = v[i].oid;
-	}
+	for (size_t i = 0; i < n; i++)
+		op->v[i] = (struct guts_ref_update){ copy_of(v[i].name), v[i].oid };
 	op->n = n;
 	op->exact = exact;
-	op->head = head_ref.n ? text_of(head_ref) : NULL;
+	op->head = copy_of(head_ref);
 	op->done = done;
 	op->owner = owner;
 }
 
 /* --- questions ------------------------------------------------------------ */
+
+enum ask_kind { ASK_REFS, ASK_QUERY, ASK_SIZE };
+
+/* The answer is copied: the asker is told when the disk's own callback is over. */
+struct ask {
+	struct simrepo *r;
+	enum ask_kind kind;
+	uint8_t id[GUTS_REPOID_SIZE];
+	struct guts_object_query *v; /* the question, then the answer */
+	struct guts_ref_row *rows;
+	size_t n;
+	uint64_t bytes;
+	union {
+		void (*refs)(void *owner, int err, const struct guts_ref_row *v, size_t n);
+		void (*query)(void *owner, int err, const struct guts_object_query *v, size_t n);
+		void (*size)(void *owner, int err, uint64_t bytes);
+	} done;
+	void *owner;
+	struct sim_wait wait;
+	struct ask *prev, *next;
+};
+
+static void
+on_refs(void *owner, int err, const struct guts_ref_row *v, size_t n)
+{
+	struct ask *a = owner;
+
+	a->rows = guts_calloc(n + 1, sizeof *a->rows);
+	for (a->n = 0; a->n < n; a->n++)
+		a->rows[a->n] = (struct guts_ref_row){ guts_strdup(v[a->n].name), v[a->n].oid };
+	sim_over(&a->wait, err);
+}
+
+static void
+on_query(void *owner, int err, const struct guts_object_query *v, size_t n)
+{
+	struct ask *a = owner;
+
+	assert(err || n == a->n);
+	if (!err)
+		memcpy(a->v, v, n * sizeof *v);
+	sim_over(&a->wait, err);
+}
+
+static void
+on_size(void *owner, int err, uint64_t bytes)
+{
+	struct ask *a = owner;
+
+	a->bytes = bytes;
+	sim_over(&a->wait, err);
+}
+
+static void
+answer(struct ask *a)
+{
+	struct guts_repos *disk = simrepo_disk(a->r);
+	int err;
+
+	a->wait = (struct sim_wait){ .d = a->r->p->disk };
+	switch (a->kind) {
+	case ASK_REFS:
+		guts_repos_refs(disk, a->id, on_refs, a);
+		err = sim_wait(&a->wait);
+		a->done.refs(a->owner, err, a->rows, a->n);
+		break;
+	case ASK_QUERY:
+		guts_repos_query(disk, a->id, a->v, a->n, on_query, a);
+		err = sim_wait(&a->wait);
+		a->done.query(a->owner, err, err ? NULL : a->v, err ? 0 : a->n);
+		break;
+	case ASK_SIZE:
+		guts_repos_size(disk, a->id, on_size, a);
+		err = sim_wait(&a->wait);
+		a->done.size(a->owner, err, a->bytes);
+		break;
+	}
+	for (size_t i = 0; a->rows && i < a->n; i++)
+		free(a->rows[i].name);
+	free(a->rows);
+	a->rows = NULL;
+}
 
 static void
 ask_free(struct ask *a)
@@ -276,119 +240,39 @@ fire_ask(struct sim *s, struct sim_event *ev)
 	struct ask *a = ev->a;
 
 	(void)s;
-	a->answer(a);
+	answer(a);
 	ask_free(a);
 }
 
 static struct ask *
-ask_new(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], void (*answer)(struct ask *a),
-	void *owner)
+ask_new(struct guts_repos *base, enum ask_kind kind, const uint8_t id[GUTS_REPOID_SIZE], void *owner)
 {
 	struct simrepo *r = simrepo_of(base);
 	struct sim *s = r->p->s;
 	struct ask *a = guts_alloc(sizeof *a);
 
 	a->r = r;
+	a->kind = kind;
 	memcpy(a->id, id, sizeof a->id);
-	a->answer = answer;
 	a->owner = owner;
 	DL_APPEND(r->asks, a);
-	sim_event_add(s, r->p->index,
-		      s->now + sim_between(&r->p->fate, s->c.job_min_ns, s->c.job_max_ns), SIM_DISK,
-		      fire_ask, a, NULL);
+	sim_event_add(s, r->p->index, s->now + sim_between(&r->p->fate, s->c.job_min_ns, s->c.job_max_ns), SIM_DISK,
+	    fire_ask, a, NULL);
 	return a;
-}
-
-static int
-by_name(const void *x, const void *y)
-{
-	const struct guts_ref_row *a = x, *b = y;
-
-	return strcmp(a->name, b->name);
-}
-
-static void
-answer_refs(struct ask *a)
-{
-	struct repo *repo = simrepo_find(a->r, a->id);
-	struct guts_ref_row *v;
-	struct ref *ref;
-	size_t n = 0;
-
-	if (!repo) {
-		a->done.refs(a->owner, GUTS_ENOTFOUND, NULL, 0);
-		return;
-	}
-	v = guts_calloc(HASH_COUNT(repo->refs) + 1, sizeof *v);
-	for (ref = repo->refs; ref; ref = ref->hh.next)
-		v[n++] = (struct guts_ref_row){ref->name, ref->oid};
-	qsort(v, n, sizeof *v, by_name);
-	a->done.refs(a->owner, 0, v, n);
-	free(v);
 }
 
 static void
 repos_refs(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
-	   void (*done)(void *owner, int err, const struct guts_ref_row *v, size_t n), void *owner)
+    void (*done)(void *owner, int err, const struct guts_ref_row *v, size_t n), void *owner)
 {
-	ask_new(base, id, answer_refs, owner)->done.refs = done;
-}
-
-/* Is `want` equal to or an ancestor of `from`? */
-static bool
-reaches(struct simrepo *r, struct repo *repo, struct object *from, const struct guts_oid *want)
-{
-	struct object *stack = from;
-
-	r->mark++;
-	from->mark = r->mark;
-	from->next = NULL;
-	while (stack) {
-		struct object *o = stack;
-
-		stack = o->next;
-		if (guts_oid_eq(&o->o.oid, want))
-			return true;
-		for (size_t i = 0; i < o->o.nparents; i++) {
-			struct object *p = simrepo_object_find(repo, &o->o.parent[i]);
-
-			if (!p || p->mark == r->mark)
-				continue;
-			p->mark = r->mark;
-			p->next = stack;
-			stack = p;
-		}
-	}
-	return false;
+	ask_new(base, ASK_REFS, id, owner)->done.refs = done;
 }
 
 static void
-answer_query(struct ask *a)
+repos_query(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_object_query *v, size_t n,
+    void (*done)(void *owner, int err, const struct guts_object_query *v, size_t n), void *owner)
 {
-	struct repo *repo = simrepo_find(a->r, a->id);
-
-	if (!repo) {
-		a->done.query(a->owner, GUTS_ENOTFOUND, NULL, 0);
-		return;
-	}
-	for (size_t i = 0; i < a->n; i++) {
-		struct guts_object_query *q = &a->v[i];
-		struct object *o = simrepo_object_find(repo, &q->oid);
-
-		q->type = o ? o->o.type : GUTS_OBJ_NONE;
-		q->is_ancestor = o && !guts_oid_is_none(&q->ancestor) &&
-				 reaches(a->r, repo, o, &q->ancestor);
-	}
-	a->done.query(a->owner, 0, a->v, a->n);
-}
-
-static void
-repos_query(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
-	    const struct guts_object_query *v, size_t n,
-	    void (*done)(void *owner, int err, const struct guts_object_query *v, size_t n),
-	    void *owner)
-{
-	struct ask *a = ask_new(base, id, answer_query, owner);
+	struct ask *a = ask_new(base, ASK_QUERY, id, owner);
 
 	a->v = guts_memdup(v, n * sizeof *v);
 	a->n = n;
@@ -396,22 +280,10 @@ repos_query(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
 }
 
 static void
-answer_size(struct ask *a)
-{
-	struct repo *repo = simrepo_find(a->r, a->id);
-	uint64_t bytes = 0;
-
-	if (repo)
-		for (struct object *o = repo->objects; o; o = o->hh.next)
-			bytes += o->o.size + sizeof o->o.oid;
-	a->done.size(a->owner, repo ? 0 : GUTS_ENOTFOUND, bytes);
-}
-
-static void
 repos_size(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
-	   void (*done)(void *owner, int err, uint64_t bytes), void *owner)
+    void (*done)(void *owner, int err, uint64_t bytes), void *owner)
 {
-	ask_new(base, id, answer_size, owner)->done.size = done;
+	ask_new(base, ASK_SIZE, id, owner)->done.size = done;
 }
 
 /* --- make, crash, free ---------------------------------------------------- */
@@ -422,14 +294,14 @@ simrepo_new(struct sim_place *p)
 	static const struct guts_repos_ops ops = {
 		.create = repos_create,
 		.remove = repos_remove,
-		.ingest_open = simpack_ingest_open,
-		.ingest_write = simpack_ingest_write,
-		.ingest_end = simpack_ingest_end,
-		.ingest_accept = simpack_ingest_accept,
-		.ingest_abort = simpack_ingest_abort,
-		.pack_open = simpack_open,
-		.pack_pause = simpack_pause,
-		.pack_close = simpack_close,
+		.ingest_open = simtransfer_ingest_open,
+		.ingest_write = simtransfer_ingest_write,
+		.ingest_end = simtransfer_ingest_end,
+		.ingest_accept = simtransfer_ingest_accept,
+		.ingest_abort = simtransfer_ingest_abort,
+		.pack_open = simtransfer_pack_open,
+		.pack_pause = simtransfer_pack_pause,
+		.pack_close = simtransfer_pack_close,
 		.project = repos_project,
 		.refs = repos_refs,
 		.query = repos_query,
@@ -458,68 +330,107 @@ simrepo_end(struct guts_repos *base, bool crash)
 	while (r->asks)
 		ask_free(r->asks);
 	while (r->ingests)
-		simpack_ingest_free(r->ingests);
+		simtransfer_ingest_free(r->ingests);
 	while (r->packers)
-		simpack_free(r->packers);
+		simtransfer_packer_free(r->packers);
 }
 
 void
 simrepo_free(struct guts_repos *base)
 {
-	struct simrepo *r = simrepo_of(base);
-	struct repo *repo, *next;
-
 	simrepo_end(base, false);
-	HASH_ITER (hh, r->all, repo, next)
-		repo_free(r, repo);
-	free(r);
+	free(simrepo_of(base));
 }
 
 /* --- for scenarios -------------------------------------------------------- */
 
+static struct repo *
+model_of(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE])
+{
+	return simobject_repo(simrepo_disk(simrepo_of(base)), id);
+}
+
 bool
 simrepo_has(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *oid)
 {
-	struct repo *repo = simrepo_find(simrepo_of(base), id);
+	struct repo *repo = model_of(base, id);
 
-	return repo && simrepo_object_find(repo, oid);
+	return repo && simobject_find(repo, oid);
 }
 
 size_t
 simrepo_count(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE])
 {
-	struct repo *repo = simrepo_find(simrepo_of(base), id);
+	struct repo *repo = model_of(base, id);
 
 	return repo ? HASH_COUNT(repo->objects) : 0;
 }
 
-bool
-simrepo_ref(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], const char *name,
-	    struct guts_oid *out)
+void
+simrepo_refs_now(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE],
+    void (*done)(void *owner, int err, const struct guts_ref_row *v, size_t n), void *owner)
 {
-	struct repo *repo = simrepo_find(simrepo_of(base), id);
-	struct ref *ref = NULL;
+	struct simrepo *r = simrepo_of(base);
+	struct ask a = { .r = r, .kind = ASK_REFS, .done.refs = done, .owner = owner };
 
-	if (repo)
-		HASH_FIND_STR(repo->refs, name, ref);
-	if (ref)
-		*out = ref->oid;
-	return ref != NULL;
+	memcpy(a.id, id, sizeof a.id);
+	answer(&a);
+}
+
+struct wanted {
+	const char *name;
+	struct guts_oid *oid;
+	bool found;
+};
+
+static void
+on_wanted(void *owner, int err, const struct guts_ref_row *v, size_t n)
+{
+	struct wanted *w = owner;
+
+	for (size_t i = 0; !err && i < n; i++) {
+		if (strcmp(v[i].name, w->name) == 0) {
+			*w->oid = v[i].oid;
+			w->found = true;
+		}
+	}
+}
+
+bool
+simrepo_ref(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], const char *name, struct guts_oid *out)
+{
+	struct wanted w = { .name = name, .oid = out };
+
+	simrepo_refs_now(base, id, on_wanted, &w);
+	return w.found;
+}
+
+void
+simrepo_reached(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE], struct guts_buf *out)
+{
+	struct repo *repo = model_of(base, id);
+	char hex[GUTS_OID_HEX_SIZE];
+
+	for (struct object *o = repo ? simobject_reached(simrepo_disk(simrepo_of(base)), repo) : NULL; o; o = o->next) {
+		guts_oid_hex(hex, &o->o.oid);
+		guts_buf_add_str(out, hex);
+		guts_buf_add_u8(out, '\n');
+	}
 }
 
 bool
 simrepo_is_whole(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SIZE])
 {
-	struct repo *repo = simrepo_find(simrepo_of(base), id);
+	struct repo *repo = model_of(base, id);
 
 	if (!repo)
 		return false;
 	for (struct object *o = repo->objects; o; o = o->hh.next)
 		for (size_t i = 0; i < o->o.nparents; i++)
-			if (!simrepo_object_find(repo, &o->o.parent[i]))
+			if (!simobject_find(repo, &o->o.parent[i]))
 				return false;
 	for (struct ref *ref = repo->refs; ref; ref = ref->hh.next)
-		if (!simrepo_object_find(repo, &ref->oid))
+		if (!simobject_find(repo, &ref->oid))
 			return false;
 	return true;
 }

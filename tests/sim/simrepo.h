@@ -1,12 +1,12 @@
-/* tests/sim/simrepo.h - the model of git/repo.h: an object is an id, a type, parents and a size.
+/* tests/sim/simrepo.h - git/repo.h in virtual time, and the model of its objects: an id, a type, parents and a size.
+ *
+ * Operations end a seeded time after they began, one after the other per place, and are durable then.
+ * A pack is made when it is opened and comes piece by piece.
  *
  * A model pack is
  *	"SIMPACK1", then per object: u8 type, 20 bytes id, u8 n, n × 20 bytes parents, be32 size,
- *`size` bytes of filling, then u8 0 and the SHA-256 of all before. It is thin by nature: an object
- *needs its parents to be in the pack or in the repository.
- *
- * Operations end a seeded time after they began, one after the other per place, and are durable
- *then.
+ * `size` bytes of filling, then u8 0 and the SHA-256 of all before.  It is thin by nature: an object
+ * needs its parents to be in the pack or in the repository.
  */
 #ifndef GUTS_TESTS_SIMREPO_H
 #define GUTS_TESTS_SIMREPO_H
@@ -38,12 +38,19 @@ void simrepo_id(struct simrepo_object *o, uint64_t salt);
 /* Append the pack of these objects to `out`. */
 void simrepo_pack(struct guts_buf *out, const struct simrepo_object *v, size_t n);
 
-/* What the repository holds now (its durable state); NULL = not there.  For checks. */
-bool
-simrepo_has(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *oid);
+/* The refs on the place's disk now (durable state), by the disk's own listing; `done` is called before it returns. */
+void simrepo_refs_now(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE],
+    void (*done)(void *owner, int err, const struct guts_ref_row *v, size_t n), void *owner);
+
+/* One of them; false = not there. */
+bool simrepo_ref(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const char *name, struct guts_oid *out);
+
+/* What a repository of the model holds now.  For checks. */
+bool simrepo_has(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *oid);
 size_t simrepo_count(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE]);
-bool simrepo_ref(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const char *name,
-		 struct guts_oid *out);
+
+/* Append the ids that its refs reach, sorted, one hexadecimal line each. */
+void simrepo_reached(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], struct guts_buf *out);
 
 /* Every object has its parents, every ref its object: false if not. */
 bool simrepo_is_whole(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE]);

@@ -1,60 +1,35 @@
-/* tests/sim/simrepo_int.h - what simrepo.c (repositories, refs, questions) and simpack.c (packs in
- * and out) share. */
+/* tests/sim/simrepo_int.h - what simrepo.c (changes, questions) and simtransfer.c (packs in and out) share. */
 #ifndef GUTS_TESTS_SIMREPO_INT_H
 #define GUTS_TESTS_SIMREPO_INT_H
 
 #include "simrepo.h"
-
-#include <uthash.h>
-
-struct object {
-	struct simrepo_object o;
-	uint64_t mark;       /* == simrepo.mark: seen by the walk under way */
-	struct object *next; /* of the walk */
-	UT_hash_handle hh;
-};
-
-struct ref {
-	char *name;
-	struct guts_oid oid;
-	UT_hash_handle hh;
-};
-
-struct repo {
-	uint8_t id[GUTS_REPOID_SIZE];
-	char *head;
-	struct object *objects;
-	struct ref *refs;
-	UT_hash_handle hh;
-};
 
 struct guts_ingest {
 	struct simrepo *r;
 	uint8_t id[GUTS_REPOID_SIZE];
 	const struct guts_ingest_events *ev;
 	void *owner;
-	struct guts_oid *tips;
-	size_t ntips, held; /* held: taken and not yet digested [bytes] */
+	struct guts_ingest *disk; /* the disk's; NULL = the disk gave up or took it over */
+	struct sim_wait wait;     /* for the disk's callback */
+	bool has_room;            /* the disk takes bytes */
+	size_t held;              /* taken and not yet digested [bytes] */
 	uint64_t pack_max, progress_ns;
 	struct guts_buf bytes;
-	bool no_pack, full, ended, told;
-	struct sim_event *event;  /* digesting or verifying */
-	struct simrepo_object *v; /* verified objects */
-	size_t n;
-	bool accepting; /* an op owns it */
+	struct guts_ingest_result result; /* the verdict's; text is `why` */
+	char *why;
+	bool full, ended, told, accepting; /* accepting: an op owns it */
+	struct sim_event *event;           /* digesting or verifying */
 	struct guts_ingest *prev, *next;
 };
 
 struct guts_packer {
 	struct simrepo *r;
-	uint8_t id[GUTS_REPOID_SIZE];
 	const struct guts_packer_events *ev;
 	void *owner;
-	struct guts_oid *wants, *haves;
-	size_t nwants, nhaves, sent;
-	struct guts_buf bytes;
-	int err;
-	bool made, paused, ended, closed, busy;
+	struct sim_wait wait;
+	size_t sent;
+	struct guts_buf bytes; /* all of it, made when it was opened */
+	bool paused, ended, closed, busy;
 	struct sim_event *event;
 	struct guts_packer *prev, *next;
 };
@@ -66,8 +41,9 @@ struct op {
 	struct simrepo *r;
 	enum op_kind kind;
 	uint8_t id[GUTS_REPOID_SIZE];
-	char *head;
-	struct guts_ref_update *v; /* names are its own */
+	enum guts_object_format format;
+	struct guts_slice head;    /* its own, like the names in v */
+	struct guts_ref_update *v;
 	size_t n;
 	bool exact;
 	struct guts_ingest *g;
@@ -81,8 +57,6 @@ struct ask;
 struct simrepo {
 	struct guts_repos repos; /* first */
 	struct sim_place *p;
-	struct repo *all;
-	uint64_t mark;
 	struct op *ops;
 	unsigned nops;
 	struct ask *asks;
@@ -97,27 +71,31 @@ simrepo_of(struct guts_repos *r)
 	return (struct simrepo *)(void *)r;
 }
 
-struct repo *simrepo_find(struct simrepo *r, const uint8_t id[GUTS_REPOID_SIZE]);
-struct object *simrepo_object_find(struct repo *repo, const struct guts_oid *oid);
+static inline struct guts_repos *
+simrepo_disk(struct simrepo *r)
+{
+	return r->p->disk->repos;
+}
 
-/* Begin a change; it ends with op_apply and its callback. */
+/* Begin a change; it ends with its callback. */
 struct op *simrepo_op(struct simrepo *r, enum op_kind kind, const uint8_t id[GUTS_REPOID_SIZE]);
 
-/* --- simpack.c ------------------------------------------------------------ */
-int simpack_ingest_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE],
-			const struct guts_ingest_spec *spec, const struct guts_ingest_events *ev,
-			void *owner, struct guts_ingest **out);
-size_t simpack_ingest_write(struct guts_ingest *g, struct guts_slice bytes);
-void simpack_ingest_end(struct guts_ingest *g);
-void simpack_ingest_accept(struct guts_ingest *g);
-void simpack_ingest_abort(struct guts_ingest *g);
-int
-simpack_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *wants,
-	     size_t nwants, const struct guts_oid *haves, size_t nhaves,
-	     const struct guts_packer_events *ev, void *owner, struct guts_packer **out);
-void simpack_pause(struct guts_packer *p, bool pause);
-void simpack_close(struct guts_packer *p);
-void simpack_ingest_free(struct guts_ingest *g);
-void simpack_free(struct guts_packer *p);
+/* --- simtransfer.c -------------------------------------------------------- */
+int simtransfer_ingest_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE],
+    const struct guts_ingest_spec *spec, const struct guts_ingest_events *ev, void *owner, struct guts_ingest **out);
+size_t simtransfer_ingest_write(struct guts_ingest *g, struct guts_slice bytes);
+void simtransfer_ingest_end(struct guts_ingest *g);
+void simtransfer_ingest_accept(struct guts_ingest *g);
+void simtransfer_ingest_abort(struct guts_ingest *g);
+int simtransfer_pack_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *wants,
+    size_t nwants, const struct guts_oid *haves, size_t nhaves, const struct guts_packer_events *ev, void *owner,
+    struct guts_packer **out);
+void simtransfer_pack_pause(struct guts_packer *p, bool pause);
+void simtransfer_pack_close(struct guts_packer *p);
+
+/* Let the disk accept what was verified; its error. */
+int simtransfer_accept_now(struct guts_ingest *g);
+void simtransfer_ingest_free(struct guts_ingest *g);
+void simtransfer_packer_free(struct guts_packer *p);
 
 #endif

@@ -1,29 +1,16 @@
-/* tests/sim/simstore.c - the model store: per table an array of rows sorted by key.
+/* tests/sim/simstore.c - a store in virtual time: commits wait in a list in order, each has one disk event.
  *
- * Commits wait in a list in order; each has one disk event.  Applying a batch is the moment of both
- * durability and visibility.
+ * At that event the batch goes to the place's disk: it becomes visible and durable in one moment.
  */
 #include "simstore.h"
 
 #include "base/alloc.h"
-#include "store/fact.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <utlist.h>
 
-#define WAITING_MAX    4096
-#define FACT_ARENA_MAX (1u << 20)
-
-struct row {
-	struct guts_slice key, value; /* in one block with this */
-	uint8_t bytes[];
-};
-
-struct table {
-	struct row **v;
-	size_t n, cap;
-};
+#define WAITING_MAX 4096
 
 struct commit {
 	struct simstore *st;
@@ -36,9 +23,6 @@ struct commit {
 struct simstore {
 	struct guts_store store; /* first */
 	struct sim_place *p;
-	struct table table[GUTS_TABLE_N];
-	struct row **fact; /* fact id - 1 → encoding (key unused) */
-	size_t facts, facts_cap;
 	struct commit *waiting;
 	unsigned nwaiting;
 };
@@ -49,161 +33,83 @@ simstore_of(struct guts_store *s)
 	return (struct simstore *)(void *)s;
 }
 
-/* --- rows ----------------------------------------------------------------- */
-
-static struct row *
-row_new(struct guts_slice key, struct guts_slice value)
+static struct guts_store *
+disk_of(struct guts_store *s)
 {
-	struct row *r = guts_alloc(sizeof *r + key.n + value.n);
-
-	if (key.n)
-		memcpy(r->bytes, key.p, key.n);
-	if (value.n)
-		memcpy(r->bytes + key.n, value.p, value.n);
-	r->key = guts_slice(r->bytes, key.n);
-	r->value = guts_slice(r->bytes + key.n, value.n);
-	return r;
-}
-
-/* First row whose key is not below `key`. */
-static size_t
-find(const struct table *t, struct guts_slice key)
-{
-	size_t lo = 0, hi = t->n;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (guts_slice_cmp(t->v[mid]->key, key) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static bool
-has_prefix(const struct row *r, struct guts_slice prefix)
-{
-	return r->key.n >= prefix.n && guts_slice_eq(guts_slice(r->key.p, prefix.n), prefix);
-}
-
-static void
-table_remove(struct table *t, size_t from, size_t to)
-{
-	for (size_t i = from; i < to; i++)
-		free(t->v[i]);
-	if (t->n > to)
-		memmove(&t->v[from], &t->v[to], (t->n - to) * sizeof *t->v);
-	t->n -= to - from;
-}
-
-static void
-table_put(struct table *t, struct guts_slice key, struct guts_slice value)
-{
-	size_t i = find(t, key);
-
-	if (i < t->n && guts_slice_eq(t->v[i]->key, key)) {
-		free(t->v[i]);
-	} else {
-		if (t->n == t->cap) {
-			t->cap = t->cap ? 2 * t->cap : 64;
-			t->v = guts_realloc(t->v, t->cap * sizeof *t->v);
-		}
-		memmove(&t->v[i + 1], &t->v[i], (t->n - i) * sizeof *t->v);
-		t->n++;
-	}
-	t->v[i] = row_new(key, value);
-}
-
-static void
-table_del(struct table *t, struct guts_slice key)
-{
-	size_t i = find(t, key);
-
-	if (i < t->n && guts_slice_eq(t->v[i]->key, key))
-		table_remove(t, i, i + 1);
-}
-
-static void
-table_del_prefix(struct table *t, struct guts_slice prefix)
-{
-	size_t from = find(t, prefix), to = from;
-
-	while (to < t->n && has_prefix(t->v[to], prefix))
-		to++;
-	table_remove(t, from, to);
+	return simstore_of(s)->p->disk->store;
 }
 
 /* --- commits -------------------------------------------------------------- */
 
 static void
-fact_add(struct simstore *st, struct guts_slice bytes)
-{
-	if (st->facts == st->facts_cap) {
-		st->facts_cap = st->facts_cap ? 2 * st->facts_cap : 64;
-		st->fact = guts_realloc(st->fact, st->facts_cap * sizeof *st->fact);
-	}
-	st->fact[st->facts++] = row_new(guts_slice(NULL, 0), bytes);
-}
-
-static void
-apply(struct simstore *st, const struct guts_batch *b)
+note(struct sim *s, const struct guts_batch *b)
 {
 	struct guts_batch_item item;
-	struct sim *s = st->p->s;
 
 	for (size_t pos = 0; guts_batch_next(b, &pos, &item);) {
-		uint8_t head[2] = {(uint8_t)item.op, (uint8_t)item.t};
-		struct table *t = &st->table[item.t];
+		uint8_t head[2] = { (uint8_t)item.op, (uint8_t)item.t };
 
 		sim_note_bytes(s, guts_slice(head, sizeof head));
 		sim_note_bytes(s, item.key);
 		sim_note_bytes(s, item.value);
-		switch (item.op) {
-		case GUTS_BATCH_PUT: table_put(t, item.key, item.value); break;
-		case GUTS_BATCH_DEL: table_del(t, item.key); break;
-		case GUTS_BATCH_DEL_PREFIX: table_del_prefix(t, item.key); break;
-		case GUTS_BATCH_FACT: fact_add(st, item.value); break;
-		}
 	}
 }
 
+struct applied {
+	struct sim_wait wait;
+	uint64_t first, last;
+};
+
 static void
-commit_free(struct commit *c)
+on_applied(void *owner, int err, uint64_t first, uint64_t last)
 {
-	DL_DELETE(c->st->waiting, c);
-	c->st->nwaiting--;
-	guts_batch_free(c->b);
+	struct applied *a = owner;
+
+	a->first = first;
+	a->last = last;
+	sim_over(&a->wait, err);
+}
+
+/* Give the first batch to the disk and wait for it; takes the commit out of the list. */
+static void
+apply(struct simstore *st, struct applied *a)
+{
+	struct commit *c = st->waiting;
+	struct guts_batch *b = c->b;
+	int err = guts_batch_failed(b) ? GUTS_ELIMIT : st->p->disk_error;
+
+	DL_DELETE(st->waiting, c);
+	st->nwaiting--;
 	free(c);
+	*a = (struct applied){ .wait = { .d = st->p->disk } };
+	if (err) {
+		guts_batch_free(b);
+		a->wait.err = err;
+		return;
+	}
+	note(st->p->s, b);
+	if ((err = guts_store_commit(st->p->disk->store, b, on_applied, a)) != 0)
+		a->wait.err = err;
+	else
+		sim_wait(&a->wait);
 }
 
 static void
 fire_commit(struct sim *s, struct sim_event *ev)
 {
-	struct commit *c = ev->a;
-	struct simstore *st = c->st;
-	struct commit mine = *c;
-	int err = guts_batch_failed(c->b) ? GUTS_ELIMIT : st->p->disk_error;
-	uint64_t before = st->facts;
+	struct commit *c = ev->a, mine = *c;
+	struct applied a;
 
 	(void)s;
-	assert(c == st->waiting);
-	if (!err)
-		apply(st, c->b);
-	commit_free(c);
-	if (!mine.done)
-		return;
-	if (st->facts > before)
-		mine.done(mine.owner, err, before + 1, st->facts);
-	else
-		mine.done(mine.owner, err, 0, 0);
+	assert(c == mine.st->waiting);
+	apply(mine.st, &a);
+	if (mine.done)
+		mine.done(mine.owner, a.wait.err, a.first, a.last);
 }
 
 static int
 store_commit(struct guts_store *s, struct guts_batch *b,
-	     void (*done)(void *owner, int err, uint64_t first_fact, uint64_t last_fact),
-	     void *owner)
+    void (*done)(void *owner, int err, uint64_t first_fact, uint64_t last_fact), void *owner)
 {
 	struct simstore *st = simstore_of(s);
 
@@ -213,91 +119,66 @@ store_commit(struct guts_store *s, struct guts_batch *b,
 	}
 
 	struct commit *c = guts_alloc(sizeof *c);
-	c->st = st;
-	c->b = b;
-	c->done = done;
-	c->owner = owner;
+	*c = (struct commit){ .st = st, .b = b, .done = done, .owner = owner };
 	DL_APPEND(st->waiting, c);
 	st->nwaiting++;
-	sim_event_add(st->p->s, st->p->index, sim_disk_time(st->p), SIM_DISK, fire_commit, c, NULL)
-		->length = (uint32_t)guts_batch_count(b);
+	sim_event_add(st->p->s, st->p->index, sim_disk_time(st->p), SIM_DISK, fire_commit, c, NULL)->length =
+	    (uint32_t)guts_batch_count(b);
 	return 0;
+}
+
+/* Forget what waits. */
+static void
+drop(struct simstore *st)
+{
+	while (st->waiting) {
+		struct commit *c = st->waiting;
+
+		DL_DELETE(st->waiting, c);
+		st->nwaiting--;
+		guts_batch_free(c->b);
+		free(c);
+	}
 }
 
 void
 simstore_end(struct guts_store *s, bool crash)
 {
 	struct simstore *st = simstore_of(s);
-	uint64_t kept =
-		crash ? guts_rng_below(&st->p->fate, st->nwaiting + UINT64_C(1)) : UINT64_MAX;
+	uint64_t kept = crash ? guts_rng_below(&st->p->fate, st->nwaiting + UINT64_C(1)) : UINT64_MAX;
+	struct applied a;
 
-	while (st->waiting) {
-		if (kept && !guts_batch_failed(st->waiting->b) && !st->p->disk_error) {
-			apply(st, st->waiting->b);
-			kept--;
-		}
-		commit_free(st->waiting);
-	}
+	for (; st->waiting && kept; kept--)
+		apply(st, &a);
+	drop(st);
 }
 
-/* --- reading -------------------------------------------------------------- */
+/* --- reading: what is durable now ------------------------------------------- */
 
 static int
 store_get(struct guts_store *s, enum guts_table t, struct guts_slice key, struct guts_buf *value)
 {
-	struct table *tab = &simstore_of(s)->table[t];
-	size_t i = find(tab, key);
-
-	if (i == tab->n || !guts_slice_eq(tab->v[i]->key, key))
-		return GUTS_ENOTFOUND;
-	return guts_buf_add_slice(value, tab->v[i]->value) == 0 ? 0 : GUTS_EIO;
+	return guts_store_get(disk_of(s), t, key, value);
 }
 
 static int
-store_scan(struct guts_store *s, enum guts_table t, struct guts_slice prefix,
-	   struct guts_slice after,
-	   bool (*row)(void *owner, struct guts_slice key, struct guts_slice value), void *owner)
+store_scan(struct guts_store *s, enum guts_table t, struct guts_slice prefix, struct guts_slice after,
+    bool (*row)(void *owner, struct guts_slice key, struct guts_slice value), void *owner)
 {
-	struct table *tab = &simstore_of(s)->table[t];
-	size_t i = find(tab, guts_slice_cmp(after, prefix) > 0 ? after : prefix);
-
-	for (; i < tab->n && has_prefix(tab->v[i], prefix); i++) {
-		if (after.n && guts_slice_cmp(tab->v[i]->key, after) <= 0)
-			continue;
-		if (!row(owner, tab->v[i]->key, tab->v[i]->value))
-			break;
-	}
-	return 0;
+	return guts_store_scan(disk_of(s), t, prefix, after, row, owner);
 }
 
 static int
-store_facts(struct guts_store *s, uint64_t after_id, size_t max,
-	    bool (*row)(void *owner, const struct guts_fact *f), void *owner)
+store_facts(struct guts_store *s, uint64_t after_id, size_t max, bool (*row)(void *owner, const struct guts_fact *f),
+    void *owner)
 {
-	struct simstore *st = simstore_of(s);
-
-	for (uint64_t id = after_id; id < st->facts && max--; id++) {
-		struct guts_arena arena;
-		struct guts_fact f;
-
-		guts_arena_init(&arena, FACT_ARENA_MAX);
-		int err = guts_fact_decode(&f, st->fact[id]->value, &arena);
-		f.id = id + 1;
-		bool more = err == 0 && row(owner, &f);
-		guts_arena_deinit(&arena);
-		if (err)
-			return GUTS_EIO;
-		if (!more)
-			break;
-	}
-	return 0;
+	return guts_store_facts(disk_of(s), after_id, max, row, owner);
 }
 
 static void
 store_fact_range(struct guts_store *s, uint64_t *oldest, uint64_t *newest)
 {
-	*newest = simstore_of(s)->facts;
-	*oldest = *newest ? 1 : 0;
+	guts_store_fact_range(disk_of(s), oldest, newest);
 }
 
 /* --- make and free -------------------------------------------------------- */
@@ -305,8 +186,7 @@ store_fact_range(struct guts_store *s, uint64_t *oldest, uint64_t *newest)
 struct guts_store *
 simstore_new(struct sim_place *p)
 {
-	static const struct guts_store_ops ops = {store_commit, store_get, store_scan, store_facts,
-						  store_fact_range};
+	static const struct guts_store_ops ops = { store_commit, store_get, store_scan, store_facts, store_fact_range };
 	struct simstore *st = guts_alloc(sizeof *st);
 
 	st->store.ops = &ops;
@@ -317,16 +197,6 @@ simstore_new(struct sim_place *p)
 void
 simstore_free(struct guts_store *s)
 {
-	struct simstore *st = simstore_of(s);
-
-	while (st->waiting)
-		commit_free(st->waiting);
-	for (size_t i = 0; i < GUTS_TABLE_N; i++) {
-		table_remove(&st->table[i], 0, st->table[i].n);
-		free(st->table[i].v);
-	}
-	for (size_t i = 0; i < st->facts; i++)
-		free(st->fact[i]);
-	free(st->fact);
-	free(st);
+	drop(simstore_of(s));
+	free(simstore_of(s));
 }

@@ -1,4 +1,4 @@
-/* tests/sim/simstore.h - the model of store/store.h: sorted rows in memory.
+/* tests/sim/simstore.h - store/store.h in virtual time.
  *
  * A batch becomes visible and durable at one moment, a seeded time after its commit, in order;
  * `done` comes with it.  A crash keeps a random first part of what was not done.

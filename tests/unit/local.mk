@@ -64,6 +64,7 @@ unit_tests += %reldir%/test_target
 unit_tests += %reldir%/test_term
 unit_tests += %reldir%/test_text
 unit_tests += %reldir%/test_uvenv
+unit_tests += %reldir%/test_uvudp
 unit_tests += %reldir%/test_varint
 unit_tests += %reldir%/test_view
 unit_tests += %reldir%/test_yamux

@@ -23,6 +23,7 @@ unit_tests += %reldir%/sim_disk
 unit_tests += %reldir%/sim_gossip
 unit_tests += %reldir%/sim_nodes
 unit_tests += %reldir%/sim_peers
+unit_tests += %reldir%/sim_scale
 unit_tests += %reldir%/sim_self
 unit_tests += %reldir%/sim_udp
 unit_tests += %reldir%/sim_tiers

@@ -70,7 +70,8 @@ node_start(struct guts_env *e, struct guts_store *st, struct guts_repos *r, unsi
 	key_of(place, &s.key);
 	address_of(place, false, &listen);
 	for (unsigned i = 1; i <= w->dials && i <= place && s.nbootstrap < 8; i++)
-		address_of(place - i, true, &boot[s.nbootstrap++]);
+		address_of(w->random ? (unsigned)guts_rng_below(sim_rng(w->sim), place) : place - i, true,
+		    &boot[s.nbootstrap++]);
 	assert(guts_node_new(&sn->node, &s, &ei) == 0);
 	guts_node_start(sn->node, on_ready, sn);
 	return sn;

@@ -37,6 +37,7 @@ struct simnet_world {
 	struct sim *sim;
 	unsigned n;
 	unsigned dials;            /* place i dials i-1 … i-dials */
+	bool random;               /* or so many that were there before it, drawn by lot */
 	unsigned inventory_ms;
 	struct simnode_repo repo[SIMNODE_REPOS];
 	unsigned nrepos;

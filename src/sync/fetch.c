@@ -673,7 +673,17 @@ on_buckets_end(void *owner, int err, const char *text)
 		guts_fetch_objects(f);
 }
 
-static const struct guts_request_events buckets_events = { .answer = on_refs, .end = on_buckets_end };
+/* The identity was checked before the buckets were asked for: versions that come now, checked by nobody, are left. */
+static bool
+on_buckets(void *owner, const struct guts_msg_response *m)
+{
+	struct guts_msg_response authors = *m;
+
+	authors.refs.identities.n = authors.refs.votes.n = 0;
+	return on_refs(owner, &authors);
+}
+
+static const struct guts_request_events buckets_events = { .answer = on_buckets, .end = on_buckets_end };
 
 static int
 start_buckets(struct guts_fetch *f)

@@ -161,6 +161,7 @@ with tap.net() as net:
     assert story.step(a).returncode == 0
     wait_for(lambda: story.shows(b, 3), "step 3 at B")
     held = Taken(rid, spy.get_refs(rid))
+    held_hashes = unpb(Taken(rid, spy.get_refs(rid, 4)).blocks[0])[6][0]
     b.stop()
     assert story.step(a).returncode == 0
     newest = Taken(rid, spy.get_refs(rid))
@@ -308,6 +309,29 @@ with tap.net() as net:
         with tap.case("an answer with %s identity: not accepted" % name):
             assert attack.answering(lying(lambda: newest.block(), identity), "refs"), "not asked"
             unharmed("answer identity " + name)
+
+    def successor():
+        """A version of the identity that names the hostile peer as its delegate, and its own vote for it."""
+        genesis = unpb(held.identities[0])[3][0]
+        fields = unpb(genesis)
+        fields.update({1: [1], 2: [rid], 3: [hashlib.sha256(genesis).digest()], 14: [raw.raw_id]})
+        payload = pb([(k, v) for k in sorted(fields) for v in fields[k]])
+        vote = pb([(1, raw.raw_id), (2, rid), (3, 1), (4, hashlib.sha256(payload).digest()), (5, int(time.time() * 1000))])
+        return [(1, raw.seal("guts-identity", "guts/identity/1", payload)), (2, raw.seal("guts-vote", "guts/vote/1", vote))]
+
+    for entries, where in ((1, "an answer"), (2, "an answer with buckets")):
+        with tap.case("a version of the identity by a stranger in %s: not accepted" % where):
+            def answer(kind, q):
+                asked = unpb(q[3][0]).get(5, [0])[0] if kind == "refs" else 0
+                extra = successor() if asked == entries else []
+                if asked == 1:
+                    by_bucket = [(6, held_hashes)] if entries == 2 else [(4, e) for e in held.entries]
+                    return [message((4, extra + [(3, [(1, held.author), (2, held.record)] + by_bucket)]))]
+                if asked == 2:
+                    return [message((4, extra + [(3, [(1, held.author), (2, held.record)])]))]
+                return lying(lambda: held.block())(kind, q)
+            assert attack.answering(answer, "refs"), "not asked"
+            unharmed("successor " + where)
 
     def packs(pack):
         """The truth about refs, and a pack made by pack(q)."""

@@ -222,10 +222,10 @@ class Raw:
             if 4 in m and unpb(m[4][0]).get(1, [0])[0] == nonce:
                 return
 
-    def get_refs(self, rid):
-        """All that the peer shows of a repository: the list of its Refs frames."""
+    def get_refs(self, rid, entries=3):
+        """All that the peer shows of a repository: the list of its Refs frames; entries: 3 = whole, 4 = bucket hashes."""
         n = self.open(SYNC)
-        self.send(n, frame([(1, 7), (3, [(1, rid), (5, 3)])]))
+        self.send(n, frame([(1, 7), (3, [(1, rid), (5, entries)])]))
         self.tell("finish", n)
         out = []
         while True:

@@ -39,6 +39,8 @@ int guts_cmd_repo_sync(struct guts_cli *c);
 
 /* gossip.c */
 int guts_cmd_gossip_topics(struct guts_cli *c);
+int guts_cmd_gossip_mesh(struct guts_cli *c);
+int guts_cmd_gossip_scores(struct guts_cli *c);
 int guts_cmd_gossip_subscribe(struct guts_cli *c);
 int guts_cmd_gossip_publish(struct guts_cli *c);
 int guts_cmd_gossip_tail(struct guts_cli *c);

@@ -1,4 +1,4 @@
-/* cli/gossip.c - users' topics: list, subscribe, publish, tail. */
+/* cli/gossip.c - topics: list, mesh, scores; users' topics: subscribe, publish, tail. */
 #include "cli/commands.h"
 #include "cli/term.h"
 #include "cli/watch.h"
@@ -41,6 +41,85 @@ guts_cmd_gossip_topics(struct guts_cli *c)
 		for (size_t i = 0; i < guts_jv_count(r.root); i++)
 			topic_row(&t, guts_jv_at(r.root, i));
 		guts_rows_end(&t, stdout, "no topics: take part in one with `guts gossip subscribe TOPIC`");
+	}
+	guts_reply_deinit(&r);
+	return code;
+}
+
+/* A number of points as the node wrote it. */
+static void
+add_points(struct guts_rows *t, struct guts_jv v, const char *path)
+{
+	struct guts_buf b;
+
+	guts_buf_init(&b, 64);
+	guts_jv_print(guts_jv_get(v, path), &b);
+	guts_rows_addf(t, "%.*s", (int)b.len, (const char *)guts_buf_bytes(&b));
+	guts_buf_deinit(&b);
+}
+
+static void
+add_components(struct guts_rows *t, struct guts_jv v, size_t n)
+{
+	static const char *const paths[] = { "score", "components.p1", "components.p2", "components.p3", "components.p3b",
+		"components.p4", "components.p5", "components.p6", "components.p7" };
+
+	for (size_t i = 0; i < n; i++)
+		add_points(t, v, paths[i]);
+}
+
+int
+guts_cmd_gossip_mesh(struct guts_cli *c)
+{
+	static const struct guts_column columns[] = { { "PEER", false, true }, { "IN", false, false },
+		{ "DIRECTION", false, false }, { "SCORE", true, false }, { "P1", true, false }, { "P2", true, false },
+		{ "P3", true, false }, { "P3B", true, false }, { "P4", true, false } };
+	char *path = guts_ask_path("/api/v1/gossip/topics/{}", c->args.pos[0]);
+	struct guts_reply r;
+	struct guts_rows t;
+	int code = guts_ask_call(c, &r, "GET", path, NULL);
+
+	if (!code && !guts_ask_json(c, &r)) {
+		struct guts_jv members = guts_jv_get(r.root, "members");
+
+		guts_rows_init(&t, columns, 9);
+		for (size_t i = 0; i < guts_jv_count(members); i++) {
+			struct guts_jv m = guts_jv_at(members, i);
+
+			guts_rows_add(&t, guts_jv_str_of(m, "peer"));
+			guts_rows_add(&t, guts_jv_bool_of(m, "in_mesh") ? "mesh" : guts_jv_bool_of(m, "in_fanout") ? "fanout" : "-");
+			guts_rows_add(&t, guts_jv_str_of(m, "direction"));
+			add_components(&t, m, 6);
+		}
+		guts_rows_end(&t, stdout, "no peer subscribes to it");
+	}
+	guts_reply_deinit(&r);
+	free(path);
+	return code;
+}
+
+int
+guts_cmd_gossip_scores(struct guts_cli *c)
+{
+	static const struct guts_column columns[] = { { "PEER", false, true }, { "DOOR", false, false },
+		{ "MESHES", true, false }, { "SCORE", true, false }, { "P1", true, false },
+		{ "P2", true, false }, { "P3", true, false }, { "P3B", true, false }, { "P4", true, false },
+		{ "P5", true, false }, { "P6", true, false }, { "P7", true, false } };
+	struct guts_reply r;
+	struct guts_rows t;
+	int code = guts_ask_call(c, &r, "GET", "/api/v1/gossip/peers", NULL);
+
+	if (!code && !guts_ask_json(c, &r)) {
+		guts_rows_init(&t, columns, 12);
+		for (size_t i = 0; i < guts_jv_count(r.root); i++) {
+			struct guts_jv p = guts_jv_at(r.root, i);
+
+			guts_rows_add(&t, guts_jv_str_of(p, "peer"));
+			guts_rows_add(&t, guts_jv_str_of(p, "door"));
+			guts_rows_addf(&t, "%llu", (unsigned long long)guts_jv_u64_of(p, "meshes"));
+			add_components(&t, p, 9);
+		}
+		guts_rows_end(&t, stdout, "no peer gossips with this node");
 	}
 	guts_reply_deinit(&r);
 	return code;

@@ -135,6 +135,12 @@ const struct guts_command guts_commands[] = {
 	    2, guts_cmd_repo_trust },
 
 	{ "gossip topics", "", "topics this node takes part in", NULL, NULL, false, false, 0, 0, guts_cmd_gossip_topics },
+	{ "gossip mesh", "TOPIC", "peers that subscribe to a topic, and their scores in it", NULL, NULL, false, false, 1, 1,
+	    guts_cmd_gossip_mesh },
+	{ "gossip scores", "", "how gossip rates each peer, by component",
+	    "P1 time in the mesh, P2 first deliveries, P3 missing ones, P3b those when it left a mesh, P4 messages that broke a "
+	    "rule, P5 standing outside of gossip, P6 crowd of one address group, P7 behaviour.", NULL, false, false, 0, 0,
+	    guts_cmd_gossip_scores },
 	{ "gossip subscribe", "TOPIC", "take part in a topic, also after a restart", NULL, subscribe_opts, false, false, 1, 1,
 	    guts_cmd_gossip_subscribe },
 	{ "gossip publish", "TOPIC [TEXT]", "sign and publish a message",

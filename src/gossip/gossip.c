@@ -171,7 +171,7 @@ gossip_blame(struct guts_gossip *g, struct gpeer *p, enum guts_gossip_offence wh
 	if (once && (p->blamed & bit))
 		return;
 	p->blamed |= bit;
-	g->stats.offences++;
+	g->stats.offences[what] += count;
 	if (g->ev->offence && !p->removed)
 		g->ev->offence(g->owner, &p->id, what, count);
 }

@@ -69,6 +69,15 @@ enum guts_gossip_offence {
 	GUTS_GOSSIP_OFFENCE_COUNT,
 };
 
+/* Scores [points], below which … */
+struct guts_gossip_thresholds {
+	int64_t gossip;        /* a peer gets and gives no IHAVE and IWANT */
+	int64_t publish;       /* it gets no messages of ours */
+	int64_t graylist;      /* nothing of it comes in */
+	int64_t accept_px;     /* peers it names are not taken */
+	int64_t opportunistic; /* the median of a mesh makes us look for better peers */
+};
+
 /* Limits and times; a member that is 0 gets the default in brackets. */
 struct guts_gossip_config {
 	unsigned d, d_lo, d_hi, d_lazy; /* mesh degree [6, 5, 12, 6] */
@@ -88,27 +97,21 @@ struct guts_gossip_config {
 	unsigned retransmit_max; /* times one message goes to one peer by IWANT [3] */
 	unsigned control_max;    /* entries taken from one peer per heartbeat [20,000] */
 	unsigned px_peers_max; /* peers named in one PRUNE, and taken from one per heartbeat [16] */
-	size_t topics_per_peer_max;    /* [4,096] */
-	size_t foreign_topics_max;     /* that only others subscribe to, all together [32,768] */
-	size_t subscriptions_max;      /* of ours [16,384] */
-	size_t data_max;               /* [bytes] of one message [GUTS_GOSSIP_DATA_MAX] */
-	size_t rpc_send_max;           /* [bytes] [GUTS_GOSSIP_RPC_MAX] */
-	size_t rpc_recv_max;           /* [bytes] [GUTS_MESSAGE_MAX] */
-	size_t queue_bytes_max;        /* per peer [256 KiB]; IHAVE is dropped first */
-	size_t pending_max;            /* validations under way [4,096], a quarter of it per peer */
-	size_t pending_bytes_max;      /* [2 MiB] */
-	uint64_t pending_ns;           /* a validation that takes longer is an IGNORE [60 s] */
-	size_t wants_max;              /* ids asked for and not there yet [16,384] */
-	size_t idontwant_min;          /* [bytes] data from which IDONTWANT is sent [1,024] */
-	size_t idontwant_max;          /* ids remembered per peer [1,024] */
-	bool no_flood_publish;         /* own messages go to the mesh only */
-	struct {                       /* scores [points]; below: */
-		int64_t gossip;        /* no IHAVE and IWANT [-10] */
-		int64_t publish;       /* no messages of ours [-50] */
-		int64_t graylist;      /* nothing in [-80] */
-		int64_t accept_px;     /* peers it names are not taken [5] */
-		int64_t opportunistic; /* a mesh whose median is below gets better peers [2] */
-	} threshold;
+	size_t topics_per_peer_max; /* [4,096] */
+	size_t foreign_topics_max;  /* that only others subscribe to, all together [32,768] */
+	size_t subscriptions_max;   /* of ours [16,384] */
+	size_t data_max;            /* [bytes] of one message [GUTS_GOSSIP_DATA_MAX] */
+	size_t rpc_send_max;        /* [bytes] [GUTS_GOSSIP_RPC_MAX] */
+	size_t rpc_recv_max;        /* [bytes] [GUTS_MESSAGE_MAX] */
+	size_t queue_bytes_max;     /* per peer [256 KiB]; IHAVE is dropped first */
+	size_t pending_max;         /* validations under way [4,096], a quarter of it per peer */
+	size_t pending_bytes_max;   /* [2 MiB] */
+	uint64_t pending_ns;        /* a validation that takes longer is an IGNORE [60 s] */
+	size_t wants_max;           /* ids asked for and not there yet [16,384] */
+	size_t idontwant_min;       /* [bytes] data from which IDONTWANT is sent [1,024] */
+	size_t idontwant_max;       /* ids remembered per peer [1,024] */
+	bool no_flood_publish;      /* own messages go to the mesh only */
+	struct guts_gossip_thresholds threshold; /* [-10, -50, -80, 5, 2] */
 	uint64_t delivery_ns; /* a copy this much after the first one still counts for P3 [1 s] */
 };
 
@@ -258,10 +261,11 @@ struct guts_gossip_stats {
 	uint64_t graft_received, prune_received, ihave_received, iwant_received, idontwant_received;
 	uint64_t queue_drops; /* messages not sent to a peer that reads too slowly */
 	uint64_t unwanted;    /* messages not sent because of IDONTWANT */
-	uint64_t broken_promises, offences, px_received;
+	uint64_t broken_promises, px_received, offences[GUTS_GOSSIP_OFFENCE_COUNT];
 	size_t peers, topics, subscriptions, seen, cached, cached_bytes, pending, wants;
 };
 void guts_gossip_stats(const struct guts_gossip *g, struct guts_gossip_stats *out);
+struct guts_gossip_thresholds guts_gossip_get_thresholds(const struct guts_gossip *g);
 
 struct guts_gossip_topic_info {
 	struct guts_slice name;
@@ -270,6 +274,10 @@ struct guts_gossip_topic_info {
 		fanout; /* meshsub peers that subscribe; of those in our mesh; in our fanout */
 	uint64_t published, delivered, duplicate, rejected, sent;
 };
+/* One topic by name; false if neither we nor a peer know it. */
+bool guts_gossip_topic(const struct guts_gossip *g, struct guts_slice name,
+		       struct guts_gossip_topic_info *out);
+
 /* Walk topics in order of appearance: start with *it = NULL, false at the end.  No change in
  * between. */
 bool guts_gossip_next_topic(const struct guts_gossip *g, const void **it,

@@ -64,15 +64,15 @@ guts_gossip_stats(const struct guts_gossip *g, struct guts_gossip_stats *out)
 	out->wants = HASH_COUNT(g->wants);
 }
 
-bool
-guts_gossip_next_topic(const struct guts_gossip *g, const void **it,
-		       struct guts_gossip_topic_info *out)
+struct guts_gossip_thresholds
+guts_gossip_get_thresholds(const struct guts_gossip *g)
 {
-	const struct gtopic *t = *it ? ((const struct gtopic *)*it)->hh.next : g->topics;
+	return g->cfg.threshold;
+}
 
-	*it = t;
-	if (!t)
-		return false;
+static void
+describe_topic(const struct gtopic *t, struct guts_gossip_topic_info *out)
+{
 	*out = (struct guts_gossip_topic_info){
 		.name = gossip_topic_name(t),
 		.subscribed = t->subscribed,
@@ -85,7 +85,29 @@ guts_gossip_next_topic(const struct guts_gossip *g, const void **it,
 		.rejected = t->rejected,
 		.sent = t->sent,
 	};
-	return true;
+}
+
+bool
+guts_gossip_topic(const struct guts_gossip *g, struct guts_slice name,
+		  struct guts_gossip_topic_info *out)
+{
+	const struct gtopic *t = gossip_topic_find(g, name);
+
+	if (t)
+		describe_topic(t, out);
+	return t != NULL;
+}
+
+bool
+guts_gossip_next_topic(const struct guts_gossip *g, const void **it,
+		       struct guts_gossip_topic_info *out)
+{
+	const struct gtopic *t = *it ? ((const struct gtopic *)*it)->hh.next : g->topics;
+
+	*it = t;
+	if (t)
+		describe_topic(t, out);
+	return t != NULL;
 }
 
 bool

@@ -39,6 +39,9 @@ void guts_rest_dials(struct guts_req *r);
 
 /* api_gossip.c */
 void guts_rest_topics(struct guts_req *r);
+void guts_rest_topic(struct guts_req *r);
+void guts_rest_gossip_peers(struct guts_req *r);
+void guts_rest_gossip_stats(struct guts_req *r);
 void guts_rest_subscribe(struct guts_req *r);
 void guts_rest_unsubscribe(struct guts_req *r);
 void guts_rest_topic_messages(struct guts_req *r);

@@ -1,4 +1,4 @@
-/* http/api_gossip.c - users' topics and messages. */
+/* http/api_gossip.c - topics, meshes, scores and counters; users' topics and messages. */
 #include "base/alloc.h"
 #include "base/text.h"
 #include "http/api.h"
@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#define TOPIC_MAX 128       /* [bytes] */
+#define TOPIC_MAX 128        /* [bytes] of users' topics; those of repositories are shorter */
 #define DATA_MAX (16u << 10) /* [bytes] of a message */
 
 void
@@ -40,6 +40,111 @@ take_topic(struct guts_req *r, char topic[TOPIC_MAX + 1])
 	topic[s.n] = 0;
 	return true;
 }
+
+/* -- looking ------------------------------------------------------------------------ */
+
+struct look_call {
+	struct guts_call c;
+	char topic[TOPIC_MAX + 1];
+	struct guts_topic_detail detail;
+	struct guts_gossip_peer_info *peers;
+	size_t npeers;
+};
+
+static void
+destroy_look(struct guts_call *c)
+{
+	struct look_call *l = (struct look_call *)c;
+
+	guts_topic_detail_deinit(&l->detail);
+	free(l->peers);
+}
+
+static void
+run_topic(struct guts_call *c)
+{
+	struct look_call *l = (struct look_call *)c;
+	int err = guts_node_gossip_topic(c->h->node, l->topic, &l->detail);
+
+	if (err)
+		guts_err_set(&c->ei, err, "neither this node nor a peer of it takes part in that topic");
+	guts_call_done(c, err, &c->ei);
+}
+
+static void
+answer_topic(struct guts_req *r, struct guts_call *c)
+{
+	struct guts_buf b;
+	struct guts_json j;
+
+	if (c->err < 0) {
+		guts_reply_err(r, c->err, &c->ei);
+		return;
+	}
+	guts_reply_begin(&b, &j);
+	guts_view_topic_detail(&j, &((struct look_call *)c)->detail);
+	guts_reply_json(r, 200, &b, NULL);
+}
+
+void
+guts_rest_topic(struct guts_req *r)
+{
+	char topic[TOPIC_MAX + 1];
+	struct look_call *l;
+
+	if (!take_topic(r, topic))
+		return;
+	l = guts_call_new(sizeof *l, run_topic, answer_topic, destroy_look);
+	memcpy(l->topic, topic, sizeof topic);
+	guts_call_loop(r, &l->c);
+}
+
+static void
+run_peers(struct guts_call *c)
+{
+	struct look_call *l = (struct look_call *)c;
+
+	l->npeers = guts_node_gossip_peers(c->h->node, &l->peers);
+	guts_call_done(c, 0, &c->ei);
+}
+
+static void
+answer_peers(struct guts_req *r, struct guts_call *c)
+{
+	struct look_call *l = (struct look_call *)c;
+	struct guts_buf b;
+	struct guts_json j;
+
+	guts_reply_begin(&b, &j);
+	guts_json_array(&j);
+	for (size_t i = 0; i < l->npeers; i++)
+		guts_view_gossip_peer(&j, &l->peers[i]);
+	guts_json_array_end(&j);
+	guts_reply_json(r, 200, &b, NULL);
+}
+
+void
+guts_rest_gossip_peers(struct guts_req *r)
+{
+	struct look_call *l = guts_call_new(sizeof *l, run_peers, answer_peers, destroy_look);
+
+	guts_call_loop(r, &l->c);
+}
+
+void
+guts_rest_gossip_stats(struct guts_req *r)
+{
+	struct guts_snapshot *s = guts_node_snapshot(r->h->node);
+	struct guts_buf b;
+	struct guts_json j;
+
+	guts_reply_begin(&b, &j);
+	guts_view_gossip_stats(&j, &s->gossip, &s->thresholds);
+	guts_snapshot_unref(s);
+	guts_reply_json(r, 200, &b, NULL);
+}
+
+/* -- subscriptions ------------------------------------------------------------------ */
 
 struct topic_call {
 	struct guts_call c;

@@ -10,7 +10,7 @@ void
 guts_rest_index(struct guts_req *r)
 {
 	static const char *const links[] = { "status", "config", "log", "peers", "bans", "dials", "repos",
-		"gossip/topics", "gossip/messages", "events", "tokens", "session", "openapi.yaml", "openapi.json" };
+		"gossip/topics", "gossip/peers", "gossip/stats", "gossip/messages", "events", "tokens", "session", "openapi.yaml", "openapi.json" };
 	const char *base = guts_req_base(r);
 	struct guts_buf b;
 	struct guts_json j;

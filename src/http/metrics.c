@@ -77,12 +77,50 @@ add_node(struct guts_buf *b, const struct guts_snapshot *s, const struct guts_wh
 	one(b, "guts_p2p_peers_banned", "gauge", "Banned peers.", s->nbans);
 	one(b, "guts_p2p_received_bytes_total", "counter", "Bytes received from peers.", s->bytes_in);
 	one(b, "guts_p2p_sent_bytes_total", "counter", "Bytes sent to peers.", s->bytes_out);
-	one(b, "guts_gossip_topics", "gauge", "Gossip topics this node takes part in.", s->ntopics);
 	one(b, "guts_repositories", "gauge", "Repositories kept by this node.", repos);
 	one(b, "guts_storage_repositories_bytes", "gauge", "Disk space of repositories.", bytes);
 	one(b, "guts_events_newest", "gauge", "Number of the newest fact in the event log.", s->fact_newest);
 	head(b, "guts_start_time_seconds", "gauge", "When the node started.");
 	guts_buf_printf(b, "guts_start_time_seconds %.3f\n", (double)s->started_wall_ms / 1000);
+}
+
+static void
+add_control(struct guts_buf *b, const char *way, const uint64_t counts[5])
+{
+	static const char *const kinds[5] = { "graft", "prune", "ihave", "iwant", "idontwant" };
+
+	for (int i = 0; i < 5; i++)
+		guts_buf_printf(b, "guts_gossip_control_total{direction=\"%s\",kind=\"%s\"} %llu\n", way, kinds[i],
+		    (unsigned long long)counts[i]);
+}
+
+static void
+add_gossip(struct guts_buf *b, const struct guts_snapshot *s)
+{
+	const struct guts_gossip_stats *g = &s->gossip;
+	const uint64_t sent[5] = { g->graft_sent, g->prune_sent, g->ihave_sent, g->iwant_sent, g->idontwant_sent };
+	const uint64_t received[5] = { g->graft_received, g->prune_received, g->ihave_received, g->iwant_received,
+		g->idontwant_received };
+
+	one(b, "guts_gossip_topics", "gauge", "Gossip topics this node takes part in.", s->ntopics);
+	one(b, "guts_gossip_peers", "gauge", "Peers that gossip with this node.", g->peers);
+	one(b, "guts_gossip_published_total", "counter", "Messages of this node.", g->published);
+	one(b, "guts_gossip_delivered_total", "counter", "Messages of others, each once.", g->delivered);
+	one(b, "guts_gossip_sent_total", "counter", "Copies of messages sent to peers.", g->messages_sent);
+	one(b, "guts_gossip_queue_full_total", "counter", "Copies not sent to a peer that reads too slowly.", g->queue_drops);
+	head(b, "guts_gossip_dropped_total", "counter", "Messages that came and were not delivered, by reason.");
+	for (int i = 0; i < GUTS_GOSSIP_DROP_COUNT; i++)
+		guts_buf_printf(b, "guts_gossip_dropped_total{reason=\"%s\"} %llu\n",
+		    guts_gossip_drop_name((enum guts_gossip_drop)i), (unsigned long long)g->dropped[i]);
+	head(b, "guts_gossip_offences_total", "counter", "Rules of gossip broken by peers, by kind.");
+	for (int i = 0; i < GUTS_GOSSIP_OFFENCE_COUNT; i++)
+		guts_buf_printf(b, "guts_gossip_offences_total{kind=\"%s\"} %llu\n",
+		    guts_gossip_offence_name((enum guts_gossip_offence)i), (unsigned long long)g->offences[i]);
+	head(b, "guts_gossip_control_total", "counter", "Entries of GRAFT and PRUNE, ids of the rest, by direction.");
+	add_control(b, "sent", sent);
+	add_control(b, "received", received);
+	one(b, "guts_gossip_seen", "gauge", "Message ids remembered.", g->seen);
+	one(b, "guts_gossip_cached_bytes", "gauge", "Messages kept for peers that ask.", g->cached_bytes);
 }
 
 void
@@ -96,6 +134,7 @@ guts_rest_metrics(struct guts_req *r)
 	guts_buf_printf(&b, "guts_build_info{version=\"%s\"} 1\n", r->h->version);
 	add_gateway(&b, &r->h->n);
 	add_node(&b, s, &r->who);
+	add_gossip(&b, s);
 	guts_snapshot_unref(s);
 	guts_reply_text(r, 200, "text/plain; version=0.0.4; charset=utf-8", guts_buf_slice(&b));
 	guts_buf_deinit(&b);

@@ -63,10 +63,13 @@ const struct guts_route guts_routes[] = {
 	ACT_(GUTS_DELETE, REPO "/trust/{peer}", GUTS_SCOPE_ADMIN, guts_rest_distrust),
 
 	GET_(API "/gossip/topics", GUTS_SCOPE_PUBLIC, guts_rest_topics),
+	GET_(API "/gossip/topics/{topic}", GUTS_SCOPE_PUBLIC, guts_rest_topic),
 	ACT_(GUTS_PUT, API "/gossip/topics/{topic}", GUTS_SCOPE_WRITE, guts_rest_subscribe),
 	ACT_(GUTS_DELETE, API "/gossip/topics/{topic}", GUTS_SCOPE_WRITE, guts_rest_unsubscribe),
 	GET_(API "/gossip/topics/{topic}/messages", GUTS_SCOPE_PUBLIC, guts_rest_topic_messages),
 	JSON_(GUTS_POST, API "/gossip/topics/{topic}/messages", GUTS_SCOPE_WRITE, guts_rest_publish),
+	GET_(API "/gossip/peers", GUTS_SCOPE_PUBLIC, guts_rest_gossip_peers),
+	GET_(API "/gossip/stats", GUTS_SCOPE_PUBLIC, guts_rest_gossip_stats),
 	GET_(API "/gossip/messages", GUTS_SCOPE_PUBLIC, guts_rest_messages),
 
 	GET_(API "/tokens", GUTS_SCOPE_ADMIN, guts_rest_tokens),

@@ -3,6 +3,7 @@
  *	node.c      make, start, stop; events of the peer manager
  *	neighbour.c the /guts/node stream with each Guts peer: Hello, Ping, what gossip does not carry
  *	pubsub.c    gossipsub on streams; topics of repositories; validation
+ *	gossiplook.c what gossip knows, as values
  *	topics.c    users' topics and messages
  *	policy.c    which repositories this node keeps
  *	events.c    facts and signals to the listeners
@@ -154,7 +155,12 @@ int guts_pubsub_publish(struct guts_node *n, const char *topic, struct guts_slic
 void guts_pubsub_verdict(struct guts_node *n, uint64_t ticket, enum guts_verdict v);
 /* A Gossip message that came by the node door. */
 void guts_pubsub_inject(struct guts_node *n, const struct guts_peerid *from, const struct guts_msg_gossip *m);
+struct guts_gossip *guts_pubsub_gossip(struct guts_node *n);
+
+/* -- gossiplook.c -- */
+/* The topics we subscribe to; *out and the names in it are the caller's. */
 size_t guts_pubsub_topics(struct guts_node *n, struct guts_topic_info **out);
+void guts_pubsub_stats(struct guts_node *n, struct guts_gossip_stats *out, struct guts_gossip_thresholds *thresholds);
 
 /* -- topics.c -- */
 void guts_topics_load(struct guts_node *n);

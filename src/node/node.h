@@ -11,11 +11,11 @@
 #define GUTS_NODE_NODE_H
 
 #include "base/log.h"
+#include "gossip/gossip.h"
 #include "sync/sync.h"
 #include "wire/multiaddr.h"
 
 struct guts_node;
-struct guts_gossip;
 
 struct guts_node_setup {
 	struct guts_env *env;
@@ -94,8 +94,8 @@ struct guts_dial_info { /* address that is being tried or failed lately */
 struct guts_topic_info {
 	char *name;
 	bool subscribed, is_user;      /* is_user: made by a user of this node, not by a repository */
-	size_t peers, mesh;
-	uint64_t delivered, duplicate, rejected, published;
+	size_t peers, mesh, fanout;
+	uint64_t delivered, duplicate, rejected, published, sent;
 };
 struct guts_snapshot {
 	int refcount;                  /* private, atomic */
@@ -115,6 +115,8 @@ struct guts_snapshot {
 	struct guts_dial_info *dials;
 	struct guts_repo_info **repos; /* sorted by id; all, private ones too: the reader filters */
 	struct guts_topic_info *topics;
+	struct guts_gossip_stats gossip;
+	struct guts_gossip_thresholds thresholds;
 	void *mem;                     /* private */
 };
 struct guts_snapshot *guts_node_snapshot(struct guts_node *n); /* a new reference, never NULL */
@@ -202,6 +204,23 @@ void guts_node_subscribe(struct guts_node *n, const char *topic, bool on, guts_d
 /* Sign and publish a user message (≤ 16 KiB); id = message id hex (65 bytes). */
 int guts_node_publish(struct guts_node *n, const char *topic, struct guts_slice data, char id[65],
     struct guts_errinfo *ei);
+
+/* A topic and the peers that subscribe to it. */
+struct guts_topic_member {
+	struct guts_gossip_topic_peer peer;
+	uint64_t mesh_since_wall_ms;   /* 0 = not in the mesh */
+};
+struct guts_topic_detail {
+	struct guts_topic_info info;
+	struct guts_topic_member *members; /* in order of appearance */
+	size_t n;
+};
+/* One that we or a peer subscribe to, as it is now; give it to guts_topic_detail_deinit.  GUTS_ENOTFOUND. */
+int guts_node_gossip_topic(struct guts_node *n, const char *topic, struct guts_topic_detail *out);
+void guts_topic_detail_deinit(struct guts_topic_detail *d);
+
+/* The peers of gossip with their scores, as they are now; *out is the caller's. */
+size_t guts_node_gossip_peers(struct guts_node *n, struct guts_gossip_peer_info **out);
 
 /* A kept gossip message. */
 struct guts_user_message {

@@ -8,7 +8,6 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "gossip/gossip.h"
 
 #include <stdlib.h>
 
@@ -386,29 +385,6 @@ guts_pubsub_inject(struct guts_node *n, const struct guts_peerid *from, const st
 	arm(ps);
 }
 
-size_t
-guts_pubsub_topics(struct guts_node *n, struct guts_topic_info **out)
-{
-	struct guts_gossip_topic_info t;
-	struct guts_topic_info *v = NULL;
-	const void *it = NULL;
-	size_t k = 0, cap = 0;
-
-	while (guts_gossip_next_topic(n->pubsub->gossip, &it, &t)) {
-		if (!t.subscribed)
-			continue;
-		if (k == cap) {
-			cap = cap ? 2 * cap : 16;
-			v = guts_realloc(v, cap * sizeof *v);
-		}
-		v[k++] = (struct guts_topic_info){ .name = guts_memdup(t.name.p, t.name.n), .subscribed = true,
-			.is_user = guts_topics_has(n, t.name), .peers = t.peers, .mesh = t.mesh, .delivered = t.delivered,
-			.duplicate = t.duplicate, .rejected = t.rejected, .published = t.published };
-	}
-	*out = v;
-	return k;
-}
-
 /* -- life ------------------------------------------------------------------------------------------------ */
 
 void
@@ -423,6 +399,12 @@ guts_pubsub_new(struct guts_node *n)
 	ps->gossip = guts_gossip_new(NULL, &n->s.key, seed, &gossip_events, ps, guts_env_now(n->env));
 	n->gossip_timer = (struct guts_timer){ .fire = on_timer, .owner = ps };
 	n->pubsub = ps;
+}
+
+struct guts_gossip *
+guts_pubsub_gossip(struct guts_node *n)
+{
+	return n->pubsub->gossip;
 }
 
 void

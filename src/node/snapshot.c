@@ -159,8 +159,10 @@ snapshot_make(struct guts_node *n)
 		for (struct guts_repo *r = guts_sync_next(n->sync, NULL); r; r = guts_sync_next(n->sync, r))
 			s->repos[s->nrepos++] = guts_repo_info_get(r);
 	}
-	if (n->pubsub)
+	if (n->pubsub) {
 		s->ntopics = guts_pubsub_topics(n, &s->topics);
+		guts_pubsub_stats(n, &s->gossip, &s->thresholds);
+	}
 	return s;
 }
 

@@ -152,22 +152,6 @@ guts_view_address(struct guts_json *j, const struct guts_address_info *a)
 }
 
 void
-guts_view_topic(struct guts_json *j, const struct guts_topic_info *t)
-{
-	guts_json_object(j);
-	guts_json_put_str(j, "name", t->name);
-	guts_json_put_bool(j, "subscribed", t->subscribed);
-	guts_json_put_bool(j, "user", t->is_user);
-	guts_json_put_u64(j, "peers", t->peers);
-	guts_json_put_u64(j, "mesh", t->mesh);
-	guts_json_put_u64(j, "delivered", t->delivered);
-	guts_json_put_u64(j, "duplicate", t->duplicate);
-	guts_json_put_u64(j, "rejected", t->rejected);
-	guts_json_put_u64(j, "published", t->published);
-	guts_json_object_end(j);
-}
-
-void
 guts_view_job(struct guts_json *j, const struct guts_job_info *i)
 {
 	char repo[GUTS_REPOID_TEXT_SIZE];

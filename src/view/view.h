@@ -25,6 +25,9 @@ void guts_view_ban(struct guts_json *j, const struct guts_ban_info *b);
 void guts_view_address(struct guts_json *j, const struct guts_address_info *a);
 void guts_view_dial(struct guts_json *j, const struct guts_dial_info *d);
 void guts_view_topic(struct guts_json *j, const struct guts_topic_info *t);
+void guts_view_topic_detail(struct guts_json *j, const struct guts_topic_detail *d);
+void guts_view_gossip_peer(struct guts_json *j, const struct guts_gossip_peer_info *p);
+void guts_view_gossip_stats(struct guts_json *j, const struct guts_gossip_stats *s, const struct guts_gossip_thresholds *t);
 void guts_view_job(struct guts_json *j, const struct guts_job_info *i);
 void guts_view_message(struct guts_json *j, const struct guts_user_message *m);
 

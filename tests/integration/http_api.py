@@ -306,7 +306,27 @@ def gossip(tap, a, b):
         a.post(topic + "/messages", {"data": base64.b64encode(b"\xff\x00").decode(), "encoding": "base64"})
         more = wait_for(lambda: b.get("/api/v1/gossip/messages?after=%d&limit=1" % got[0]["cursor"]), "the second message")
         assert more[0]["encoding"] == "base64" and base64.b64decode(more[0]["data"]) == b"\xff\x00"
+    with tap.case("mesh, scores and counters on both sides"):
+        detail = wait_for(lambda: [d for d in [b.get(topic)] if d["mesh"]], "the mesh")[0]
+        assert detail["name"] == "chat/ü" and detail["user"] and detail["delivered"] == 2, detail
+        member = detail["members"][0]
+        assert len(detail["members"]) == detail["peers"] == 1 and member["peer"] == a.id and member["in_mesh"], detail
+        assert member["mesh_since"] and 0 < member["components"]["p2"] <= 2 and member["components"]["p4"] == 0, member
+        peer = [p for p in b.get("/api/v1/gossip/peers") if p["peer"] == a.id][0]
+        assert peer["door"] == "/meshsub/1.2.0" and peer["topics"] >= 1 and peer["meshes"] >= 1, peer
+        assert abs(sum(peer["components"].values()) - peer["score"]) < 0.001, peer
+        stats = wait_for(lambda: [s for s in [b.get("/api/v1/gossip/stats")] if s["messages"]["delivered"] >= 2], "counters")[0]
+        assert stats["control_received"]["graft"] + stats["control_sent"]["graft"] >= 1, stats
+        assert stats["sizes"]["peers"] >= 1 and stats["thresholds"]["graylist"] == -80, stats
+        metrics = b.request("GET", "/metrics").data.decode()
+        for line in ('guts_gossip_dropped_total{reason="signature"} 0', 'guts_gossip_control_total{direction="sent",kind="graft"}',
+                     'guts_gossip_offences_total{kind="ihave_flood"} 0', "guts_gossip_delivered_total"):
+            assert line in metrics, line
+        assert a.request("GET", "/api/v1/gossip/topics/nobody").status == 404
+        repo = [t for t in a.get("/api/v1/gossip/topics") if "/repo/" in t["name"]][0]["name"]
+        assert not a.get("/api/v1/gossip/topics/" + urllib.parse.quote(repo, safe=""))["user"]
         a.delete(topic)
+        wait_for(lambda: b.get(topic)["peers"] == 0, "the other's farewell")
     with tap.case("what is refused"):
         assert a.request("POST", topic + "/messages", {"data": "x" * 17000}).status == 422
         assert a.request("POST", topic + "/messages", {"data": "!", "encoding": "base64"}).status == 422

@@ -248,6 +248,14 @@ with tap.net() as net:
         assert b.cli("gossip", "tail", "--no-follow", "-n", "1").count("\n") == 1
         big = a.cli("gossip", "publish", "news/☃", input="x" * 16385, check=False)
         assert big.returncode == 1 and "16 KiB" in big.stderr, big
+    with tap.case("gossip mesh, scores"):
+        wait_for(lambda: js(b, "gossip", "mesh", "news/☃")["mesh"], "A in the mesh")
+        row = [line for line in b.cli("gossip", "mesh", "news/☃").splitlines() if a.id in line][0].split()
+        assert row[1] == "mesh" and float(row[3]) <= 10, row
+        row = [line for line in b.cli("gossip", "scores").splitlines() if a.id in line][0].split()
+        assert row[1] == "/meshsub/1.2.0" and abs(sum(map(float, row[4:])) - float(row[3])) < 0.01, row
+        assert b.cli("gossip", "mesh", "nobody", check=False).returncode == 5
+    with tap.case("gossip subscribe --off"):
         b.cli("gossip", "subscribe", "news/☃", "--off")
         assert a.cli("gossip", "publish", "guts/x", "y", check=False).returncode == 1
 

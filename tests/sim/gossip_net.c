@@ -407,7 +407,8 @@ gnet_stats(const struct gnet *net, struct guts_gossip_stats *out)
 		out->idontwant_sent += s.idontwant_sent;
 		out->broken_promises += s.broken_promises;
 		out->unwanted += s.unwanted;
-		out->offences += s.offences;
+		for (size_t k = 0; k < GUTS_GOSSIP_OFFENCE_COUNT; k++)
+			out->offences[k] += s.offences[k];
 		for (int d = 0; d < GUTS_GOSSIP_DROP_COUNT; d++)
 			out->dropped[d] += s.dropped[d];
 	}

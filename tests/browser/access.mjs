@@ -41,6 +41,9 @@ try {
 	const pages = {
 		overview: '',
 		peers: 'peers',
+		'a peer': `peers/${b.id}`,
+		network: 'network',
+		'the mesh of a topic': 'network?topic=chat',
 		repositories: 'repos',
 		'create a repository': 'repos?new=create',
 		'import a repository': 'repos?new=import',
@@ -57,6 +60,8 @@ try {
 		'repository settings': at('settings'),
 		gossip: 'gossip',
 		'a topic': 'gossip/chat',
+		scores: 'gossip?view=peers',
+		counters: 'gossip?view=counters',
 		events: 'events',
 		log: 'log',
 		settings: 'settings',

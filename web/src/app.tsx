@@ -13,6 +13,8 @@ import { clock, shortPeer, span } from './text'
 import { arriving, Dialog, Empty, Head, title, toasts } from './ui'
 
 const Peers = lazy(() => import('./pages/peers').then((m) => m.Peers))
+const PeerPage = lazy<{ id: string }>(() => import('./pages/peer').then((m) => m.PeerPage))
+const Network = lazy(() => import('./pages/network').then((m) => m.Network))
 const Repos = lazy(() => import('./pages/repos').then((m) => m.Repos))
 const RepoPage = lazy(() => import('./repo/repo').then((m) => m.RepoPage))
 const Gossip = lazy(() => import('./pages/gossip').then((m) => m.Gossip))
@@ -30,6 +32,12 @@ const NAV = [
 		'p',
 		'M8 1.5a2.3 2.3 0 1 1 0 4.6 2.3 2.3 0 0 1 0-4.6M3.6 10a2.3 2.3 0 1 1 0 4.6 2.3 2.3 0 0 1 0-4.6m8.8 0a2.3 2.3 0 1 1 0 4.6 2.3 2.3 0 0 1 0-4.6M6.9 5.9 4.7 10.2m4.4-4.3 2.2 4.3',
 	],
+	[
+		'network',
+		'Network',
+		'n',
+		'M8 6.2a1.8 1.8 0 1 1 0 3.6 1.8 1.8 0 0 1 0-3.6M6.6 6.9 3.4 3.9m6 3 3.2-3m-6 5.2-3.2 3m6-3 3.2 3M2.6 2a1 1 0 1 1 0 2 1 1 0 0 1 0-2m10.8 0a1 1 0 1 1 0 2 1 1 0 0 1 0-2M2.6 12a1 1 0 1 1 0 2 1 1 0 0 1 0-2m10.8 0a1 1 0 1 1 0 2 1 1 0 0 1 0-2',
+	],
 	['repos', 'Repositories', 'r', 'M3 2h10v12H4.5A1.5 1.5 0 0 1 3 12.5zm0 10.5A1.5 1.5 0 0 1 4.5 11H13M6 4.5h4'],
 	['gossip', 'Gossip', 'g', 'M2 3h12v8H7l-3 3v-3H2z'],
 	['events', 'Events', 'e', 'M1.5 8h3l2-5 3 10 2-5h3'],
@@ -43,7 +51,9 @@ function Page() {
 		case '':
 			return <Overview />
 		case 'peers':
-			return <Peers />
+			return route.value.parts[1] ? <PeerPage key={route.value.parts[1]} id={route.value.parts[1]} /> : <Peers />
+		case 'network':
+			return <Network />
 		case 'repos':
 			return <Repos />
 		case 'r':
@@ -74,8 +84,11 @@ function Page() {
 function Nav() {
 	const first = route.value.parts[0] ?? ''
 	const current = { r: 'repos', log: 'events' }[first] ?? first
+	const nav = useRef<HTMLElement>(null)
+	// On a narrow screen the entries are a row to scroll.
+	useEffect(() => nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [current])
 	return (
-		<nav class="nav" aria-label="Main">
+		<nav class="nav" aria-label="Main" ref={nav}>
 			<ul>
 				{NAV.map(([to, text, , icon]) => (
 					<li>

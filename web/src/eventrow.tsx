@@ -4,14 +4,14 @@ import type { NodeEvent } from './api'
 import { RepoName } from './names'
 import { repoHref } from './router'
 import { known } from './names'
-import { bytes, Clock, num, plain, plural, shortOid, shortPeer, T } from './text'
+import { bytes, Clock, num, PeerLink, plain, plural, shortOid, T } from './text'
 import type { Tone } from './ui'
 
 const text = (e: NodeEvent, key: string) => String(e.data[key] ?? '')
 const number = (e: NodeEvent, key: string) => Number(e.data[key] ?? 0)
 export const branchName = (ref: string) => ref.replace(/^refs\/(heads|tags)\//, '')
 
-const Peer = ({ id }: { id?: string }) => (id ? <code title={plain(id)}>{shortPeer(id)}</code> : <>someone</>)
+const Peer = ({ id }: { id?: string }) => (id ? <PeerLink id={id} /> : <>someone</>)
 const Repo = ({ id }: { id?: string }) => (id ? <RepoName id={id} /> : <>a repository</>)
 const Why = ({ s }: { s: string }) =>
 	s ? (

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import { canAdmin, canWrite } from './session'
+import { visible } from './text'
 import { attempt } from './ui'
 
 // -- forms
@@ -103,6 +104,22 @@ export function Needs({ scope, children }: { scope: 'write' | 'admin'; children:
 	)
 }
 
+// A multiaddr, broken at its slashes.
+export const Addr = ({ s, class: c }: { s: string; class?: string }) => (
+	<bdi class={'mono addr ' + (c ?? '')}>
+		{s.split('/').map((part, i) => (
+			<>
+				{i > 0 && (
+					<>
+						<wbr />/
+					</>
+				)}
+				{visible(part)}
+			</>
+		))}
+	</bdi>
+)
+
 // -- tables and lists
 
 export interface Column<Row> {
@@ -119,6 +136,8 @@ export function Table<Row>({
 	rowKey,
 	sort,
 	onSort,
+	hot,
+	onHot,
 }: {
 	label: string
 	columns: Column<Row>[]
@@ -126,6 +145,8 @@ export function Table<Row>({
 	rowKey(row: Row): string
 	sort?: string
 	onSort?(by: string): void
+	hot?: string // key of the row that is pointed at, here or in a picture of the same
+	onHot?(key: string): void
 }) {
 	const by = sort?.replace(/^-/, '')
 	const down = sort?.startsWith('-')
@@ -154,7 +175,12 @@ export function Table<Row>({
 				</thead>
 				<tbody>
 					{rows.map((row) => (
-						<tr key={rowKey(row)}>
+						<tr
+							key={rowKey(row)}
+							class={hot && hot === rowKey(row) ? 'hot' : undefined}
+							onMouseEnter={onHot && (() => onHot(rowKey(row)))}
+							onMouseLeave={onHot && (() => onHot(''))}
+						>
 							{columns.map((c) => (
 								<td class={c.class} data-name={c.name}>
 									{c.cell(row)}

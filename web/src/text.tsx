@@ -147,9 +147,15 @@ export const shortPeer = (id: string) => (id.length > 20 ? `12D3…${plain(id.sl
 export const shortRepo = (id: string) => (id.length > 20 ? `${plain(id.slice(0, 8))}…${plain(id.slice(-4))}` : plain(id))
 export const shortOid = (id: string) => plain(id.slice(0, 8))
 
+export const peerHref = (id: string) => '#/peers/' + encodeURIComponent(id)
+export const PeerLink = ({ id }: { id: string }) => (
+	<a href={peerHref(id)} title={plain(id)}>
+		<code>{shortPeer(id)}</code>
+	</a>
+)
 export const PeerId = ({ id, copy = true }: { id: string; copy?: boolean }) => (
 	<span class="id">
-		<code title={plain(id)}>{shortPeer(id)}</code>
+		<PeerLink id={id} />
 		{copy && <Copy text={id} what="peer id" />}
 	</span>
 )

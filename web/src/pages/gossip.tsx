@@ -8,6 +8,7 @@ import { canWrite } from '../session'
 import { Clock, num, PeerId, plain, plural, T } from '../text'
 import { Field, fields, type FormEvent, Needs, useBusy } from '../parts'
 import { Badge, Card, Empty, Head, Loaded } from '../ui'
+import { Counters, GossipTabs, Mesh, Scores, type View } from './mesh'
 
 const PAGE = 100
 const KEPT = 500
@@ -232,6 +233,7 @@ function Topics({ current }: { current: string }) {
 
 export function Gossip() {
 	const topic = route.value.parts[1] ?? ''
+	const view = (topic ? 'topics' : (route.value.query.get('view') ?? 'topics')) as View
 	return (
 		<>
 			<Head text={topic ? `Gossip: ${topic}` : 'Gossip'}>
@@ -243,13 +245,21 @@ export function Gossip() {
 					'Gossip'
 				)}
 			</Head>
-			<div class="columns side">
-				<Topics current={topic} />
-				<div>
-					{topic && <Publish topic={topic} />}
-					<Messages key={topic} topic={topic} />
+			<GossipTabs at={view} />
+			{view === 'peers' ? (
+				<Scores />
+			) : view === 'counters' ? (
+				<Counters />
+			) : (
+				<div class="columns side">
+					<Topics current={topic} />
+					<div>
+						{topic && <Publish topic={topic} />}
+						<Messages key={topic} topic={topic} />
+					</div>
 				</div>
-			</div>
+			)}
+			{topic && <Mesh key={topic} topic={topic} />}
 		</>
 	)
 }

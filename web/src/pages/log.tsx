@@ -90,14 +90,14 @@ function Tail({ level, words }: { level: Level; words: string }) {
 		<Card
 			title="Newest first"
 			after={
-				<>
+				<span class="bar plain">
 					<span class="quiet" role="status">
 						{plural(shown.length, 'line')}
 					</span>
 					<button type="button" class="small" aria-pressed={paused} onClick={pause}>
 						{paused ? `Go on${waiting ? ` (${num(waiting)} new)` : ''}` : 'Pause'}
 					</button>
-				</>
+				</span>
 			}
 		>
 			{state.error && <p class="notice bad">{plain(state.error)}</p>}
@@ -113,7 +113,7 @@ function Tail({ level, words }: { level: Level; words: string }) {
 					))}
 				</ol>
 			) : (
-				!state.error && <Empty>{state.loading ? 'Loading…' : 'No line like that.'}</Empty>
+				!state.error && <Empty>{state.loading ? 'Loading…' : words || level !== 'debug' ? 'No line like that.' : 'Nothing was written yet.'}</Empty>
 			)}
 		</Card>
 	)

@@ -134,7 +134,7 @@ function Repositories() {
 								<li key={r.id}>
 									<span class="grow">
 										<RepoName id={r.id} /> {r.private && <Badge>private</Badge>} {r.syncing && <Badge tone="info">syncing</Badge>}
-										{r.description && <T class="sub" s={r.description} />}
+										{r.description && <T class="sub clamp" s={r.description} />}
 									</span>
 									<span class="quiet">
 										<Ago t={r.pushed_at} />

@@ -5,8 +5,9 @@ import { useLive } from '../live'
 import { href, replace, route } from '../router'
 import { canAdmin } from '../session'
 import { Ago, bytes, num, PeerId, plural, rtt, shortPeer, T } from '../text'
-import { type Column, Field, fields, type FormEvent, Needs, Pager, Search, Select, Table, useBusy, useTyped } from '../parts'
-import { Badge, Card, Dialog, Empty, Head, Loaded } from '../ui'
+import { Addr, type Column, Field, fields, type FormEvent, Needs, Pager, Search, Select, Table, useBusy, useTyped } from '../parts'
+import { Badge, Card, Empty, Head, Loaded } from '../ui'
+import { Ban, Bans } from './ban'
 
 const SIZE = 50
 const peerEvent = (e: { type: string }) => e.type.startsWith('peer.')
@@ -36,49 +37,6 @@ function Connect() {
 	)
 }
 
-const TIMES = [
-	['3600', 'one hour'],
-	['86400', 'one day'],
-	['604800', 'one week'],
-	['0', 'for ever'],
-] as const
-
-function Ban({ peer, onClose }: { peer: Peer | undefined; onClose(): void }) {
-	const [busy, run] = useBusy()
-	const submit = async (e: FormEvent) => {
-		const f = fields(e)
-		const body = { reason: f.reason || 'banned by hand', seconds: Number(f.seconds) }
-		if (await run(act('PUT', '/api/v1/peers/{peer}/ban', { path: { peer: peer!.id } }, body), 'Banned')) onClose()
-	}
-	return (
-		<Dialog title="Ban a peer" open={!!peer} onClose={onClose}>
-			<form onSubmit={submit}>
-				<p>
-					The link to <code>{shortPeer(peer?.id ?? '')}</code> is closed and the peer is refused.
-				</p>
-				<Field label="Reason">{(ids) => <input {...ids} name="reason" maxLength={200} placeholder="banned by hand" />}</Field>
-				<Field label="Until">
-					{(ids) => (
-						<select {...ids} name="seconds">
-							{TIMES.map(([v, t]) => (
-								<option value={v}>{t}</option>
-							))}
-						</select>
-					)}
-				</Field>
-				<footer>
-					<button type="button" onClick={onClose}>
-						Cancel
-					</button>
-					<button class="danger" disabled={busy}>
-						Ban
-					</button>
-				</footer>
-			</form>
-		</Dialog>
-	)
-}
-
 function columns(onBan: (p: Peer) => void): Column<Peer>[] {
 	const all: Column<Peer>[] = [
 		{ name: 'Peer', sort: 'id', cell: (p) => <PeerId id={p.id} /> },
@@ -95,7 +53,7 @@ function columns(onBan: (p: Peer) => void): Column<Peer>[] {
 			cell: (p) => (
 				<>
 					<T s={p.agent || '–'} />
-					<T class="sub mono" s={p.remote_address} />
+					<Addr class="sub" s={p.remote_address} />
 				</>
 			),
 		},
@@ -141,44 +99,6 @@ function Disconnect({ peer }: { peer: Peer }) {
 	)
 }
 
-function Bans() {
-	const bans = useLive('bans', (s) => get('/api/v1/bans', { signal: s }), peerEvent)
-	const [busy, run] = useBusy()
-	return (
-		<Card title="Bans">
-			<Loaded of={bans}>
-				{(list) =>
-					list.length ? (
-						<ul class="rows">
-							{list.map((b) => (
-								<li key={b.peer}>
-									<span class="grow">
-										<PeerId id={b.peer} /> <T class="sub" s={b.reason} />
-									</span>
-									<span class="quiet">{b.until ? <>until {new Date(b.until).toLocaleString('en')}</> : 'for ever'}</span>
-									{canAdmin.value && (
-										<button
-											type="button"
-											class="small"
-											disabled={busy}
-											aria-label={`Lift the ban of ${shortPeer(b.peer)}`}
-											onClick={() => run(act('DELETE', '/api/v1/peers/{peer}/ban', { path: { peer: b.peer } }), 'Ban lifted')}
-										>
-											Lift
-										</button>
-									)}
-								</li>
-							))}
-						</ul>
-					) : (
-						<Empty>Nobody is banned.</Empty>
-					)
-				}
-			</Loaded>
-		</Card>
-	)
-}
-
 function Dials() {
 	const dials = useLive(
 		'dials',
@@ -195,7 +115,7 @@ function Dials() {
 							{list.map((d) => (
 								<li key={d.address}>
 									<span class="grow">
-										<T class="mono wrap" s={d.address} />
+										<Addr s={d.address} />
 										{d.error === null ? <Badge tone="info">dialling</Badge> : <T class="sub bad" s={d.error} />}
 									</span>
 									<span class="quiet">
@@ -228,7 +148,7 @@ export function Peers() {
 		(e) => peerEvent(e) || e.type === 'node.rates',
 		2000,
 	)
-	const [ban, setBan] = useState<Peer | undefined>()
+	const [ban, setBan] = useState<string | undefined>() // '' = of whom is asked
 	return (
 		<>
 			<Head text="Peers" />
@@ -255,7 +175,7 @@ export function Peers() {
 							{items.length ? (
 								<Table
 									label="Connected peers"
-									columns={columns(setBan)}
+									columns={columns((p) => setBan(p.id))}
 									rows={items}
 									rowKey={(p) => p.id}
 									sort={sort}
@@ -271,7 +191,7 @@ export function Peers() {
 			</Card>
 			<Connect />
 			<div class="columns">
-				<Bans />
+				<Bans onBan={() => setBan('')} />
 				<Dials />
 			</div>
 			<Ban peer={ban} onClose={() => setBan(undefined)} />

@@ -40,7 +40,7 @@ const COLUMNS: Column<Repo>[] = [
 						shadowed
 					</Badge>
 				)}
-				{r.description && <T class="sub" s={r.description} />}
+				{r.description && <T class="sub clamp" s={r.description} />}
 			</>
 		),
 	},

@@ -4,15 +4,17 @@ import { act, get, type Schemas } from '../api'
 import { useLive } from '../live'
 import { keysOn, setKeys, setTheme, theme, type Theme } from '../prefs'
 import { canAdmin, logout, session } from '../session'
-import { Ago, Copy, plain, T } from '../text'
+import { Ago, bytes, Copy, plain, span, T } from '../text'
 import { Field, fields, type FormEvent, Needs, Select, Table, useBusy } from '../parts'
 import { attempt, Badge, Card, Dialog, Empty, Facts, Head, Loaded } from '../ui'
 
 type Option = Schemas['ConfigOption']
 
-function value(v: unknown): string {
-	if (Array.isArray(v)) return v.map(String).join('\n')
-	return v === null || v === undefined || v === '' ? '–' : String(v)
+function value({ type, value: v }: Option): string {
+	if (Array.isArray(v)) return v.map(String).join('\n') || '–'
+	if (v === null || v === undefined || v === '') return '–'
+	if (type === 'duration') return Number(v) % 1000 ? `${v} ms` : span(Number(v) / 1000)
+	return type === 'bytes' ? bytes(Number(v)) : String(v)
 }
 
 function Config() {
@@ -30,7 +32,7 @@ function Config() {
 					rowKey={(o) => o.name}
 					columns={[
 						{ name: 'Option', cell: (o) => <code>{plain(o.name)}</code> },
-						{ name: 'Value', class: 'text', cell: (o) => <T class="mono pre" s={value(o.value)} /> },
+						{ name: 'Value', class: 'text', cell: (o) => <T class="mono pre" s={value(o)} /> },
 						{ name: 'From', cell: (o) => <Badge tone={o.source === 'default' ? 'quiet' : 'info'}>{o.source}</Badge> },
 						{ name: 'Meaning', class: 'text wide', cell: (o) => <T s={o.help} /> },
 					]}
@@ -180,8 +182,10 @@ export function Settings() {
 						/>
 					</div>
 					<label class="check">
-						<input type="checkbox" checked={keysOn.value} onChange={(e) => setKeys(e.currentTarget.checked)} /> Keyboard shortcuts
-						(press <kbd>?</kbd> for a list)
+						<input type="checkbox" checked={keysOn.value} onChange={(e) => setKeys(e.currentTarget.checked)} />
+						<span>
+							Keyboard shortcuts (press <kbd>?</kbd> for a list)
+						</span>
 					</label>
 				</Card>
 				<Card title="Session">

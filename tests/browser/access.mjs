@@ -42,6 +42,7 @@ try {
 		overview: '',
 		peers: 'peers',
 		'a peer': `peers/${b.id}`,
+		'the address book': 'peers?view=addresses',
 		network: 'network',
 		'the mesh of a topic': 'network?topic=chat',
 		repositories: 'repos',

@@ -139,6 +139,23 @@ try {
 		await item.waitFor({ state: 'detached' })
 	})
 
+	await test('the address book: who, where, from whom; searched and filtered', async () => {
+		await a.api('POST', '/api/v1/peers', { address: b.addr }).catch(() => {})
+		await go('peers')
+		await page.getByRole('link', { name: 'Address book' }).click()
+		const book = page.getByRole('region', { name: 'Address book' })
+		const entry = (n) => book.getByRole('row').filter({ hasText: end(n) })
+		const known = await until(async () => (await a.get('/api/v1/addresses')).find((x) => x.peer === b.id && x.connected), 'entry of B')
+		await entry(b).getByText('connected').waitFor()
+		for (const x of known.addresses) await entry(b).getByText(x.address).first().waitFor()
+		await page.getByLabel('Peer, address or group', { exact: true }).fill(end(b))
+		await until(async () => (await book.getByRole('row').count()) === 2, 'one entry')
+		await page.getByLabel('Source', { exact: true }).selectOption('dht')
+		await page.getByText('No entry is like that.').waitFor()
+		await page.getByLabel('Source', { exact: true }).selectOption('')
+		await entry(b).waitFor()
+	})
+
 	await test('scores by component, the mesh of a topic, and counters that move', async () => {
 		await go('gossip?view=peers')
 		await row(b).waitFor()
@@ -162,7 +179,8 @@ try {
 
 	await test('every page says that the node is gone, and goes on when it is back', async () => {
 		a.keepPorts()
-		const pages = ['', 'peers', 'network', `peers/${b.id}`, 'repos', 'gossip', 'gossip?view=peers', 'gossip?view=counters', 'events', 'log', 'settings']
+		await a.api('POST', '/api/v1/repos', { name: 'demo' })
+		const pages = ['', 'peers', 'peers?view=addresses', 'network', `r/${a.id}/demo`, `peers/${b.id}`, 'repos', 'gossip', 'gossip?view=peers', 'gossip?view=counters', 'events', 'log', 'settings']
 		const tabs = []
 		for (const to of pages) {
 			const tab = await context.newPage()
@@ -182,7 +200,7 @@ try {
 			await until(() => tab.evaluate(() => !document.querySelector('main [role=alert], main .notice.bad, .loading')), `no error at "${pages[i]}"`)
 			equal(await tab.evaluate(() => window.sameDocument), true, 'the document')
 		}
-		await tabs[2].locator('.graph .dot').filter({ hasText: end(b) }).waitFor()
+		await tabs[3].locator('.graph .dot').filter({ hasText: end(b) }).waitFor()
 		await until(async () => /^guts_http_event_streams 1$/m.test(await a.get('/metrics')), 'one stream')
 	})
 

@@ -5,8 +5,9 @@ import { useLive } from '../live'
 import { href, replace, route } from '../router'
 import { canAdmin } from '../session'
 import { Ago, bytes, num, PeerId, plural, rtt, shortPeer, T } from '../text'
-import { Addr, type Column, Field, fields, type FormEvent, Needs, Pager, Search, Select, Table, useBusy, useTyped } from '../parts'
+import { Addr, type Column, Field, fields, type FormEvent, Needs, Pager, Search, Select, Table, Tabs, useBusy, useTyped } from '../parts'
 import { Badge, Card, Empty, Head, Loaded } from '../ui'
+import { AddressBook } from './addresses'
 import { Ban, Bans } from './ban'
 
 const SIZE = 50
@@ -133,7 +134,7 @@ function Dials() {
 	)
 }
 
-export function Peers() {
+function Connected() {
 	const q = route.value.query
 	const sort = q.get('sort') ?? 'connected'
 	const direction = (q.get('direction') ?? '') as '' | 'inbound' | 'outbound'
@@ -151,7 +152,6 @@ export function Peers() {
 	const [ban, setBan] = useState<string | undefined>() // '' = of whom is asked
 	return (
 		<>
-			<Head text="Peers" />
 			<Card>
 				<div class="bar">
 					<Search label="Id, address or agent" value={typed} onInput={type} />
@@ -195,6 +195,23 @@ export function Peers() {
 				<Dials />
 			</div>
 			<Ban peer={ban} onClose={() => setBan(undefined)} />
+		</>
+	)
+}
+
+export function Peers() {
+	const book = route.value.query.get('view') === 'addresses'
+	return (
+		<>
+			<Head text="Peers" />
+			<Tabs
+				label="Peers"
+				items={[
+					['#/peers', 'Connected', !book],
+					['#/peers?view=addresses', 'Address book', book],
+				]}
+			/>
+			{book ? <AddressBook /> : <Connected />}
 		</>
 	)
 }

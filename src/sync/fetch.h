@@ -1,7 +1,8 @@
-/* sync/fetch.h - one fetch: what a peer has of one repository that we lack.  Shared by fetch.c and fetchobj.c only.
+/* sync/fetch.h - one fetch: what a peer has of one repository that we lack.  Shared by the fetch*.c and verify.c only.
  *
  *	refs     GetRefs: identity versions, records, entries
- *	build    signatures, chain, rights, roots: new heads, and which objects they need
+ *	verify   on a worker: signatures and roots
+ *	build    chain and rights: new heads, and which objects they need
  *	ask      which of these objects are here already
  *	objects  GetObjects → ingest, at most 4,096 wants at a time
  *	apply    one change in the repository's queue
@@ -12,6 +13,22 @@
 
 #include "sync/internal.h"
 
+/* A signed record of an answer, and what a worker found in it. */
+struct guts_fetch_version {
+	struct guts_bytes envelope;
+	struct guts_identity *id;               /* opened */
+};
+struct guts_fetch_vote {
+	struct guts_bytes envelope;
+	struct guts_vote vote;
+	int err;                                /* 0: `vote` is good */
+};
+struct guts_fetch_status {
+	struct guts_bytes envelope;
+	struct guts_status status;
+	int err;                                /* 0: `status` is good */
+};
+
 /* One AuthorRefs of the answer, as it came. */
 struct guts_fetch_block {
 	struct guts_peerid author;
@@ -19,7 +36,25 @@ struct guts_fetch_block {
 	GUTS_VEC(struct guts_refentry) entries; /* names are owned */
 	struct guts_bytes base, bucket_hashes;
 	GUTS_VEC(uint32_t) buckets;             /* the bucket of each entry, if they came by bucket */
+	struct guts_reftree *onto;              /* what the entries are laid over; NULL: nothing is laid */
+	/* opened */
+	GUTS_VEC(struct guts_signedrefs) opened;
+	bool later;                             /* a record of a later version of the program, or of another time */
+	struct guts_reftree *tree;              /* `onto` with the entries; it has the last record's root */
 };
+
+/* An answer: filled from frames on the loop, opened by a worker (verify.c). */
+struct guts_fetch_answer {
+	GUTS_VEC(struct guts_fetch_version) versions;
+	GUTS_VEC(struct guts_fetch_vote) votes;
+	GUTS_VEC(struct guts_fetch_block) blocks;
+	GUTS_VEC(struct guts_fetch_status) statuses;
+	size_t size, nrecords;                  /* held [bytes], [records] */
+	bool joining;                           /* the asked-for buckets came, of: */
+	GUTS_VEC(uint64_t) bucket_wants;
+	uint8_t bucket_record[GUTS_HASH_SIZE];
+};
+void guts_answer_free(struct guts_fetch_answer *a);
 
 /* A head that may become ours. */
 struct guts_fetch_head {
@@ -32,17 +67,12 @@ struct guts_fetch {
 	struct guts_peerid peer;
 	struct guts_request *request;
 	const char *phase;
-	GUTS_VEC(struct guts_version) versions; /* of the answer */
-	GUTS_VEC(struct guts_bytes) votes;
+	struct guts_fetch_answer answer;
 	size_t identity_from;                   /* asked from this version on */
-	GUTS_VEC(struct guts_fetch_block) blocks;
-	size_t size, nrecords;                  /* held of the answer [bytes], [records] */
+	GUTS_VEC(struct guts_version) versions; /* new ones, checked */
 	GUTS_VEC(struct guts_fetch_head) heads;
-	bool joining;                           /* the buckets came */
-	bool by_bucket;                         /* one author's tree is compared by bucket: ask for these */
+	bool by_bucket;                         /* one author's tree is compared by bucket */
 	struct guts_peerid bucket_author;
-	uint8_t bucket_record[GUTS_HASH_SIZE];
-	GUTS_VEC(uint64_t) bucket_wants;
 	GUTS_VEC(struct guts_oid) wants;
 	size_t next_want;                       /* the first not asked for yet */
 	struct guts_ingest *ingest;
@@ -54,6 +84,7 @@ struct guts_fetch {
 	uint64_t bytes, pack_max;               /* come, allowed */
 	struct guts_change *change;
 	struct guts_bytes cursor;               /* of statuses */
+	unsigned status_questions;
 	bool statuses_more, is_first, is_counted_first, from_hint;
 	uint64_t number;                        /* names the fetch in jobs that may outlive it */
 	UT_hash_handle hh;
@@ -64,12 +95,20 @@ struct guts_fetch {
 void *guts_fetch_id(struct guts_fetch *f);
 struct guts_fetch *guts_fetch_by_id(void *name);
 
+/* Ask for identity and refs, beginning with identity version `identity_from`.  Errors: those of guts_request_start. */
+int guts_fetch_refs(struct guts_fetch *f, size_t identity_from);
 /* An author's tree with the bucket hashes of `b` in place of entries: note which buckets differ from ours.  Errors: GUTS_EPROTO
  * (they do not make the record's root). */
 int guts_fetch_note_buckets(struct guts_fetch *f, const struct guts_fetch_block *b, const struct guts_signedrefs *rec);
-/* The tree that the asked-for buckets of `b` make of ours.  Errors: GUTS_EPROTO, GUTS_ECONFLICT (another record by now). */
-int guts_fetch_join_buckets(struct guts_fetch *f, const struct guts_fetch_block *b, const struct guts_signedrefs *rec,
-    struct guts_reftree **out);
+/* The tree that the asked-for buckets of `b` make of the one they are laid over.  Errors: GUTS_EPROTO, GUTS_ECONFLICT (another
+ * record by now).  Thread: any. */
+int guts_fetch_join_buckets(const struct guts_fetch_answer *a, const struct guts_fetch_block *b,
+    const struct guts_signedrefs *rec, struct guts_reftree **out);
+
+/* Open the records of f->answer on a worker, a limited number of signatures per job; `done` comes later, unless the fetch has
+ * ended by then: 0, or what is wrong with the first bad one (GUTS_EPROTO, GUTS_ESIG, GUTS_ECONFLICT, …).  Until then the answer
+ * is away. */
+void guts_fetch_verify(struct guts_fetch *f, void (*done)(struct guts_fetch *f, int err));
 /* The refs are known: fetch the objects they need and apply. */
 void guts_fetch_objects(struct guts_fetch *f);
 /* The end; frees `f`. */

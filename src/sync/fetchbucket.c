@@ -9,18 +9,11 @@
 
 #include <stdlib.h>
 
-static const struct guts_reftree *
-our_tree(const struct guts_fetch *f, const struct guts_peerid *author)
-{
-	const struct guts_author *a = guts_repo_author(f->repo, author);
-
-	return a ? a->head.tree : f->repo->sync->empty;
-}
-
 int
 guts_fetch_note_buckets(struct guts_fetch *f, const struct guts_fetch_block *b, const struct guts_signedrefs *rec)
 {
-	const struct guts_reftree *ours = our_tree(f, &b->author);
+	const struct guts_author *a = guts_repo_author(f->repo, &b->author);
+	const struct guts_reftree *ours = a ? a->head.tree : f->repo->sync->empty;
 	uint8_t root[GUTS_HASH_SIZE];
 
 	if (b->bucket_hashes.n != GUTS_REFTREE_BUCKETS * GUTS_HASH_SIZE)
@@ -32,35 +25,31 @@ guts_fetch_note_buckets(struct guts_fetch *f, const struct guts_fetch_block *b, 
 		return GUTS_OK;
 	f->by_bucket = true;
 	f->bucket_author = b->author;
-	memcpy(f->bucket_record, rec->hash, sizeof f->bucket_record);
+	memcpy(f->answer.bucket_record, rec->hash, sizeof f->answer.bucket_record);
 	for (unsigned i = 0; i < GUTS_REFTREE_BUCKETS; i++) {
 		if (memcmp(b->bucket_hashes.p + i * GUTS_HASH_SIZE, guts_reftree_bucket_hash(ours, i), GUTS_HASH_SIZE) != 0)
-			GUTS_VEC_PUSH(f->bucket_wants, i);
+			GUTS_VEC_PUSH(f->answer.bucket_wants, i);
 	}
 	return GUTS_OK;
 }
 
 int
-guts_fetch_join_buckets(struct guts_fetch *f, const struct guts_fetch_block *b, const struct guts_signedrefs *rec,
-    struct guts_reftree **out)
+guts_fetch_join_buckets(const struct guts_fetch_answer *a, const struct guts_fetch_block *b,
+    const struct guts_signedrefs *rec, struct guts_reftree **out)
 {
-	struct guts_reftree *tree = guts_reftree_ref((struct guts_reftree *)(uintptr_t)our_tree(f, &b->author)), *next;
+	struct guts_reftree *tree = guts_reftree_ref(b->onto), *next;
 	struct guts_refentry *v;
-	int err = GUTS_OK;
+	int err = memcmp(rec->hash, a->bucket_record, GUTS_HASH_SIZE) == 0 ? GUTS_OK : GUTS_ECONFLICT;
 
-	if (memcmp(rec->hash, f->bucket_record, GUTS_HASH_SIZE) != 0) {
-		guts_reftree_unref(tree);
-		return GUTS_ECONFLICT;
-	}
 	v = guts_calloc(b->entries.n + 1, sizeof *v);
-	for (size_t w = 0; w < f->bucket_wants.n && !err; w++) {
+	for (size_t w = 0; w < a->bucket_wants.n && !err; w++) {
 		size_t n = 0;
 
 		for (size_t i = 0; i < b->entries.n; i++) {
-			if (b->buckets.v[i] == f->bucket_wants.v[w])
+			if (b->buckets.v[i] == a->bucket_wants.v[w])
 				v[n++] = b->entries.v[i];
 		}
-		err = guts_reftree_set_bucket(tree, (unsigned)f->bucket_wants.v[w], v, n, &next);
+		err = guts_reftree_set_bucket(tree, (unsigned)a->bucket_wants.v[w], v, n, &next);
 		if (!err) {
 			guts_reftree_unref(tree);
 			tree = next;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #define HAVES_MAX 2048
+#define STATUS_QUESTIONS_MAX 400 /* in one fetch: 100,000 statuses */
 
 /* -- which objects -------------------------------------------------------------------------------- */
 
@@ -391,14 +392,15 @@ prepare(struct guts_change *c)
 	return GUTS_OK;
 }
 
+/* One frame answers one question. */
 static bool
 on_statuses(void *owner, const struct guts_msg_response *m)
 {
 	struct guts_fetch *f = owner;
-	bool relay;
 
+	guts_answer_free(&f->answer);
 	for (size_t i = 0; m->has_statuses && i < m->statuses.records.n; i++)
-		(void)guts_status_take(f->repo, m->statuses.records.v[i], &relay);
+		GUTS_VEC_PUSH(f->answer.statuses, ((struct guts_fetch_status){ .envelope = guts_bytes_dup(m->statuses.records.v[i]) }));
 	f->statuses_more = m->has_statuses && m->statuses.more && m->statuses.records.n;
 	guts_bytes_free(&f->cursor);
 	f->cursor = guts_bytes_dup(m->statuses.cursor);
@@ -408,16 +410,33 @@ on_statuses(void *owner, const struct guts_msg_response *m)
 static void ask_statuses(struct guts_fetch *f);
 
 static void
+on_statuses_verified(struct guts_fetch *f, int err)
+{
+	bool relay;
+
+	for (size_t i = 0; !err && i < f->answer.statuses.n; i++) {
+		const struct guts_fetch_status *st = &f->answer.statuses.v[i];
+
+		if (!st->err)
+			(void)guts_status_take(f->repo, &st->status, guts_bytes_slice(st->envelope), &relay);
+	}
+	if (!err && f->statuses_more && ++f->status_questions < STATUS_QUESTIONS_MAX)
+		ask_statuses(f);
+	else
+		guts_fetch_end(f, GUTS_OK, NULL);
+}
+
+static void
 on_statuses_end(void *owner, int err, const char *text)
 {
 	struct guts_fetch *f = owner;
 
 	(void)text;
 	f->request = NULL;
-	if (!err && f->statuses_more)
-		ask_statuses(f);
-	else /* the refs are here either way */
+	if (err) /* the refs are here either way */
 		guts_fetch_end(f, GUTS_OK, NULL);
+	else
+		guts_fetch_verify(f, on_statuses_verified);
 }
 
 static const struct guts_request_events statuses_events = { .answer = on_statuses, .end = on_statuses_end };
@@ -430,6 +449,7 @@ ask_statuses(struct guts_fetch *f)
 	m.get_statuses.repository = guts_slice(f->repo->id, GUTS_REPOID_SIZE);
 	m.get_statuses.cursor = guts_bytes_slice(f->cursor);
 	f->statuses_more = false;
+	guts_answer_free(&f->answer);
 	if (guts_request_start(f->repo->sync, &f->peer, &m, &statuses_events, f, &f->request))
 		guts_fetch_end(f, GUTS_OK, NULL);
 }

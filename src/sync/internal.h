@@ -8,7 +8,8 @@
  *	identity.c  create, rename, delete, policy: changes by this node's user
  *	push.c      pushes by this node's user
  *	fork.c      two chains of one author: which is applied, how the author joins them
- *	fetch.c     what a peer has that we lack; fetchbucket.c large trees; fetchobj.c packs
+ *	fetch.c     what a peer has that we lack, when and from whom; fetchrefs.c records; fetchbucket.c large trees;
+ *	            fetchobj.c packs and statuses; verify.c signatures, on workers
  *	request.c   the asking side of one /guts/sync stream
  *	serve.c     the answering side
  *	inventory.c which repositories a neighbour has in which state
@@ -57,6 +58,8 @@
 	    (void)((vec).cap = (vec).cap ? (vec).cap * 2 : 8, \
 		(vec).v = guts_realloc((vec).v, (vec).cap * sizeof *(vec).v)))
 #define GUTS_VEC_PUSH(vec, x) (GUTS_VEC_ROOM(vec), (vec).v[(vec).n++] = (x))
+#define GUTS_VEC_MOVE(to, from) /* `to` is empty */ \
+	((to).v = (from).v, (to).n = (from).n, (to).cap = (from).cap, (from).v = NULL, (from).n = (from).cap = 0)
 #define GUTS_VEC_FREE(vec) (free((vec).v), (vec).v = NULL, (vec).n = (vec).cap = 0)
 
 /* Owned bytes. */
@@ -133,6 +136,7 @@ struct guts_names {
 struct guts_change;
 struct guts_fetch;
 struct guts_serve;
+struct guts_verify;
 
 struct guts_repo {
 	struct guts_sync *sync;
@@ -202,6 +206,7 @@ struct guts_sync {
 	uint64_t fetch_number;
 	unsigned nfetches, nfirst, nserves;     /* nfirst: fetches that are first copies */
 	struct guts_serve *serves;             /* answers under way */
+	struct guts_verify *verifies;          /* answers that workers look at */
 	struct guts_timer timer;
 	uint8_t inventory[32];
 	uint64_t inventory_count;
@@ -374,6 +379,11 @@ void guts_fetch_forget_strangers(struct guts_repo *r);
 /* The next time the timer has something to do for fetches. */
 uint64_t guts_fetch_deadline(struct guts_sync *s);
 
+/* -- verify.c --------------------------------------------------------------------------- */
+
+/* Throw away the answers that are away; no worker runs any more. */
+void guts_verifies_free(struct guts_sync *s);
+
 /* -- request.c --------------------------------------------------------------------------- */
 
 struct guts_request;
@@ -421,8 +431,8 @@ uint64_t guts_neighbours_deadline(struct guts_sync *s);
 
 /* A status by gossip. */
 enum guts_verdict guts_status_heard(struct guts_sync *s, const struct guts_peerid *from, struct guts_slice envelope);
-/* Check, keep if newer; GUTS_ESTALE if known.  *relay: it counts by the identity or by trust here. */
-int guts_status_take(struct guts_repo *r, struct guts_slice envelope, bool *relay);
+/* Keep an opened status if it is newer; GUTS_ESTALE if known.  *relay: it counts by the identity or by trust here. */
+int guts_status_take(struct guts_repo *r, const struct guts_status *st, struct guts_slice envelope, bool *relay);
 void guts_status_load(struct guts_repo *r);
 
 /* -- sync.c ------------------------------------------------------------------------------ */

@@ -130,33 +130,31 @@ held(struct guts_repo *r, const struct guts_status *like, struct guts_status *ou
 }
 
 int
-guts_status_take(struct guts_repo *r, struct guts_slice envelope, bool *relay)
+guts_status_take(struct guts_repo *r, const struct guts_status *st, struct guts_slice envelope, bool *relay)
 {
 	struct guts_sync *s = r->sync;
-	struct guts_status st, old;
+	struct guts_status old;
 	struct guts_batch *b;
 	bool replaces;
-	int err = guts_status_open(&st, envelope, guts_sync_wall_ms(s));
+	int err;
 
 	*relay = false;
-	if (err)
-		return err;
-	if (memcmp(st.repository, r->id, sizeof r->id) != 0)
+	if (memcmp(st->repository, r->id, sizeof r->id) != 0)
 		return GUTS_EPROTO;
-	*relay = guts_sync_status_counts(s, r, &st.signer);
-	replaces = held(r, &st, &old);
-	if (replaces && guts_status_cmp(&old, &st) <= 0)
+	*relay = guts_sync_status_counts(s, r, &st->signer);
+	replaces = held(r, st, &old);
+	if (replaces && guts_status_cmp(&old, st) <= 0)
 		return GUTS_ESTALE;
-	if (!*relay && !replaces && !has_room(r, &st.signer))
+	if (!*relay && !replaces && !has_room(r, &st->signer))
 		return GUTS_ELIMIT;
 	b = guts_batch_new();
-	batch_status(b, r, &st, envelope, *relay);
+	batch_status(b, r, st, envelope, *relay);
 	err = guts_store_commit(s->s.store, b, guts_sync_facts_only, s);
 	if (err)
 		return err;
 	if (replaces)
 		sum_flip(r, &old);
-	sum_flip(r, &st);
+	sum_flip(r, st);
 	guts_repo_touch(r);
 	return GUTS_OK;
 }
@@ -174,7 +172,7 @@ guts_status_heard(struct guts_sync *s, const struct guts_peerid *from, struct gu
 	r = guts_sync_find(s, st.repository);
 	if (!r || !guts_repo_may_know(r, from))
 		return GUTS_IGNORE;
-	err = guts_status_take(r, envelope, &relay);
+	err = guts_status_take(r, &st, envelope, &relay);
 	return !err && relay ? GUTS_ACCEPT : GUTS_IGNORE;
 }
 

@@ -125,6 +125,7 @@ guts_sync_free(struct guts_sync *s)
 		guts_repo_free(r);
 	}
 	guts_neighbours_free(s);
+	guts_verifies_free(s);
 	GUTS_VEC_FREE(s->sorted);
 	guts_reftree_unref(s->empty);
 	free(s);

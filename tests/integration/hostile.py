@@ -333,6 +333,23 @@ with tap.net() as net:
             assert attack.answering(answer, "refs"), "not asked"
             unharmed("successor " + where)
 
+    with tap.case("an answer of 2,000 records of which the last is bad: not accepted"):
+        attack.session()
+        chain, last = [], b""
+        for k in range(2000):
+            payload = refs_payload(raw.raw_id, rid, 1 + k, previous=last)
+            last = hashlib.sha256(payload).digest()
+            chain.append(raw.seal("guts-signed-refs", "guts/signed-refs/1", payload))
+        chain[-1] = chain[-1][:-1] + bytes([chain[-1][-1] ^ 1])
+        halves = [[(1, raw.raw_id)] + [(2, r) for r in part] for part in (chain[:1000], chain[1000:])]
+
+        def long_answer(kind, q):
+            if kind == "refs":
+                return [message((4, [(3, halves[0]), (4, 1)])), message((4, [(3, halves[1])]))]
+            return lying(lambda: held.block())(kind, q)
+        assert attack.answering(long_answer, "refs"), "not asked"
+        unharmed("long answer")
+
     def packs(pack):
         """The truth about refs, and a pack made by pack(q)."""
         def answer(kind, q):

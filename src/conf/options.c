@@ -16,6 +16,8 @@ static const struct guts_conf_option options[GUTS_CONF_N] = {
 	    "Further addresses to tell other nodes, e.g. those of a port mapping." },
 	[GUTS_CONF_P2P_BOOTSTRAP_NODES] = { "p2p.bootstrap_nodes", GUTS_CONF_MULTIADDR, true, NULL, 0, 0, NULL, false,
 	    "Nodes to connect to first, with their peer ids." },
+	[GUTS_CONF_P2P_MDNS] = { "p2p.mdns", GUTS_CONF_BOOL, false, "true", 0, 0, NULL, false,
+	    "Find nodes of the local network, and be found by them, by multicast DNS." },
 	[GUTS_CONF_P2P_MAX_CONNECTIONS] = { "p2p.max_connections", GUTS_CONF_NUMBER, false, "50", 1, 10000, NULL, false,
 	    "Most links to other nodes at once." },
 	[GUTS_CONF_P2P_CONNECTION_TIMEOUT] = { "p2p.connection_timeout", GUTS_CONF_DURATION, false, "10s", 100, 600000,

@@ -8,3 +8,6 @@ libguts_a_SOURCES += %reldir%/kadserve.c
 libguts_a_SOURCES += %reldir%/kadstore.c
 libguts_a_SOURCES += %reldir%/kadtable.c
 libguts_a_SOURCES += %reldir%/kadvalue.c
+libguts_a_SOURCES += %reldir%/mdns.c
+libguts_a_SOURCES += %reldir%/mdnslan.c
+libguts_a_SOURCES += %reldir%/mdnspacket.c

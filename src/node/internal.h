@@ -18,6 +18,7 @@
 
 #include "base/ratelimit.h"
 #include "discover/bootstrap.h"
+#include "discover/mdnslan.h"
 #include "node/node.h"
 #include "peer/peers.h"
 #include "proto/messages.h"
@@ -47,6 +48,7 @@ struct guts_nodepeer {
 	struct guts_stream *stream;      /* NULL before it is opened */
 	bool is_dialer;                  /* we open the stream and say Hello first */
 	bool is_up;                      /* Hello went both ways */
+	bool is_foreign;                 /* belongs to another network */
 	uint64_t ping_at_ns, pinged_ns, deadline_ns;
 	uint64_t nonce;
 	uint8_t told[32];                /* the inventory digest it heard from us last */
@@ -82,6 +84,7 @@ struct guts_node {
 	struct guts_env *env;
 	struct guts_peers *peers;
 	struct guts_bootstrap *bootstrap;
+	struct guts_mdnslan *mdns;             /* NULL: off */
 	struct guts_sync *sync;
 	struct guts_pubsub *pubsub;
 	struct guts_nodepeer *nodepeers;       /* uthash by id */

@@ -39,6 +39,8 @@ peer_free(struct guts_nodepeer *p)
 
 	if (p->is_up && n->sync)
 		guts_sync_peer_down(n->sync, &p->id);
+	if (p->is_foreign) /* else the address book would have it dialled again and again */
+		guts_book_forget(guts_peers_book(n->peers), &p->id);
 	HASH_DEL(n->nodepeers, p);
 	free(p);
 }
@@ -130,6 +132,7 @@ take_hello(struct guts_nodepeer *p, const struct guts_msg_hello *h, bool answer)
 	struct guts_node *n = p->node;
 
 	if (!guts_slice_eq(h->network, guts_slice_str(n->network))) {
+		p->is_foreign = true;
 		if (answer)
 			refuse(p, GUTS_CODE_WRONG_NETWORK, "this node belongs to another network");
 		else
@@ -194,6 +197,7 @@ take(struct guts_nodepeer *p, const struct guts_msg_node *m)
 		if (m->hello_ack.has_refusal || !m->hello_ack.has_hello) {
 			char reason[128];
 
+			p->is_foreign = m->hello_ack.refusal.code == GUTS_CODE_WRONG_NETWORK;
 			snprintf(reason, sizeof reason, "refused by the peer: %s", guts_msg_code_name(m->hello_ack.refusal.code));
 			drop(p, reason);
 			return false;

@@ -188,6 +188,17 @@ fail(struct guts_node *n, int err, const char *text)
 	n->ready(n->ready_owner, err, text);
 }
 
+/* A node does without it if it must: another program may hold the port for itself. */
+static void
+start_mdns(struct guts_node *n)
+{
+	int err = n->s.mdns ? guts_mdnslan_new(&n->mdns, n->env, n->peers, GUTS_MDNS_PORT) : GUTS_OK;
+
+	if (err)
+		guts_log(GUTS_LOG_WARN, "node", "no discovery on the local network: port %d: %s", GUTS_MDNS_PORT,
+		    guts_err_text(err));
+}
+
 /* Repositories are loaded and refs repaired: open the doors. */
 static void
 on_sync_ready(void *owner, int err)
@@ -214,6 +225,7 @@ on_sync_ready(void *owner, int err)
 		fail(n, err, ei.text);
 		return;
 	}
+	start_mdns(n);
 	guts_node_peer_fact(n, "node.started", NULL, &attr, 1);
 	guts_snapshot_publish(n);
 	guts_node_rearm(n);
@@ -379,6 +391,7 @@ guts_node_free(struct guts_node *n)
 	n->sync = NULL;
 	guts_pubsub_stop(n);
 	guts_neighbours_stop(n);
+	guts_mdnslan_free(n->mdns);
 	guts_bootstrap_free(n->bootstrap);
 	guts_peers_free(n->peers);
 	guts_pubsub_free(n);

@@ -30,6 +30,7 @@ struct guts_node_setup {
 	size_t nannounce;
 	const struct guts_maddr *bootstrap; /* with peer ids */
 	size_t nbootstrap;
+	bool mdns;                          /* find nodes of the local network */
 	unsigned max_connections;           /* 50 */
 	unsigned connection_timeout_ms;     /* 10,000 */
 	unsigned keepalive_interval_ms;     /* 30,000 */

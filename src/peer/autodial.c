@@ -111,13 +111,19 @@ choose(struct guts_peers *p, struct guts_peerid *out)
 	return fewest != UINT32_MAX;
 }
 
+bool
+guts_peers_wants_outbound(const struct guts_peers *p)
+{
+	return p->n_outbound + p->n_dialing < p->cfg.outbound_reserved;
+}
+
 static void
 fill_slots(struct guts_peers *p, uint64_t now)
 {
 	struct guts_peerid id;
 
 	p->auto_at_ns = now + AUTO_QUIET_NS;
-	if (p->n_outbound + p->n_dialing >= p->cfg.outbound_reserved || !choose(p, &id))
+	if (!guts_peers_wants_outbound(p) || !choose(p, &id))
 		return;
 	dial_own(p, &id, false);
 	p->auto_at_ns = now + AUTO_NS;

@@ -114,6 +114,9 @@ int guts_peers_connect(struct guts_peers *p, const struct guts_maddr *addr);
 /* Dial a known peer at the addresses in the book.  Errors: as above, GUTS_ENOTFOUND. */
 int guts_peers_connect_id(struct guts_peers *p, const struct guts_peerid *id);
 
+/* Are fewer links outbound, or being dialled, than are wanted? */
+bool guts_peers_wants_outbound(const struct guts_peers *p);
+
 /* Keep a peer (address with /p2p) connected with back-off until told otherwise.  Errors: GUTS_EINVAL without /p2p,
  * GUTS_ELIMIT (64 kept), GUTS_ECONFLICT (this is us). */
 int guts_peers_keep(struct guts_peers *p, const struct guts_maddr *addr, bool keep);

@@ -84,7 +84,7 @@ export class Node {
 
 	async start() {
 		const log = openSync(this.log, 'a')
-		this.child = spawn(GUTS, ['run', '--json', '--home', this.home, ...this.args], { stdio: ['ignore', 'pipe', log] })
+		this.child = spawn(GUTS, ['run', '--json', '--home', this.home, '--set', 'p2p.mdns=false', ...this.args], { stdio: ['ignore', 'pipe', log] })
 		closeSync(log)
 		this.ended = new Promise((done) => this.child.once('exit', (code, signal) => done(code ?? signal)))
 		let text = ''

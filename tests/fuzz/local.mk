@@ -11,6 +11,7 @@ fuzz_targets += %reldir%/fuzz_identify
 fuzz_targets += %reldir%/fuzz_json
 fuzz_targets += %reldir%/fuzz_kad
 fuzz_targets += %reldir%/fuzz_kad_node
+fuzz_targets += %reldir%/fuzz_mdns
 fuzz_targets += %reldir%/fuzz_multiaddr
 fuzz_targets += %reldir%/fuzz_multibase
 fuzz_targets += %reldir%/fuzz_multistream

@@ -63,7 +63,7 @@ with tap.net() as net:
         assert a.cli("config", "http.listen").strip() == "127.0.0.1:0"
         assert js(a, "config", "log.level")["value"] == "notice"
         changed = {r[0]: r for r in rows(a.cli("config"))}
-        assert set(changed) == {"p2p.listen", "http.listen"}, changed
+        assert set(changed) == {"p2p.listen", "p2p.mdns", "http.listen"}, changed
         assert len(rows(a.cli("config", "--all"))) == len(js(a, "config"))
         assert a.cli("config", "no.such", check=False).returncode == 5
 

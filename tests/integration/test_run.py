@@ -45,8 +45,8 @@ with tap.net() as net:
 
     with tap.case("a missing home is made on the first run, with an admin token that is told once"):
         home = net.path("new")
-        run = subprocess.Popen([GUTS, "run", "--home", home, "--listen", "/ip4/127.0.0.1/tcp/0", "--http", "127.0.0.1:0"],
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        run = subprocess.Popen([GUTS, "run", "--home", home, "--listen", "/ip4/127.0.0.1/tcp/0", "--http", "127.0.0.1:0",
+                                "--set", "p2p.mdns=false"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         text = ""
         while "dashboard" not in text:
             line = run.stdout.readline()

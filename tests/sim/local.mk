@@ -21,6 +21,7 @@ libtests_a_SOURCES += %reldir%/simuser.c
 script_tests += %reldir%/digests.sh
 unit_tests += %reldir%/sim_disk
 unit_tests += %reldir%/sim_gossip
+unit_tests += %reldir%/sim_mdns
 unit_tests += %reldir%/sim_nodes
 unit_tests += %reldir%/sim_peers
 unit_tests += %reldir%/sim_scale

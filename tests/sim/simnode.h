@@ -39,6 +39,8 @@ struct simnet_world {
 	unsigned dials;            /* place i dials i-1 … i-dials */
 	bool random;               /* or so many that were there before it, drawn by lot */
 	unsigned inventory_ms;
+	bool mdns;                 /* they look for each other on the local network */
+	bool stranger;             /* the last place belongs to another network */
 	struct simnode_repo repo[SIMNODE_REPOS];
 	unsigned nrepos;
 	uint64_t salt;

@@ -9,7 +9,7 @@ import { ping } from '@libp2p/ping'
 export { multiaddr } from '@multiformats/multiaddr'
 export const ECHO = '/guts/test/echo/1.0.0'
 
-export async function jsPeer(services = {}) {
+export async function jsPeer(services = {}, options = {}) {
   const node = await createLibp2p({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
@@ -18,6 +18,7 @@ export async function jsPeer(services = {}) {
     services: { identify: identify(), push: identifyPush(), ping: ping(), ...services },
     // Its defaults take five new connections per second and host.
     connectionManager: { inboundConnectionThreshold: 10000, maxIncomingPendingConnections: 1000 },
+    ...options,
   })
   await node.handle(ECHO, async (stream) => {
     for await (const chunk of stream) {

@@ -100,6 +100,7 @@ guts_settings_read(struct guts_settings *s, const struct guts_conf *conf, struct
 	}
 	n->network = guts_conf_text(conf, GUTS_CONF_NODE_NETWORK);
 	n->mdns = guts_conf_bool(conf, GUTS_CONF_P2P_MDNS);
+	n->portmap = guts_conf_bool(conf, GUTS_CONF_P2P_PORTMAP);
 	n->max_connections = (unsigned)guts_conf_number(conf, GUTS_CONF_P2P_MAX_CONNECTIONS);
 	n->connection_timeout_ms = (unsigned)guts_conf_number(conf, GUTS_CONF_P2P_CONNECTION_TIMEOUT);
 	n->keepalive_interval_ms = (unsigned)guts_conf_number(conf, GUTS_CONF_P2P_KEEPALIVE_INTERVAL);

@@ -42,6 +42,7 @@ print_status(struct guts_jv s)
 	line("version", text);
 	line("network", guts_jv_str_of(s, "network"));
 	lines_of("listening", guts_jv_get(s, "listen"));
+	line("port mapping", guts_jv_str_of(s, "reachability"));
 	lines_of("gateway", guts_jv_get(s, "http"));
 	snprintf(text, sizeof(text), "%llu (%llu in, %llu out), %llu known, %llu banned",
 	    (unsigned long long)guts_jv_u64_of(n, "peers"), (unsigned long long)guts_jv_u64_of(n, "inbound"),

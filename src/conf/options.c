@@ -18,6 +18,8 @@ static const struct guts_conf_option options[GUTS_CONF_N] = {
 	    "Nodes to connect to first, with their peer ids." },
 	[GUTS_CONF_P2P_MDNS] = { "p2p.mdns", GUTS_CONF_BOOL, false, "true", 0, 0, NULL, false,
 	    "Find nodes of the local network, and be found by them, by multicast DNS." },
+	[GUTS_CONF_P2P_PORTMAP] = { "p2p.portmap", GUTS_CONF_BOOL, false, "true", 0, 0, NULL, false,
+	    "Ask the home router by NAT-PMP or UPnP to let others in, if a listen address is not of this machine alone." },
 	[GUTS_CONF_P2P_MAX_CONNECTIONS] = { "p2p.max_connections", GUTS_CONF_NUMBER, false, "50", 1, 10000, NULL, false,
 	    "Most links to other nodes at once." },
 	[GUTS_CONF_P2P_CONNECTION_TIMEOUT] = { "p2p.connection_timeout", GUTS_CONF_DURATION, false, "10s", 100, 600000,

@@ -11,3 +11,5 @@ libguts_a_SOURCES += %reldir%/kadvalue.c
 libguts_a_SOURCES += %reldir%/mdns.c
 libguts_a_SOURCES += %reldir%/mdnslan.c
 libguts_a_SOURCES += %reldir%/mdnspacket.c
+libguts_a_SOURCES += %reldir%/portmap.c
+libguts_a_SOURCES += %reldir%/portmaprouter.c

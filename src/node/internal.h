@@ -11,6 +11,7 @@
  *	command.c   commands about peers and owners
  *	addresses.c the address book, shown
  *	import.c    repositories from a folder of this machine
+ *	reach.c     mDNS, port mapping
  *	persist.c   address book and subscriptions in the store
  */
 #ifndef GUTS_NODE_INTERNAL_H
@@ -19,6 +20,7 @@
 #include "base/ratelimit.h"
 #include "discover/bootstrap.h"
 #include "discover/mdnslan.h"
+#include "discover/portmap.h"
 #include "node/node.h"
 #include "peer/peers.h"
 #include "proto/messages.h"
@@ -85,6 +87,7 @@ struct guts_node {
 	struct guts_peers *peers;
 	struct guts_bootstrap *bootstrap;
 	struct guts_mdnslan *mdns;             /* NULL: off */
+	struct guts_portmap *portmap;          /* NULL: off */
 	struct guts_sync *sync;
 	struct guts_pubsub *pubsub;
 	struct guts_nodepeer *nodepeers;       /* uthash by id */
@@ -187,6 +190,13 @@ struct guts_fact_attr guts_node_attr_num(const char *name, uint64_t v);
 /* Write one fact about a peer. */
 void guts_node_peer_fact(struct guts_node *n, const char *type, const struct guts_peerid *peer,
     const struct guts_fact_attr *attrs, size_t nattrs);
+
+/* -- reach.c -- */
+/* After the listeners; then at the stop, after which `busy` tells whether the router was not told yet. */
+void guts_reach_start(struct guts_node *n);
+void guts_reach_stop(struct guts_node *n);
+bool guts_reach_is_busy(const struct guts_node *n);
+void guts_reach_free(struct guts_node *n);
 
 /* -- snapshot.c -- */
 void guts_snapshot_dirty(struct guts_node *n);

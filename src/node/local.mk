@@ -8,5 +8,6 @@ libguts_a_SOURCES += %reldir%/node.c
 libguts_a_SOURCES += %reldir%/persist.c
 libguts_a_SOURCES += %reldir%/policy.c
 libguts_a_SOURCES += %reldir%/pubsub.c
+libguts_a_SOURCES += %reldir%/reach.c
 libguts_a_SOURCES += %reldir%/snapshot.c
 libguts_a_SOURCES += %reldir%/topics.c

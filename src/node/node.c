@@ -188,17 +188,6 @@ fail(struct guts_node *n, int err, const char *text)
 	n->ready(n->ready_owner, err, text);
 }
 
-/* A node does without it if it must: another program may hold the port for itself. */
-static void
-start_mdns(struct guts_node *n)
-{
-	int err = n->s.mdns ? guts_mdnslan_new(&n->mdns, n->env, n->peers, GUTS_MDNS_PORT) : GUTS_OK;
-
-	if (err)
-		guts_log(GUTS_LOG_WARN, "node", "no discovery on the local network: port %d: %s", GUTS_MDNS_PORT,
-		    guts_err_text(err));
-}
-
 /* Repositories are loaded and refs repaired: open the doors. */
 static void
 on_sync_ready(void *owner, int err)
@@ -225,7 +214,7 @@ on_sync_ready(void *owner, int err)
 		fail(n, err, ei.text);
 		return;
 	}
-	start_mdns(n);
+	guts_reach_start(n);
 	guts_node_peer_fact(n, "node.started", NULL, &attr, 1);
 	guts_snapshot_publish(n);
 	guts_node_rearm(n);
@@ -265,7 +254,7 @@ on_tick(struct guts_timer *t, void *owner)
 	uint64_t now = guts_env_now(n->env);
 
 	(void)t;
-	if (n->is_stopping && n->stop_until_ns != GUTS_NEVER && (!guts_sync_is_busy(n->sync) || now >= n->stop_until_ns)) {
+	if (n->is_stopping && n->stop_until_ns != GUTS_NEVER && (!(guts_sync_is_busy(n->sync) || guts_reach_is_busy(n)) || now >= n->stop_until_ns)) {
 		stop_finish(n);
 		return;
 	}
@@ -372,6 +361,7 @@ guts_node_stop(struct guts_node *n, void (*stopped)(void *owner), void *owner)
 		stopped(owner);
 		return;
 	}
+	guts_reach_stop(n);
 	n->stop_until_ns = guts_env_now(n->env) + GUTS_STOP_NS;
 	guts_snapshot_dirty(n);
 	guts_env_timer_set(n->env, &n->tick, guts_env_now(n->env));
@@ -391,7 +381,7 @@ guts_node_free(struct guts_node *n)
 	n->sync = NULL;
 	guts_pubsub_stop(n);
 	guts_neighbours_stop(n);
-	guts_mdnslan_free(n->mdns);
+	guts_reach_free(n);
 	guts_bootstrap_free(n->bootstrap);
 	guts_peers_free(n->peers);
 	guts_pubsub_free(n);

@@ -31,6 +31,7 @@ struct guts_node_setup {
 	const struct guts_maddr *bootstrap; /* with peer ids */
 	size_t nbootstrap;
 	bool mdns;                          /* find nodes of the local network */
+	bool portmap;                       /* ask the home router for a port */
 	unsigned max_connections;           /* 50 */
 	unsigned connection_timeout_ms;     /* 10,000 */
 	unsigned keepalive_interval_ms;     /* 30,000 */
@@ -108,6 +109,7 @@ struct guts_snapshot {
 	bool ready, stopping;
 	char **listen;                 /* multiaddrs with peer id, text */
 	size_t nlisten;
+	const char *reachability;      /* of the port mapping: "off", "asking", "mapped", "failed", "behind_nat" */
 	uint64_t bytes_in, bytes_out, rate_in, rate_out; /* totals and [bytes/s] */
 	uint64_t fact_oldest, fact_newest;
 	size_t npeers, nbans, ndials, nrepos, ntopics, nbook;

@@ -144,6 +144,7 @@ snapshot_make(struct guts_node *n)
 	s->ready = n->is_ready;
 	s->stopping = n->is_stopping;
 	fill_listen(n, s);
+	s->reachability = guts_portmap_state_name(guts_portmap_state(n->portmap));
 	guts_peers_stats(n->peers, &st);
 	s->bytes_in = st.bytes_in;
 	s->bytes_out = st.bytes_out;

@@ -212,17 +212,34 @@ with_our_port(const struct guts_peers *p, const struct guts_maddr *local, struct
 	return false;
 }
 
+/* What we tell others is not what it was. */
 static void
-note_found(struct guts_peers *p, const struct guts_maddr *ours)
+addresses_changed(struct guts_peers *p)
 {
-	if (!add_once(p->found, &p->n_found, PEERS_FOUND_MAX, ours))
-		return;
 	if (p->entries) {
 		p->push_due = true;
 		peers_wake(p);
 	}
 	if (p->ev->addresses)
 		p->ev->addresses(p->owner);
+}
+
+static void
+note_found(struct guts_peers *p, const struct guts_maddr *ours)
+{
+	if (add_once(p->found, &p->n_found, PEERS_FOUND_MAX, ours))
+		addresses_changed(p);
+}
+
+void
+guts_peers_set_external(struct guts_peers *p, const struct guts_maddr *addr)
+{
+	static const struct guts_maddr none;
+
+	if (guts_maddr_eq(&p->external, addr ? addr : &none))
+		return;
+	p->external = addr ? *addr : none;
+	addresses_changed(p);
 }
 
 void
@@ -288,6 +305,8 @@ listen_addresses_for(const struct guts_peers *p, bool loopback, struct guts_madd
 
 	for (size_t i = 0; i < p->n_announce; i++)
 		add_once(out, &n, max, &p->announce[i]);
+	if (p->external.n > 0)
+		add_once(out, &n, max, &p->external);
 	for (size_t i = 0; i < p->n_listeners; i++)
 		if (!p->listeners[i].wildcard && (loopback || !guts_maddr_is_loopback(&p->listeners[i].bound)))
 			add_once(out, &n, max, &p->listeners[i].bound);

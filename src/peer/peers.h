@@ -106,6 +106,9 @@ int guts_peers_listen(struct guts_peers *p, const struct guts_maddr *at, struct 
 size_t guts_peers_listening(const struct guts_peers *p, struct guts_maddr *out, size_t max);
 size_t guts_peers_addresses(const struct guts_peers *p, struct guts_maddr *out, size_t max);
 
+/* Tell others one more address, of a port mapping; NULL: no longer. */
+void guts_peers_set_external(struct guts_peers *p, const struct guts_maddr *addr);
+
 /* Dial once.  Ends in `connected` or `dial_failed`; nothing more happens if the peer is connected already.
  * Errors: GUTS_EUNSUPPORTED (no TCP address), GUTS_EDENIED (banned), GUTS_EEXIST (connected or being dialled),
  * GUTS_ECONFLICT (this is us), GUTS_EBUSY (queue or slots full). */

@@ -175,6 +175,7 @@ struct guts_peers {
 	size_t n_listeners;
 	struct guts_maddr announce[GUTS_PEERS_LISTEN_MAX];
 	size_t n_announce;
+	struct guts_maddr external;   /* n = 0: none */
 	struct guts_maddr found[PEERS_FOUND_MAX]; /* host part of wildcards, with our port */
 	size_t n_found;
 	struct peer_seen seen[PEERS_SEEN_MAX];

@@ -41,6 +41,7 @@ guts_view_status(struct guts_json *j, const struct guts_snapshot *s, const struc
 	guts_json_put_bool(j, "ready", s->ready);
 	guts_json_put_bool(j, "stopping", s->stopping);
 	put_strings(j, "listen", (const char *const *)s->listen, s->nlisten);
+	guts_json_put_str(j, "reachability", s->reachability);
 	put_strings(j, "http", v->http, v->nhttp);
 	guts_json_put_u64(j, "bytes_in", s->bytes_in);
 	guts_json_put_u64(j, "bytes_out", s->bytes_out);

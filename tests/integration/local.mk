@@ -19,6 +19,7 @@ script_tests += %reldir%/kill_points.py
 script_tests += %reldir%/kill_random.py
 script_tests += %reldir%/private.py
 script_tests += %reldir%/mdns.py
+script_tests += %reldir%/portmap.py
 script_tests += %reldir%/restore_fork.py
 script_tests += %reldir%/rights.py
 script_tests += %reldir%/http_git.py

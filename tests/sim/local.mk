@@ -25,6 +25,7 @@ unit_tests += %reldir%/sim_mdns
 unit_tests += %reldir%/sim_nodes
 unit_tests += %reldir%/sim_peers
 unit_tests += %reldir%/sim_scale
+unit_tests += %reldir%/sim_portmap
 unit_tests += %reldir%/sim_self
 unit_tests += %reldir%/sim_udp
 unit_tests += %reldir%/sim_tiers

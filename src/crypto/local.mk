@@ -3,6 +3,7 @@ libguts_a_SOURCES += %reldir%/aead.c
 libguts_a_SOURCES += %reldir%/backend.c
 libguts_a_SOURCES += %reldir%/envelope.c
 libguts_a_SOURCES += %reldir%/hkdf.c
+libguts_a_SOURCES += %reldir%/hmac.c
 libguts_a_SOURCES += %reldir%/key.c
 libguts_a_SOURCES += %reldir%/keyfile.c
 libguts_a_SOURCES += %reldir%/noise.c

@@ -270,6 +270,48 @@ guts_read_log(struct guts_read *r, const struct guts_oid *tip, struct guts_slice
 	return err;
 }
 
+/* Leave out what `from` reaches; one that is not there hides nothing. */
+static int
+hide(struct guts_read *r, git_revwalk *walk, const struct guts_oid *from)
+{
+	git_commit *c;
+	int err = guts_read_lookup(r, from, &c);
+
+	if (!err && git_revwalk_hide(walk, git_commit_id(c)))
+		err = GUTS_EIO;
+	git_commit_free(c);
+	return err == GUTS_ENOTFOUND ? GUTS_OK : err;
+}
+
+int
+guts_read_range(struct guts_read *r, const struct guts_oid *from, const struct guts_oid *to, size_t max,
+    struct guts_arena *a, struct guts_read_commits *out)
+{
+	git_revwalk *walk = NULL;
+	git_oid oid;
+	int err;
+
+	memset(out, 0, sizeof(*out));
+	max = max < GUTS_READ_RANGE_MAX ? max : GUTS_READ_RANGE_MAX;
+	out->v = guts_arena_alloc(a, (max + 1) * sizeof(*out->v));
+	err = out->v ? begin_walk(r, to, &walk) : GUTS_ELIMIT;
+	if (!err && (git_revwalk_sorting(walk, GIT_SORT_TOPOLOGICAL | GIT_SORT_TIME)))
+		err = GUTS_EIO;
+	if (!err && !guts_oid_is_none(from))
+		err = hide(r, walk, from);
+	while (!err && out->total < GUTS_READ_WALK_MAX && git_revwalk_next(&oid, walk) == 0) {
+		git_commit *c = NULL;
+
+		if (out->total++ >= max)
+			continue;
+		err = git_commit_lookup(&c, r->repo, &oid) ? GUTS_EIO : fill_commit(&out->v[out->n++], c, a);
+		git_commit_free(c);
+	}
+	out->more = out->total > out->n;
+	git_revwalk_free(walk);
+	return err;
+}
+
 int
 guts_read_count(struct guts_read *r, const struct guts_oid *tip, uint64_t *out)
 {

@@ -16,6 +16,7 @@
 #include "base/slice.h"
 
 #define GUTS_READ_PAGE_MAX 100             /* commits of one page */
+#define GUTS_READ_RANGE_MAX 2048           /* commits of one range */
 #define GUTS_READ_WALK_MAX 200000          /* commits looked at for one page of a path's history */
 #define GUTS_READ_FILES_MAX 300            /* files of one commit that are listed */
 #define GUTS_READ_PATCH_MAX (64u << 10)    /* [bytes] of one file's patch */
@@ -60,6 +61,11 @@ struct guts_read_commits {
 int guts_read_log(struct guts_read *r, const struct guts_oid *tip, struct guts_slice path, unsigned page,
     unsigned per_page, bool count, struct guts_arena *a, struct guts_read_commits *out);
 
+/* At most `max` (≤ GUTS_READ_RANGE_MAX) of the newest commits that `to` reaches and `from` (none: nothing) does not,
+ * newest first; out->total counts them all, at most GUTS_READ_WALK_MAX.  Errors: GUTS_ENOTFOUND, GUTS_ELIMIT (arena). */
+int guts_read_range(struct guts_read *r, const struct guts_oid *from, const struct guts_oid *to, size_t max,
+    struct guts_arena *a, struct guts_read_commits *out);
+
 /* Commits reachable from `tip`.  Walks the whole history. */
 int guts_read_count(struct guts_read *r, const struct guts_oid *tip, uint64_t *out);
 
@@ -87,6 +93,9 @@ struct guts_read_diff {
  * Errors: GUTS_ENOTFOUND, GUTS_ELIMIT (arena). */
 int guts_read_diff(struct guts_read *r, const struct guts_oid *commit, bool with_patch, struct guts_arena *a,
     struct guts_read_diff *out);
+
+/* The same without counting lines: only which files, which reads no file's content. */
+int guts_read_names(struct guts_read *r, const struct guts_oid *commit, struct guts_arena *a, struct guts_read_diff *out);
 
 /* Between two commits (from = none: against nothing). */
 int guts_read_compare(struct guts_read *r, const struct guts_oid *from, const struct guts_oid *to, bool with_patch,

@@ -13,7 +13,7 @@
 struct diff_run {
 	struct guts_arena *a;
 	struct guts_read_diff *out;
-	bool with_patch;
+	enum depth { NAMES, COUNTS, PATCHES } depth;
 	size_t patches_left;
 };
 
@@ -89,6 +89,8 @@ fill_file(struct diff_run *d, struct guts_read_file *f, git_diff *diff, size_t i
 	if (f->path == NULL || (f->status == GUTS_FILE_RENAMED && f->old_path == NULL))
 		return GUTS_ELIMIT;
 	f->blob = guts_read_oid(f->status == GUTS_FILE_REMOVED ? &delta->old_file.id : &delta->new_file.id);
+	if (d->depth == NAMES)
+		return GUTS_OK;
 	if (git_patch_from_diff(&patch, diff, i) || patch == NULL)
 		return GUTS_OK; /* a submodule, or an object that is not there: named, not shown */
 	f->is_binary = git_patch_get_delta(patch)->flags & GIT_DIFF_FLAG_BINARY;
@@ -97,7 +99,7 @@ fill_file(struct diff_run *d, struct guts_read_file *f, git_diff *diff, size_t i
 	f->deletions = deletions;
 	d->out->additions += additions;
 	d->out->deletions += deletions;
-	if (d->with_patch && !f->is_binary)
+	if (d->depth == PATCHES && !f->is_binary)
 		err = fill_patch(d, f, patch);
 	git_patch_free(patch);
 	return err;
@@ -121,10 +123,10 @@ fill_diff(struct diff_run *d, git_diff *diff)
 }
 
 static int
-diff_trees(struct guts_read *r, git_tree *from, git_tree *to, bool with_patch, struct guts_arena *a,
+diff_trees(struct guts_read *r, git_tree *from, git_tree *to, enum depth depth, struct guts_arena *a,
     struct guts_read_diff *out)
 {
-	struct diff_run run = { a, out, with_patch, GUTS_READ_PATCHES_MAX };
+	struct diff_run run = { a, out, depth, GUTS_READ_PATCHES_MAX };
 	git_diff_options opt;
 	git_diff_find_options find;
 	git_diff *diff = NULL;
@@ -145,8 +147,8 @@ diff_trees(struct guts_read *r, git_tree *from, git_tree *to, bool with_patch, s
 	return err;
 }
 
-int
-guts_read_compare(struct guts_read *r, const struct guts_oid *from, const struct guts_oid *to, bool with_patch,
+static int
+compare(struct guts_read *r, const struct guts_oid *from, const struct guts_oid *to, enum depth depth,
     struct guts_arena *a, struct guts_read_diff *out)
 {
 	git_commit *cf = NULL, *ct = NULL;
@@ -161,7 +163,7 @@ guts_read_compare(struct guts_read *r, const struct guts_oid *from, const struct
 	if (!err && cf != NULL)
 		err = guts_read_err(git_commit_tree(&tf, cf));
 	if (!err)
-		err = diff_trees(r, tf, tt, with_patch, a, out);
+		err = diff_trees(r, tf, tt, depth, a, out);
 	git_tree_free(tf);
 	git_tree_free(tt);
 	git_commit_free(cf);
@@ -170,7 +172,15 @@ guts_read_compare(struct guts_read *r, const struct guts_oid *from, const struct
 }
 
 int
-guts_read_diff(struct guts_read *r, const struct guts_oid *commit, bool with_patch, struct guts_arena *a,
+guts_read_compare(struct guts_read *r, const struct guts_oid *from, const struct guts_oid *to, bool with_patch,
+    struct guts_arena *a, struct guts_read_diff *out)
+{
+	return compare(r, from, to, with_patch ? PATCHES : COUNTS, a, out);
+}
+
+/* Against the first parent, or nothing. */
+static int
+compare_parent(struct guts_read *r, const struct guts_oid *commit, enum depth depth, struct guts_arena *a,
     struct guts_read_diff *out)
 {
 	struct guts_oid from = { 0 };
@@ -181,5 +191,18 @@ guts_read_diff(struct guts_read *r, const struct guts_oid *commit, bool with_pat
 		from = guts_read_oid(git_commit_parent_id(c, 0));
 	git_commit_free(c);
 	memset(out, 0, sizeof(*out));
-	return err ? err : guts_read_compare(r, &from, commit, with_patch, a, out);
+	return err ? err : compare(r, &from, commit, depth, a, out);
+}
+
+int
+guts_read_diff(struct guts_read *r, const struct guts_oid *commit, bool with_patch, struct guts_arena *a,
+    struct guts_read_diff *out)
+{
+	return compare_parent(r, commit, with_patch ? PATCHES : COUNTS, a, out);
+}
+
+int
+guts_read_names(struct guts_read *r, const struct guts_oid *commit, struct guts_arena *a, struct guts_read_diff *out)
+{
+	return compare_parent(r, commit, NAMES, a, out);
 }

@@ -175,6 +175,40 @@ what_a_commit_changed(void **state)
 }
 
 static void
+ranges_and_names(void **state)
+{
+	struct guts_read_commits c;
+	struct guts_read_diff d;
+	struct guts_oid to, from, none = { 0 };
+	struct readfix x;
+
+	begin(&x, *state);
+	to = oid_of(x.f, "main");
+	from = oid_of(x.f, "main^1~2");
+	assert_int_equal(guts_read_range(x.r, &from, &to, 100, &x.a, &c), 0);
+	assert_true(c.n == 4 && c.total == 4 && !c.more); /* merge, many, side and the count before many */
+	assert_string_equal(c.v[0].summary, "merge");
+	assert_int_equal(guts_read_range(x.r, &from, &to, 2, &x.a, &c), 0);
+	assert_true(c.n == 2 && c.total == 4 && c.more);
+	assert_int_equal(guts_read_range(x.r, &to, &from, 10, &x.a, &c), 0);
+	assert_true(c.n == 0 && c.total == 0 && !c.more);
+	assert_int_equal(guts_read_range(x.r, &none, &to, 10, &x.a, &c), 0);
+	assert_true(c.n == 10 && c.total == 34 && c.more);
+	from.b[0] ^= 1; /* not there: as if nothing was left out */
+	assert_int_equal(guts_read_range(x.r, &from, &to, 10, &x.a, &c), 0);
+	assert_int_equal(c.total, 34);
+	assert_int_equal(guts_read_range(x.r, &none, &from, 10, &x.a, &c), GUTS_ENOTFOUND);
+
+	to = oid_of(x.f, "main^1");
+	assert_int_equal(guts_read_names(x.r, &to, &x.a, &d), 0);
+	assert_int_equal(d.n, 4);
+	assert_true(file_of(&d, "src/a.c")->status == GUTS_FILE_MODIFIED && file_of(&d, "src/a.c")->additions == 0);
+	assert_string_equal(file_of(&d, "start")->old_path, "run");
+	assert_true(d.additions == 0 && d.deletions == 0);
+	end(&x);
+}
+
+static void
 folders_files_and_readme(void **state)
 {
 	struct guts_read_entry e;
@@ -251,6 +285,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(pages_hold_the_history, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(the_history_of_a_path, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(what_a_commit_changed, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(ranges_and_names, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(folders_files_and_readme, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(the_arena_bounds_it, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(an_empty_repository, git_setup, git_teardown),

@@ -25,8 +25,10 @@ struct guts_transfer {
 	size_t header_bytes;
 	bool (*data)(void *owner, struct guts_slice bytes);
 	bool (*alive)(void *owner);
+	bool (*may_connect)(void *owner, const struct sockaddr *to);
 	void *owner;
 	bool stopped, too_large; /* why a callback ended it */
+	bool refused;            /* may_connect said no */
 	char reason[CURL_ERROR_SIZE];
 };
 
@@ -78,6 +80,19 @@ on_progress(void *owner, curl_off_t down_total, curl_off_t down, curl_off_t up_t
 	if (t->alive != NULL && !t->alive(t->owner))
 		t->stopped = true;
 	return t->stopped;
+}
+
+/* curl is about to connect, to an address that the name gave. */
+static curl_socket_t
+on_connect(void *owner, curlsocktype purpose, struct curl_sockaddr *to)
+{
+	struct guts_transfer *t = owner;
+
+	if (purpose != CURLSOCKTYPE_IPCXN || !t->may_connect(t->owner, &to->addr)) {
+		t->refused = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
 static bool
@@ -144,7 +159,19 @@ set_limits(struct guts_transfer *t, const struct guts_transfer_spec *s)
 	lib->easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 	lib->easy_setopt(c, CURLOPT_FOLLOWLOCATION, s->redirects_max ? 1L : 0L);
 	lib->easy_setopt(c, CURLOPT_MAXREDIRS, (long)s->redirects_max);
-	lib->easy_setopt(c, CURLOPT_NOPROXY, NO_PROXY_FOR);
+	if (s->may_connect != NULL) {
+		lib->easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_connect);
+		lib->easy_setopt(c, CURLOPT_OPENSOCKETDATA, t);
+		lib->easy_setopt(c, CURLOPT_PROXY, "");
+		lib->easy_setopt(c, CURLOPT_NOPROXY, "*");
+		lib->easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
+	} else {
+		lib->easy_setopt(c, CURLOPT_NOPROXY, NO_PROXY_FOR);
+	}
+	if (s->any_certificate) {
+		lib->easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+		lib->easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
 	lib->easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 }
 
@@ -170,6 +197,7 @@ guts_transfer_new(struct guts_transfer **out, const struct guts_transfer_spec *s
 	}
 	t->data = s->data;
 	t->alive = s->alive;
+	t->may_connect = s->may_connect;
 	t->owner = s->owner;
 	guts_buf_init(&t->got, s->body_max ? s->body_max : GUTS_TRANSFER_BODY_MAX);
 	guts_buf_init(&t->sent, s->body.n);
@@ -251,6 +279,8 @@ guts_transfer_finish(struct guts_transfer *t, int curl_code, struct guts_errinfo
 		return guts_err_set(ei, GUTS_ECANCELED, "stopped");
 	if (t->too_large)
 		return guts_err_set(ei, GUTS_ELIMIT, "the answer is too large");
+	if (err && t->refused)
+		return guts_err_set(ei, GUTS_EDENIED, "it may not be connected to");
 	if (err)
 		guts_err_set(ei, err, "%s", t->reason[0] ? t->reason : t->lib->easy_strerror(code));
 	return err;
@@ -285,6 +315,25 @@ guts_transfer_header(struct guts_transfer *t, const char *name)
 	if (t->lib->easy_header(t->curl, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
 		return NULL;
 	return h->value;
+}
+
+uint64_t
+guts_transfer_retry_after(const struct guts_transfer *t)
+{
+	curl_off_t seconds = 0;
+
+	t->lib->easy_getinfo(t->curl, CURLINFO_RETRY_AFTER, &seconds);
+	return seconds > 0 ? (uint64_t)seconds : 0;
+}
+
+void
+guts_transfer_each_header(struct guts_transfer *t, void (*row)(void *owner, const char *name, const char *value),
+    void *owner)
+{
+	struct curl_header *h = NULL;
+
+	while ((h = t->lib->easy_nextheader(t->curl, CURLH_HEADER, -1, h)) != NULL)
+		row(owner, h->name, h->value);
 }
 
 void

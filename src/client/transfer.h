@@ -2,8 +2,7 @@
  *
  * A transfer is an object with everything curl needs set on its handle, so that the same object
  * can be driven in two ways: to its end by the caller's thread (guts_transfer_run, for the
- * command line), or beside others on the loop by curl's multi interface (guts_transfer_handle
- * and guts_transfer_finish are what such a driver needs).
+ * command line), or beside others on the loop by curl's multi interface (client/multi.h).
  *
  * For all of them: http and https only, also after a redirect (and redirects only when asked
  * for, never to another scheme); certificates checked; no proxy for loopback whatever the
@@ -15,6 +14,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
+
+#include <sys/socket.h>
 
 #define GUTS_TRANSFER_URL_MAX 4096            /* [bytes] */
 #define GUTS_TRANSFER_HEADERS_MAX (64u << 10) /* [bytes] of an answer's header block */
@@ -36,6 +37,11 @@ struct guts_transfer_spec {
 	uint32_t total_ms;          /* 0 = GUTS_TRANSFER_TOTAL_MS; UINT32_MAX = no end (streams) */
 	uint32_t idle_ms;           /* longest silence of a stream, checked in whole seconds; 0 = no limit */
 	unsigned redirects_max;     /* 0 = none is followed */
+	bool any_certificate;       /* do not check the other end's certificate */
+	/* Not NULL: asked with each address that is about to be connected to, after the name was looked up; false makes
+	 * the connect fail.  Then no proxy is used, whatever the environment says, and no connection is used twice: each
+	 * transfer is asked about. */
+	bool (*may_connect)(void *owner, const struct sockaddr *to);
 	/* Not NULL: bytes of an answer with status 200 go here and are not kept; false ends the transfer with
 	 * GUTS_ECANCELED.  Not called for other statuses, whose (capped) body is kept. */
 	bool (*data)(void *owner, struct guts_slice bytes);
@@ -61,6 +67,13 @@ int guts_transfer_finish(struct guts_transfer *t, int curl_code, struct guts_err
 long guts_transfer_status(const struct guts_transfer *t);
 struct guts_slice guts_transfer_body(const struct guts_transfer *t);
 const char *guts_transfer_header(struct guts_transfer *t, const char *name);
+
+/* [s] that the answer asks to wait (Retry-After, as a number or a date); 0 = it does not. */
+uint64_t guts_transfer_retry_after(const struct guts_transfer *t);
+
+/* All headers of the answer, in its order. */
+void guts_transfer_each_header(struct guts_transfer *t, void (*row)(void *owner, const char *name, const char *value),
+    void *owner);
 
 /* NULL is fine. */
 void guts_transfer_free(struct guts_transfer *t);

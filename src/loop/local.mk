@@ -8,4 +8,5 @@ libguts_a_SOURCES += %reldir%/spawn.c
 libguts_a_SOURCES += %reldir%/uvconn.c
 libguts_a_SOURCES += %reldir%/uvenv.c
 libguts_a_SOURCES += %reldir%/uvjob.c
+libguts_a_SOURCES += %reldir%/uvpoll.c
 libguts_a_SOURCES += %reldir%/uvudp.c

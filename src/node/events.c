@@ -55,6 +55,12 @@ guts_events_facts(struct guts_node *n, uint64_t first, uint64_t last)
 	guts_snapshot_dirty(n);
 }
 
+void
+guts_node_announce(struct guts_node *n, uint64_t first, uint64_t last)
+{
+	guts_events_facts(n, first, last);
+}
+
 static void
 emit(struct guts_node *n, const struct guts_signal *s)
 {

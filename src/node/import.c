@@ -176,6 +176,7 @@ on_created(void *owner, int err, const struct guts_errinfo *ei, struct guts_repo
 		job_end(j, err, why.text);
 		return;
 	}
+	guts_push_is_import(j->push);
 	note(j, "objects");
 	guts_import_pack(n->s.repos, j->importer);
 }

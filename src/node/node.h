@@ -187,6 +187,8 @@ void guts_node_unlisten(struct guts_node *n, struct guts_node_listener *l);
 
 /* Write a fact that belongs to no repository change (audit of a command, webhook, configuration). */
 void guts_node_fact(struct guts_node *n, const struct guts_fact *f);
+/* A batch with facts that was committed above the node became durable: tell the listeners. */
+void guts_node_announce(struct guts_node *n, uint64_t first, uint64_t last);
 
 /* -- commands (loop thread) -------------------------------------------------------------------- */
 

@@ -178,6 +178,9 @@ struct rows {
 	struct guts_change *c;
 	struct guts_batch *b;
 	const struct guts_peerid *author;
+	const struct guts_reftree *before;
+	bool is_other; /* no delegate: what moves is in no canonical ref, and told of here */
+	uint64_t wall;
 	char text[GUTS_PEERID_TEXT_SIZE];
 	size_t n;
 };
@@ -188,6 +191,28 @@ add_update(struct guts_change *c, char *name, const struct guts_oid *oid)
 	struct guts_ref_update u = { guts_slice_str(name), *oid };
 
 	GUTS_VEC_PUSH(c->updates, u);
+}
+
+/* The fact of a move in another author's own refs. */
+static void
+batch_own_move(struct rows *w, const struct guts_refentry *e, struct guts_slice name)
+{
+	struct guts_refentry before = { 0 };
+	struct guts_fact_attr attrs[5];
+	char old_hex[GUTS_OID_HEX_SIZE], new_hex[GUTS_OID_HEX_SIZE];
+
+	(void)guts_reftree_find(w->before, e->name, &before);
+	if (guts_oid_eq(&before.oid, &e->oid))
+		return;
+	guts_oid_hex(old_hex, &before.oid);
+	guts_oid_hex(new_hex, &e->oid);
+	attrs[0] = guts_attr_slice("ref", name);
+	attrs[1] = guts_attr_text("old", old_hex);
+	attrs[2] = guts_attr_text("new", new_hex);
+	attrs[3] = guts_attr_text("kind", guts_oid_is_none(&e->oid) ? "delete" :
+	    guts_oid_is_none(&before.oid) ? "create" : "update");
+	attrs[4] = guts_attr_num("first", 1);
+	guts_sync_fact(w->b, w->c->repo, w->author, w->wall, "repo.author.ref", attrs, w->c->is_first ? 5 : 4);
 }
 
 static int
@@ -204,6 +229,8 @@ add_row(void *owner, const struct guts_refentry *e)
 		guts_batch_del(w->b, GUTS_TABLE_REFLIST, key);
 	add_update(w->c, guts_asprintf("refs/namespaces/%s/%.*s", w->text, (int)e->name.n, (const char *)e->name.p),
 	    &e->oid);
+	if (w->is_other && w->n < GUTS_FACTS_PER_CHANGE)
+		batch_own_move(w, e, w->c->updates.v[w->c->updates.n - 1].name);
 	w->n++;
 	return GUTS_OK;
 }
@@ -274,14 +301,15 @@ batch_author(struct guts_batch *b, struct guts_change *c, const struct guts_chan
 {
 	struct guts_repo *r = c->repo;
 	const struct guts_author *a = guts_repo_author(r, &ca->id);
-	struct rows w = { .c = c, .b = b, .author = &ca->id };
+	struct rows w = { .c = c, .b = b, .author = &ca->id, .before = a ? a->head.tree : r->sync->empty, .wall = wall,
+		.is_other = guts_identity_delegate_index(next_identity(c), &ca->id) < 0 };
 	struct guts_storekey k;
 	struct guts_fact_attr attrs[2];
 	int err = GUTS_OK;
 
 	guts_peerid_text(w.text, &ca->id);
 	if (!ca->rivals_only) {
-		err = guts_reftree_changes(a ? a->head.tree : r->sync->empty, ca->head.tree, add_row, &w);
+		err = guts_reftree_changes(w.before, ca->head.tree, add_row, &w);
 		guts_batch_put(b, GUTS_TABLE_REFS, guts_key_record(&k, r, &ca->head.rec), guts_bytes_slice(ca->head.envelope));
 		guts_batch_put(b, GUTS_TABLE_REFLIST, guts_key_author(&k, r, &ca->id), guts_bytes_slice(ca->head.envelope));
 		attrs[0] = guts_attr_num("sequence", ca->head.rec.sequence);
@@ -342,7 +370,7 @@ static void
 batch_moves(struct guts_batch *b, struct guts_change *c, uint64_t wall)
 {
 	struct guts_repo *r = c->repo;
-	struct guts_fact_attr attrs[4];
+	struct guts_fact_attr attrs[5];
 	char old_hex[GUTS_OID_HEX_SIZE], new_hex[GUTS_OID_HEX_SIZE];
 
 	for (size_t i = 0; i < c->moves.n; i++) {
@@ -358,8 +386,9 @@ batch_moves(struct guts_batch *b, struct guts_change *c, uint64_t wall)
 		attrs[1] = guts_attr_text("old", old_hex);
 		attrs[2] = guts_attr_text("new", new_hex);
 		attrs[3] = guts_attr_text("kind", m->kind);
+		attrs[4] = guts_attr_num("first", 1);
 		if (!guts_oid_eq(&m->old_oid, &m->new_oid))
-			guts_sync_fact(b, r, &m->author, wall, "repo.ref.updated", attrs, 4);
+			guts_sync_fact(b, r, &m->author, wall, "repo.ref.updated", attrs, c->is_first || c->is_import ? 5 : 4);
 		if (m->conflict) {
 			attrs[1] = guts_attr_num("conflict", 1);
 			guts_sync_fact(b, r, &m->author, wall, "repo.refs.conflict", attrs, 2);

@@ -315,6 +315,7 @@ struct guts_change {
 	GUTS_VEC(struct guts_change_author) authors;
 	bool is_first;                         /* first copy: the repository is made on disk */
 	bool is_local_create;
+	bool is_import;                        /* fills a new repository with what it had elsewhere */
 
 	/* At the head of the queue: fill in what depends on the present state.  GUTS_OK with nothing in the change = nothing
 	 * to do. */

@@ -12,7 +12,7 @@
 
 struct guts_push {
 	struct guts_repo *repo;
-	bool is_canonical, is_atomic, has_pack, is_verified;
+	bool is_canonical, is_atomic, has_pack, is_verified, is_import;
 	struct guts_push_cmd *cmds;
 	size_t n;
 	const struct guts_push_events *ev; /* NULL = the client went away */
@@ -193,6 +193,7 @@ submit(struct guts_push *p)
 	c->done = on_change_done;
 	c->owner = p;
 	c->ingest = p->ingest;
+	c->is_import = p->is_import;
 	p->change = c;
 	if (guts_change_submit(c)) {
 		c->ingest = NULL;
@@ -330,6 +331,12 @@ guts_push_open(struct guts_sync *s, struct guts_repo *r, const struct guts_peeri
 	}
 	*out = p;
 	return GUTS_OK;
+}
+
+void
+guts_push_is_import(struct guts_push *p)
+{
+	p->is_import = true;
 }
 
 size_t

@@ -231,6 +231,8 @@ struct guts_push_events {
 int guts_push_open(struct guts_sync *s, struct guts_repo *r, const struct guts_peerid *author,
     const struct guts_push_cmd *cmds, size_t n, bool atomic, bool has_pack, const struct guts_push_events *ev,
     void *owner, struct guts_push **out, struct guts_errinfo *ei);
+/* It is an import: the facts of its moves say `first`, as those of a first copy do. */
+void guts_push_is_import(struct guts_push *p);
 /* Pack bytes; returns how many were taken. */
 size_t guts_push_write(struct guts_push *p, struct guts_slice bytes);
 void guts_push_end(struct guts_push *p);

@@ -1,6 +1,6 @@
 /* app/run.c - the layers put together, lowest first, and taken apart in the opposite order.
  *
- *	home lock → configuration → key → loop → database → git children → repositories → node → gateway
+ *	home lock → configuration → key → loop → database → git children → repositories → node → bridge → gateway
  *
  * The gateway listens before the node is ready and answers 503 until then, so a health check
  * sees a starting node and not a missing one.  At the end the order matters: no job may run when
@@ -11,6 +11,7 @@
 #include "app/settings.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "bridge/bridge.h"
 #include "cli/init.h"
 #include "git/repostore.h"
 #include "http/http.h"
@@ -38,6 +39,7 @@ struct run {
 	struct guts_children *children;
 	struct guts_repostore *repos;
 	struct guts_node *node;
+	struct guts_bridge *bridge;
 	struct guts_http *http;
 	struct guts_timer deadline, asked;
 	bool is_started, is_ready, is_stopping;
@@ -109,6 +111,7 @@ on_ready(void *owner, int err, const char *text)
 		return;
 	}
 	r->is_ready = true;
+	guts_bridge_start(r->bridge, guts_http_base(r->http));
 	malloc_trim(0); /* the libraries' start left holes */
 	guts_buf_init(&b, 64 << 10);
 	describe(r, &b);
@@ -157,6 +160,7 @@ stop(void *owner)
 	r->deadline = (struct guts_timer){ .fire = on_deadline, .owner = r, .at_ns = GUTS_NEVER };
 	guts_env_timer_set(env, &r->deadline, guts_env_now(env) + STOP_NS);
 	guts_http_stop(r->http);
+	guts_bridge_stop(r->bridge);
 	guts_node_stop(r->node, on_stopped, r);
 }
 
@@ -190,6 +194,24 @@ on_signal(void *owner, int number)
 		guts_uvenv_stop(r->loop);
 	else
 		stop(r);
+}
+
+static int
+make_bridge(struct run *r, struct guts_errinfo *ei)
+{
+	const char *allow[GUTS_CONF_LIST_MAX];
+	struct guts_bridge_setup s = { .loop = r->loop, .node = r->node, .repos = r->repos, .allow = allow,
+		.nallow = guts_conf_count(r->conf, GUTS_CONF_BRIDGE_ALLOW),
+		.timeout_ms = guts_conf_number(r->conf, GUTS_CONF_BRIDGE_TIMEOUT),
+		.retry_ms = guts_conf_number(r->conf, GUTS_CONF_BRIDGE_RETRY),
+		.give_up_ms = guts_conf_number(r->conf, GUTS_CONF_BRIDGE_GIVE_UP) };
+	struct guts_errinfo why;
+
+	for (size_t i = 0; i < s.nallow; i++)
+		allow[i] = guts_conf_item(r->conf, GUTS_CONF_BRIDGE_ALLOW, i);
+	if (guts_bridge_new(&r->bridge, &s, &why) == GUTS_OK)
+		return GUTS_OK;
+	return guts_err_set(ei, why.code, "bridge.allow: %s", why.text);
 }
 
 /* Everything that can fail before the loop turns.  Errors are told; returns an exit code. */
@@ -229,7 +251,10 @@ prepare(struct run *r)
 	guts_settings_deinit(&settings);
 	if (err)
 		return guts_cli_fail(GUTS_EXIT_FAILED, "%s", ei.text);
+	if (make_bridge(r, &ei))
+		return guts_cli_fail(GUTS_EXIT_USAGE, "%s", ei.text);
 	hs.env = env;
+	hs.bridge = r->bridge;
 	hs.node = r->node;
 	hs.repos = r->repos;
 	if ((err = guts_http_start(&r->http, &hs, &ei)))
@@ -256,6 +281,7 @@ take_apart(struct run *r)
 			guts_uvenv_run(r->loop);
 		}
 	}
+	guts_bridge_free(r->bridge);
 	guts_node_free(r->node);
 	guts_sqlite_close(r->sqlite);
 	guts_uvenv_free(r->loop);

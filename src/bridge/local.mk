@@ -1,1 +1,11 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
+libguts_a_SOURCES += %reldir%/address.c
+libguts_a_SOURCES += %reldir%/bridge.c
+libguts_a_SOURCES += %reldir%/delivery.c
+libguts_a_SOURCES += %reldir%/hook.c
+libguts_a_SOURCES += %reldir%/hookview.c
+libguts_a_SOURCES += %reldir%/intake.c
+libguts_a_SOURCES += %reldir%/manage.c
+libguts_a_SOURCES += %reldir%/payload.c
+libguts_a_SOURCES += %reldir%/send.c
+libguts_a_SOURCES += %reldir%/sign.c

@@ -22,6 +22,16 @@
 
 #define SMALL_FILE_MAX 4096
 
+void
+guts_ask_join(char *out, size_t size, struct guts_jv list)
+{
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < guts_jv_count(list) && at < size; i++)
+		at += (size_t)snprintf(out + at, size - at, "%s%s", i ? " " : "", guts_jv_str(guts_jv_at(list, i), ""));
+}
+
 int64_t
 guts_ask_now(void)
 {

@@ -64,6 +64,9 @@ int guts_ask_peer(struct guts_cli *c, const char *text, char **id);
  * Owner of *path: caller. */
 int guts_ask_repo(struct guts_cli *c, const char *text, char **path);
 
+/* The texts of a list with spaces between, cut to fit. */
+void guts_ask_join(char *out, size_t size, struct guts_jv list);
+
 /* Unix seconds now, for ages. */
 int64_t guts_ask_now(void);
 

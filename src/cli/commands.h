@@ -45,6 +45,15 @@ int guts_cmd_gossip_subscribe(struct guts_cli *c);
 int guts_cmd_gossip_publish(struct guts_cli *c);
 int guts_cmd_gossip_tail(struct guts_cli *c);
 
+/* hook.c */
+int guts_cmd_hook_add(struct guts_cli *c);
+int guts_cmd_hook_list(struct guts_cli *c);
+int guts_cmd_hook_show(struct guts_cli *c);
+int guts_cmd_hook_remove(struct guts_cli *c);
+int guts_cmd_hook_ping(struct guts_cli *c);
+int guts_cmd_hook_deliveries(struct guts_cli *c);
+int guts_cmd_hook_redeliver(struct guts_cli *c);
+
 /* events.c */
 int guts_cmd_events(struct guts_cli *c);
 

@@ -9,6 +9,7 @@ libguts_a_SOURCES += %reldir%/doctor.c
 libguts_a_SOURCES += %reldir%/events.c
 libguts_a_SOURCES += %reldir%/gossip.c
 libguts_a_SOURCES += %reldir%/help.c
+libguts_a_SOURCES += %reldir%/hook.c
 libguts_a_SOURCES += %reldir%/init.c
 libguts_a_SOURCES += %reldir%/names.c
 libguts_a_SOURCES += %reldir%/node.c

@@ -175,23 +175,13 @@ guts_cmd_stop(struct guts_cli *c)
 }
 
 static void
-join_strings(char *out, size_t size, struct guts_jv list)
-{
-	size_t at = 0;
-
-	out[0] = '\0';
-	for (size_t i = 0; i < guts_jv_count(list) && at < size; i++)
-		at += (size_t)snprintf(out + at, size - at, "%s%s", i ? " " : "", guts_jv_str(guts_jv_at(list, i), ""));
-}
-
-static void
 token_row(void *owner, struct guts_jv v)
 {
 	struct guts_rows *t = owner;
 	char scopes[64], age[40], repos[32];
 	const char *expires = guts_jv_str(guts_jv_get(v, "expires_at"), NULL);
 
-	join_strings(scopes, sizeof(scopes), guts_jv_get(v, "scopes"));
+	guts_ask_join(scopes, sizeof(scopes), guts_jv_get(v, "scopes"));
 	guts_rows_add(t, guts_jv_str_of(v, "id"));
 	guts_rows_add(t, guts_jv_str_of(v, "name"));
 	guts_rows_add(t, scopes);

@@ -82,6 +82,18 @@ static const struct guts_opt events_opts[] = {
 	{ "peer", 'p', "PEER", "only of this peer" },
 	END,
 };
+static const struct guts_opt hook_add_opts[] = {
+	{ "repo", 'r', "REPO", "of this repository (default: node-wide, all repositories and the node itself)" },
+	{ "event", 'e', "EVENT", "push (the default), create, delete, status, repository, repo.sync.*, peer.*, gossip.* or *; several" },
+	{ "branch", 'b', "GLOB", "only these branches, e.g. main or {main,rel/*}" },
+	{ "format", 'f', "FORMAT", "github (the default), gitea or cloudevents" },
+	{ "secret-file", 0, "FILE", "sign with its first line; - is standard input" },
+	{ "authorization-file", 0, "FILE", "its first line is sent as the Authorization header" },
+	{ "all-authors", 0, NULL, "also pushes to other authors' own refs, and statuses that do not count" },
+	{ "insecure", 0, NULL, "do not check the receiver's certificate" },
+	END,
+};
+static const struct guts_opt hook_list_opts[] = { { "repo", 'r', "REPO", "only those of this repository" }, END };
 static const struct guts_opt doctor_opts[] = {
 	{ "repair", 0, NULL, "set right what can be set right without losing anything" },
 	{ "fast", 0, NULL, "do not check the objects of the repositories" },
@@ -147,6 +159,18 @@ const struct guts_command guts_commands[] = {
 	    "Without TEXT the message is read from standard input.", NULL, false, false, 1, 2, guts_cmd_gossip_publish },
 	{ "gossip tail", "[TOPIC]", "messages as they come, of one topic or all", NULL, tail_opts, false, false, 0, 1,
 	    guts_cmd_gossip_tail },
+
+	{ "hook add", "URL", "make a webhook: what happens here is sent to an address",
+	    "Addresses that are not public need the option bridge.allow.  What fails is sent again for a day.", hook_add_opts,
+	    false, false, 1, 1, guts_cmd_hook_add },
+	{ "hook list", "", "webhooks of this node", NULL, hook_list_opts, false, false, 0, 0, guts_cmd_hook_list },
+	{ "hook show", "HOOK", "one webhook", NULL, NULL, false, false, 1, 1, guts_cmd_hook_show },
+	{ "hook remove", "HOOK", "remove a webhook and its deliveries", NULL, NULL, false, false, 1, 1, guts_cmd_hook_remove },
+	{ "hook ping", "HOOK", "send a ping", NULL, NULL, false, false, 1, 1, guts_cmd_hook_ping },
+	{ "hook deliveries", "HOOK", "its newest deliveries and how they went", NULL, NULL, false, false, 1, 1,
+	    guts_cmd_hook_deliveries },
+	{ "hook redeliver", "HOOK DELIVERY", "send a delivery again, under the same id", NULL, NULL, false, false, 2, 2,
+	    guts_cmd_hook_redeliver },
 
 	{ "events", "", "what has happened on the node", "With --json one event per line.", events_opts, false, false, 0, 0,
 	    guts_cmd_events },

@@ -81,6 +81,27 @@ void guts_rest_combined(struct guts_req *r);
 void guts_rest_trust(struct guts_req *r);
 void guts_rest_distrust(struct guts_req *r);
 
+/* api_hooks.c: of a repository, of the node */
+void guts_rest_hooks(struct guts_req *r);
+void guts_rest_hook_create(struct guts_req *r);
+void guts_rest_hook(struct guts_req *r);
+void guts_rest_hook_update(struct guts_req *r);
+void guts_rest_hook_delete(struct guts_req *r);
+void guts_rest_hook_ping(struct guts_req *r);
+void guts_rest_hook_test(struct guts_req *r);
+void guts_rest_deliveries(struct guts_req *r);
+void guts_rest_delivery(struct guts_req *r);
+void guts_rest_redeliver(struct guts_req *r);
+void guts_rest_node_hooks(struct guts_req *r);
+void guts_rest_node_hook_create(struct guts_req *r);
+void guts_rest_node_hook(struct guts_req *r);
+void guts_rest_node_hook_update(struct guts_req *r);
+void guts_rest_node_hook_delete(struct guts_req *r);
+void guts_rest_node_hook_ping(struct guts_req *r);
+void guts_rest_node_deliveries(struct guts_req *r);
+void guts_rest_node_delivery(struct guts_req *r);
+void guts_rest_node_redeliver(struct guts_req *r);
+
 /* api_access.c */
 void guts_rest_tokens(struct guts_req *r);
 void guts_rest_token_create(struct guts_req *r);

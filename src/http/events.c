@@ -25,11 +25,12 @@ type_fits(const char *pattern, const char *type)
 	return strcmp(pattern, type) == 0;
 }
 
-/* Events about access, configuration and the log are not for everyone who may read. */
+/* Events about access, configuration, webhooks and the log are not for everyone who may read. */
 static bool
 needs_admin(const char *type)
 {
-	return type_fits("token.*", type) || type_fits("config.*", type) || type_fits("log.*", type);
+	return type_fits("token.*", type) || type_fits("config.*", type) || type_fits("log.*", type) ||
+	    type_fits("hook.*", type);
 }
 
 bool

@@ -71,6 +71,7 @@ guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct 
 
 	h->env = s->env;
 	h->node = s->node;
+	h->bridge = s->bridge;
 	h->store = guts_node_store(s->node);
 	h->repos = s->repos;
 	h->conf = s->conf;
@@ -117,6 +118,12 @@ const char *
 guts_http_url(const struct guts_http *h, size_t i)
 {
 	return h->lanes[i].url;
+}
+
+const char *
+guts_http_base(const struct guts_http *h)
+{
+	return h->public_url[0] || h->nlanes == 0 ? h->public_url : h->lanes[0].url;
 }
 
 bool

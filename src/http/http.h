@@ -15,10 +15,12 @@
 
 struct guts_http;
 struct guts_repostore;
+struct guts_bridge;
 
 struct guts_http_setup {
 	struct guts_env *env;           /* the node's: closures and jobs run there */
 	struct guts_node *node;
+	struct guts_bridge *bridge;     /* webhooks */
 	const struct guts_conf *conf;   /* http.* is read here; all of it is shown by GET /api/v1/config */
 	const char *home;               /* folder of the node: admin-token is kept in it */
 	struct guts_repostore *repos;   /* repositories on disk: reading them, serving fetches */
@@ -35,6 +37,9 @@ int guts_http_start(struct guts_http **out, const struct guts_http_setup *s, str
 /* Number of bound addresses, and the base URL of one ("http://127.0.0.1:8080", the real port). */
 size_t guts_http_count(const struct guts_http *h);
 const char *guts_http_url(const struct guts_http *h, size_t i);
+
+/* URL of the gateway for links: http.public_url, or the first bound address. */
+const char *guts_http_base(const struct guts_http *h);
 
 /* True when the admin token was made by this start; its text is copied to `token` (≥ GUTS_HTTP_TOKEN_SIZE bytes). */
 #define GUTS_HTTP_TOKEN_SIZE 80 /* [bytes] with NUL */

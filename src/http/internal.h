@@ -79,6 +79,7 @@ struct guts_watch;
 struct guts_http {
 	struct guts_env *env;
 	struct guts_node *node;
+	struct guts_bridge *bridge;
 	struct guts_store *store;
 	struct guts_repostore *repos;
 	const struct guts_conf *conf;

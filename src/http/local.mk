@@ -3,6 +3,7 @@ libguts_a_SOURCES += %reldir%/api_access.c
 libguts_a_SOURCES += %reldir%/api_addresses.c
 libguts_a_SOURCES += %reldir%/api_git.c
 libguts_a_SOURCES += %reldir%/api_gossip.c
+libguts_a_SOURCES += %reldir%/api_hooks.c
 libguts_a_SOURCES += %reldir%/api_node.c
 libguts_a_SOURCES += %reldir%/api_peers.c
 libguts_a_SOURCES += %reldir%/api_refs.c

@@ -2,6 +2,7 @@
  *
  * No label comes from outside: classes of status and bucket bounds are ours, so the page does not grow.
  */
+#include "bridge/bridge.h"
 #include "http/api.h"
 
 static void
@@ -123,6 +124,17 @@ add_gossip(struct guts_buf *b, const struct guts_snapshot *s)
 	one(b, "guts_gossip_cached_bytes", "gauge", "Messages kept for peers that ask.", g->cached_bytes);
 }
 
+static void
+add_webhooks(struct guts_buf *b, const struct guts_bridge_counters *n)
+{
+	head(b, "guts_webhook_attempts_total", "counter", "Attempts to deliver to webhooks, by result.");
+	guts_buf_printf(b, "guts_webhook_attempts_total{result=\"delivered\"} %llu\n", atomic_load(&n->delivered));
+	guts_buf_printf(b, "guts_webhook_attempts_total{result=\"failed\"} %llu\n", atomic_load(&n->failed));
+	one(b, "guts_webhook_dead_total", "counter", "Deliveries to webhooks that were given up.", atomic_load(&n->dead));
+	one(b, "guts_webhook_waiting", "gauge", "Deliveries to webhooks that have not arrived yet.", atomic_load(&n->waiting));
+	one(b, "guts_webhooks", "gauge", "Webhooks of this node.", atomic_load(&n->hooks));
+}
+
 void
 guts_rest_metrics(struct guts_req *r)
 {
@@ -135,6 +147,7 @@ guts_rest_metrics(struct guts_req *r)
 	add_gateway(&b, &r->h->n);
 	add_node(&b, s, &r->who);
 	add_gossip(&b, s);
+	add_webhooks(&b, guts_bridge_counters(r->h->bridge));
 	guts_snapshot_unref(s);
 	guts_reply_text(r, 200, "text/plain; version=0.0.4; charset=utf-8", guts_buf_slice(&b));
 	guts_buf_deinit(&b);

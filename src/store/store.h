@@ -31,9 +31,9 @@ enum guts_table {
 	GUTS_TABLE_ALIAS,    /* local owner alias → peer id */
 	GUTS_TABLE_NAME,     /* owner, name → repo (first binding wins) */
 	GUTS_TABLE_GOSSIP,   /* cursor → user gossip message (bounded) */
-	GUTS_TABLE_OUTBOX,   /* number → announcement that still has to go out */
+	GUTS_TABLE_OUTBOX,   /* number → webhook delivery that still has to go out */
 	GUTS_TABLE_HOOK,     /* repo or zero, hook id → webhook */
-	GUTS_TABLE_DELIVERY, /* hook id, number → delivery */
+	GUTS_TABLE_DELIVERY, /* kind of row, hook id, number → webhook delivery */
 	GUTS_TABLE_N
 };
 

@@ -34,7 +34,7 @@ complain(struct guts_body *b, const char *name, const char *detail)
 			*to++ = '~';
 			*to++ = *p == '~' ? '0' : '1';
 		} else {
-			*to++ = *p;
+			*to++ = *p == '.' ? '/' : *p;
 		}
 	}
 	*to = 0;
@@ -147,6 +147,29 @@ take_field(struct guts_body *b, const struct guts_field *f, struct json_object *
 		v->is_set = true;
 }
 
+/* Is `key` the field's first name? */
+static bool
+begins_with(const char *name, const char *key)
+{
+	size_t n = strcspn(name, ".");
+
+	return strlen(key) == n && memcmp(name, key, n) == 0;
+}
+
+/* The member of a field's name, in `root` or in the object that its first part names; false if it is not there. */
+static bool
+lookup(struct json_object *root, const char *name, struct json_object **o)
+{
+	size_t n = strcspn(name, ".");
+	char first[GUTS_JSON_KEY_MAX + 1];
+
+	if (name[n] == '\0')
+		return json_object_object_get_ex(root, name, o);
+	snprintf(first, sizeof first, "%.*s", (int)n, name);
+	return json_object_object_get_ex(root, first, &root) && json_object_is_type(root, json_type_object) &&
+	    json_object_object_get_ex(root, name + n + 1, o);
+}
+
 static void
 refuse_unknown(struct guts_body *b, const struct guts_field *fields, size_t n)
 {
@@ -155,7 +178,7 @@ refuse_unknown(struct guts_body *b, const struct guts_field *fields, size_t n)
 		bool known = false;
 		(void)value;
 		for (size_t i = 0; i < n && !known; i++)
-			known = strcmp(fields[i].name, key) == 0;
+			known = begins_with(fields[i].name, key);
 		if (!known)
 			complain(b, key, "unknown member");
 	}
@@ -181,7 +204,7 @@ guts_body_parse(struct guts_body *b, struct guts_slice in, const struct guts_fie
 		refuse_unknown(b, fields, n);
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *o = NULL;
-		bool there = json_object_object_get_ex(b->root, fields[i].name, &o);
+		bool there = lookup(b->root, fields[i].name, &o);
 		if (there && !o && fields[i].nullable)
 			there = false;
 		if (there)

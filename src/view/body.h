@@ -20,7 +20,7 @@ enum guts_field_type {
 };
 
 struct guts_field {
-	const char *name;
+	const char *name;      /* "config.url": member `url` of the object `config` */
 	enum guts_field_type type;
 	bool required;
 	bool nullable;         /* null is as if it were not there */

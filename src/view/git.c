@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <time.h>
 
-static void
-put_time_s(struct guts_json *j, const char *key, int64_t time_s)
+void
+guts_view_git_time(struct guts_json *j, const char *key, int64_t time_s)
 {
 	time_t t = (time_t)time_s;
 	struct tm tm;
@@ -27,7 +27,7 @@ put_person(struct guts_json *j, const char *key, const struct guts_read_person *
 	guts_json_object(j);
 	guts_json_put_str(j, "name", p->name ? p->name : "");
 	guts_json_put_str(j, "email", p->email ? p->email : "");
-	put_time_s(j, "date", p->time_s);
+	guts_view_git_time(j, "date", p->time_s);
 	guts_json_object_end(j);
 }
 

@@ -173,6 +173,14 @@ guts_json_text(struct guts_json *j, struct guts_slice s)
 }
 
 void
+guts_json_name(struct guts_json *j, struct guts_slice name)
+{
+	guts_json_text(j, name);
+	guts_buf_add_u8(j->out, ':');
+	j->comma = false;
+}
+
+void
 guts_json_str(struct guts_json *j, const char *s)
 {
 	if (s)

@@ -26,6 +26,9 @@ void guts_json_array_end(struct guts_json *j);
 /* Name of the next member; `key` is ours and needs no escapes. */
 void guts_json_key(struct guts_json *j, const char *key);
 
+/* The same for a name that a stranger chose. */
+void guts_json_name(struct guts_json *j, struct guts_slice name);
+
 /* Values.  str: NULL is written as null. */
 void guts_json_text(struct guts_json *j, struct guts_slice s);
 void guts_json_str(struct guts_json *j, const char *s);

@@ -60,6 +60,9 @@ void guts_view_tag(struct guts_json *j, const struct guts_view_repo_ctx *x, cons
     const struct guts_oid *peeled);
 void guts_view_ref(struct guts_json *j, const struct guts_refs_row *r);
 
+/* A time of git [s since 1970] as RFC 3339; one that cannot be written so is 1970. */
+void guts_view_git_time(struct guts_json *j, const char *key, int64_t time_s);
+
 /* A Commit; with `diff` a CommitDetail. */
 void guts_view_commit(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_read_commit *c,
     const struct guts_read_diff *diff);

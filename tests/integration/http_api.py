@@ -9,6 +9,7 @@ import urllib.parse
 import gutslib
 from contract import Contract
 from gutslib import Answer, Tap, git, wait_for
+from hooklib import ALLOW, Receiver
 
 contract = Contract()
 plain_request = gutslib.request
@@ -334,6 +335,29 @@ def gossip(tap, a, b):
         assert a.request("PUT", "/api/v1/gossip/topics/guts%2Fmain%2Fnew").status in (400, 403, 422)
 
 
+def hooks(tap, a, rid, tip):
+    with tap.case("webhooks: of a repository and of the node, made, changed, pinged, tested, delivered, removed"):
+        receiver = Receiver()
+        for base in ("/api/v1/repos/%s/hooks" % rid, "/api/v1/hooks"):
+            made = a.request("POST", base, {"config": {"url": receiver.url(), "secret": "s"}, "events": ["push"]})
+            assert made.status == 201, made.data
+            one = "%s/%d" % (base, made.json["id"])
+            assert a.get(one) == a.get(base)[-1] and a.get(one)["config"]["url"] == receiver.url()
+            assert a.patch(one, {"active": False})["active"] is False
+            assert a.request("POST", one + "/pings").status == 204
+            if "repos" in base:
+                assert a.request("POST", one + "/tests").status == 204
+            ended = wait_for(lambda: (x := a.get(one + "/deliveries")) and all(d["attempts"] for d in x) and x, "the deliveries")
+            detail = a.get("%s/deliveries/%d" % (one, ended[0]["id"]))
+            assert detail["response"]["payload"] == "thank you", detail
+            again = a.request("POST", "%s/deliveries/%d/attempts" % (one, ended[0]["id"]))
+            assert again.status == 202 and again.json["guid"] == ended[0]["guid"]
+            wait_for(lambda: len(receiver.good) >= (3 if "repos" in base else 5), "the redelivery")
+            assert a.request("DELETE", one).status == 204 and a.request("GET", one).status == 404
+        assert [d.json["after"] for d in receiver.of("push")][0] == tip
+        receiver.close()
+
+
 def access(tap, a, rid):
     with tap.case("without a token: public things on loopback, nothing else"):
         for path in ("/api/v1/status", "/api/v1/peers", "/api/v1/repos/" + rid, "/api/v1/events", "/metrics"):
@@ -476,11 +500,12 @@ def other_listener(tap, net):
 def main():
     tap = Tap()
     with tap.net() as net:
-        a, b = net.node(args=["--log-level", "debug"]), net.node()
+        a, b = net.node(args=["--log-level", "debug"] + ALLOW), net.node()
         node_itself(tap, a)
         peers(tap, a, b)
         rid, base, tip = repos(tap, a, b, net)
         statuses(tap, a, b, rid, base, tip)
+        hooks(tap, a, rid, tip)
         gossip(tap, a, b)
         with tap.case("aliases"):
             a.put("/api/v1/aliases/alice", {"peer": a.id})

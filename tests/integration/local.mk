@@ -22,6 +22,7 @@ script_tests += %reldir%/mdns.py
 script_tests += %reldir%/portmap.py
 script_tests += %reldir%/restore_fork.py
 script_tests += %reldir%/rights.py
+script_tests += %reldir%/webhooks.py
 script_tests += %reldir%/http_git.py
 script_tests += %reldir%/http_raw.py
 script_tests += %reldir%/http_api.py

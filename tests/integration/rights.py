@@ -33,7 +33,7 @@ class One:
 def world(node):
     """All that a write could change, as far as an admin sees it."""
     answer = {}
-    for path in ("/api/v1/repos", "/api/v1/tokens", "/api/v1/bans", "/api/v1/gossip/topics", "/api/v1/peers"):
+    for path in ("/api/v1/repos", "/api/v1/tokens", "/api/v1/bans", "/api/v1/gossip/topics", "/api/v1/peers", "/api/v1/hooks"):
         answer[path] = node.get(path)
     for token in answer["/api/v1/tokens"]:
         token.pop("last_used_at", None)
@@ -59,6 +59,8 @@ with tap.net() as net:
     second = commit(work, "second")
     secret = a.create("secret", private=True)
     git("push", a.git_url(secret), "main", cwd=work)
+
+    hook = a.post("/api/v1/repos/%s/hooks" % mine["id"], {"config": {"url": "http://ci.example/"}, "active": False})
 
     def token(**kw):
         return a.post("/api/v1/tokens", dict(kw, name="t"))
@@ -93,10 +95,11 @@ with tap.net() as net:
                     continue  # it may do what belongs to no repository
                 filled = path.replace("{owner}/{name}", mine["full_name"]).replace("{sha}", second)
                 filled = filled.replace("{peer}", a.id).replace("{topic}", "t").replace("{alias}", "x")
+                filled = filled.replace("{hook}", str(hook["id"])).replace("{delivery}", "1")
                 filled = re.sub(r"\{token\}", revoked["id"], filled)
                 assert "{" not in filled, filled
                 for body in (({"name": "x", "scopes": ["admin"], "description": "x", "policy": "block", "state": "success",
-                                  "context": "x", "data": "x", "address": "/ip4/127.0.0.1/tcp/1"}, {})[:1 if unknown else 2]):
+                                  "context": "x", "data": "x", "address": "/ip4/127.0.0.1/tcp/1", "config": {"url": "http://x/"}}, {})[:1 if unknown else 2]):
                     answer = a.request(method, filled, None if method == "DELETE" else body, token=text)
                     refused = [401, 403] + [404, 422] * bound + [429] * unknown
                     assert answer.status in refused, (method, filled, answer.status, answer.data)

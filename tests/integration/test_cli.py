@@ -5,6 +5,7 @@ import pty
 import subprocess
 
 from gutslib import GUTS, Lines, Tap, commit, git, ls_remote, wait_for, work_tree
+from hooklib import ALLOW, Receiver
 
 tap = Tap()
 
@@ -15,7 +16,7 @@ def rows(text):
 
 
 with tap.net() as net:
-    a = net.node("a")
+    a = net.node("a", args=ALLOW)
     b = net.node("b", bootstrap=[a])
     a.wait_peer(b)
     b.wait_peer(a)
@@ -63,7 +64,7 @@ with tap.net() as net:
         assert a.cli("config", "http.listen").strip() == "127.0.0.1:0"
         assert js(a, "config", "log.level")["value"] == "notice"
         changed = {r[0]: r for r in rows(a.cli("config"))}
-        assert set(changed) == {"p2p.listen", "p2p.mdns", "http.listen"}, changed
+        assert set(changed) == {"p2p.listen", "p2p.mdns", "http.listen", "bridge.allow"}, changed
         assert len(rows(a.cli("config", "--all"))) == len(js(a, "config"))
         assert a.cli("config", "no.such", check=False).returncode == 5
 
@@ -286,6 +287,34 @@ with tap.net() as net:
             seen.append(json.loads(follow.next())["type"])
         code, errors = follow.end()
         assert code == 0 and "connection lost" in errors, (code, errors)
+
+    # -- webhooks
+
+    with tap.case("hook: add, list, show, ping, deliveries, redeliver, remove; a secret comes from a file"):
+        r = Receiver()
+        with open(net.path("secret"), "w") as f:
+            f.write("s3cret\n")
+        made = js(a, "hook", "add", r.url(), "--repo", "third", "-e", "push", "-e", "status", "--branch", "main", "--secret-file",
+                  net.path("secret"))
+        number = str(made["id"])
+        assert rows(a.cli("hook", "list"))[0][0] == number and js(a, "hook", "list", "--repo", "third") == js(a, "hook", "list")
+        text = a.cli("hook", "show", number)
+        assert r.url() in text and "push status" in text and "s3cret" not in text, text
+        a.cli("hook", "ping", number)
+        wait_for(lambda: r.good, "the ping")
+        r.good[0].check_signatures("s3cret")
+        wait_for(lambda: rows(a.cli("hook", "deliveries", number))[0][2] == "delivered", "its result")
+        again = js(a, "hook", "redeliver", number, str(js(a, "hook", "deliveries", number)[0]["id"]))
+        assert again["redelivery"] and wait_for(lambda: len(r.good) == 2, "it again")
+        piped = a.cli("hook", "add", "http://ci.example/", "--secret-file", "-", "--format", "gitea", input="s\n")
+        assert "guts hook ping" in piped and js(a, "hook", "list")[-1]["repo"] is None
+        for args in (["hook", "show", "99"], ["hook", "remove", "99"], ["hook", "ping", "x"]):
+            assert a.cli(*args, check=False).returncode == 5, args
+        assert a.cli("hook", "add", "ftp://x", check=False).returncode == 1
+        assert a.cli("hook", "add", r.url(), "--secret-file", "/nowhere", check=False).returncode == 2
+        a.cli("hook", "remove", number)
+        assert len(js(a, "hook", "list")) == 1
+        r.close()
 
     # -- help, completion, the terminal
 

@@ -27,12 +27,18 @@ const { mdns } = await import('@libp2p/mdns')
 
 const DEADLINE_MS = 60_000 // bounds a failure
 const homes = mkdtempSync(join(tmpdir(), 'guts-mdns-'))
+const children = new Set()
+process.on('exit', () => { // also when a case failed
+  for (const child of children) child.kill('SIGKILL')
+  rmSync(homes, { recursive: true, force: true })
+})
 
 // A node that was told of nobody.
 async function gutsNode(name) {
   const child = spawn(process.env.GUTS ?? 'guts', ['run', '--json', '--home', join(homes, name),
     '--listen', '/ip4/0.0.0.0/tcp/0', '--http', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'ignore'] })
-  const gone = new Promise((resolve) => child.once('exit', resolve))
+  children.add(child)
+  const gone = new Promise((resolve) => child.once('exit', resolve)).then(() => children.delete(child))
   const ready = await new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).once('line', (line) => resolve(JSON.parse(line)))
     child.once('exit', (code) => reject(new Error(`guts run ended with ${code}`)))
@@ -96,5 +102,4 @@ await group('C comes to js', async () => {
   await c.stop()
 })
 
-rmSync(homes, { recursive: true, force: true })
 done()

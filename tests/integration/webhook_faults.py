@@ -1,0 +1,139 @@
+"""webhook_faults.py - every event arrives: receivers that fail half of the time, kill -9 of the node, targets that hang."""
+import random
+
+from gutslib import LONG, SEED, Tap, git, wait_for, work_tree
+from hooklib import ALLOW, QUICK, Receiver, hook, listener_backlog
+
+HOOKS, EVENTS, KILLS = (10, 100, 20) if LONG else (4, 25, 2)
+
+
+def at_least_once(tap, net):
+    rng = random.Random(SEED)
+    failures = []
+
+    def answer(delivery):
+        if rng.random() < 0.5:
+            return 200
+        failures.append(delivery.id)
+        return rng.choice([500, "hang", "reset", "slow"])
+
+    r = Receiver(answer)
+    a = net.node("A", args=QUICK)
+    repo = a.create("demo")
+    work = work_tree(net.path("work"))
+    git("push", a.git_url(repo), "main", cwd=work)
+    tip = git("rev-parse", "HEAD", cwd=work).strip()
+    hooks = [hook(a, repo, r.url("/%d" % i), events=["status"]) for i in range(HOOKS)]
+    start = a.get("/api/v1/status")["events"]["newest"]
+
+    def post(i):
+        a.post("/api/v1/repos/%s/statuses/%s" % (repo["id"], tip), {"state": "success", "context": "c%d" % i})
+
+    with tap.case("%d events to %d hooks, half of the attempts fail, %d times kill -9: all arrive, with stable ids, at most "
+                  "one extra attempt per failure or kill" % (EVENTS, HOOKS, KILLS)):
+        kills = sorted(rng.sample(range(1, EVENTS), KILLS))
+        for i in range(EVENTS):
+            post(i)
+            if i in kills:
+                seen = len(r.seen)
+                wait_for(lambda: len(r.seen) > seen, "something under way")
+                a.kill()
+                a.start()
+        facts = {f["id"] for f in a.facts(start, "type=status.created")}
+        assert len(facts) == EVENTS, len(facts)
+        wanted = {("/%d" % i, fact) for i in range(HOOKS) for fact in facts}
+        wait_for(lambda: {(d.path, d.json["id"]) for d in list(r.good)} == wanted, "all %d deliveries" % len(wanted), 300)
+        ids = {}
+        for d in r.seen:
+            ids.setdefault((d.path, d.json["id"]), set()).add(d.id)
+        assert all(len(x) == 1 for x in ids.values()), "an event with several ids"
+        assert len({x for s in ids.values() for x in s}) == len(wanted), "two events with one id"
+        extra = len(r.seen) - len(wanted)
+        print("# %d of %d arrived; %d attempts, %d failed, %d kills" % (len(wanted), len(wanted), len(r.seen), len(failures), KILLS))
+        assert extra <= len(failures) + KILLS * HOOKS, (extra, len(failures))
+        for h in hooks:
+            path = "/api/v1/hooks/%d" % h["id"]
+            wait_for(lambda: a.get(path)["waiting"] == 0, "an empty queue")
+    with tap.case("after one more kill -9 nothing is sent again, and nothing was lost from the log"):
+        n = len(r.seen)
+        r.answer = lambda d: 200
+        a.kill()
+        a.start()
+        post(EVENTS)
+        wait_for(lambda: len(r.seen) == n + HOOKS, "the next event")
+        assert all(d.json["context"] == "c%d" % EVENTS for d in r.seen[n:])
+        kept = a.get("/api/v1/hooks/%d/deliveries?per_page=100" % hooks[0]["id"])
+        assert len(kept) == min(100, EVENTS + 1) and all(d["state"] == "delivered" for d in kept[1:])
+    r.close()
+
+
+def nobody_waits_for_the_dead(tap, net):
+    with tap.case("50 targets that hang delay no other"):
+        r = Receiver()
+        a = net.node("D", args=ALLOW + ["--set", "bridge.timeout=120s"])
+        hole, dead = listener_backlog()
+        work = work_tree(net.path("work2"))
+        tip = git("rev-parse", "HEAD", cwd=work).strip()
+        repos = [a.create("r%d" % i) for i in range(3)]
+        for i, repo in enumerate(repos):
+            git("push", a.git_url(repo), "main", cwd=work)
+            for _ in range(17 if i else 16):
+                hook(a, repo, dead, events=["status"])
+        good = hook(a, repos[0], r.url(), events=["status"])
+        for i in range(20):
+            for repo in repos:
+                a.post("/api/v1/repos/%s/statuses/%s" % (repo["id"], tip), {"state": "success", "context": "c%d" % i})
+        wait_for(lambda: len(r.good) == 20, "all that can arrive")
+        others = [h for h in a.get("/api/v1/hooks") if h["id"] != good["id"]]
+        assert len(others) == 50 and all(h["last_response"]["status"] == "unused" for h in others), "one of them was over already"
+        assert [d.json["context"] for d in r.good] == ["c%d" % i for i in range(20)], "not in order"
+        hole.close()
+        r.close()
+
+
+def caps(tap, net):
+    hole, dead = listener_backlog()
+    r = Receiver()
+    a = net.node("Q", args=ALLOW + ["--set", "bridge.timeout=120s"])
+    a.put("/api/v1/gossip/topics/t")
+
+    def say(n):
+        for i in range(n):
+            a.post("/api/v1/gossip/topics/t/messages", {"data": "m%d" % i})
+
+    with tap.case("the log keeps the newest 200 deliveries that ended"):
+        h = hook(a, None, r.url(), events=["gossip.message"])
+        say(300)
+        wait_for(lambda: len(r.good) == 300, "300 messages")
+        assert [d.json["data"]["data"] for d in r.good] == ["m%d" % i for i in range(300)]
+        wait_for(lambda: a.get("/api/v1/hooks/%d" % h["id"])["waiting"] == 0, "an empty queue")
+        kept, cursor = 0, ""
+        while True:
+            page = a.get("/api/v1/hooks/%d/deliveries?per_page=100%s" % (h["id"], cursor))
+            kept += len(page)
+            if len(page) < 100:
+                break
+            cursor = "&cursor=%d" % page[-1]["id"]
+        assert 200 <= kept < 240, kept
+        a.delete("/api/v1/hooks/%d" % h["id"])
+    with tap.case("what a full queue does not take is listed as dead, and told once"):
+        h = hook(a, None, dead, events=["gossip.message"])
+        say(1050)
+        facts = wait_for(lambda: a.facts(query="type=hook.dead"), "the fact")
+        path = "/api/v1/hooks/%d" % h["id"]
+        wait_for(lambda: len(a.get(path + "/deliveries?status=failure&per_page=100")) >= 45, "the rest")
+        assert a.get(path)["waiting"] <= 1000
+        assert len(facts) == 1 and facts[0]["data"]["reason"] == "too many deliveries wait for this hook", facts
+        assert len(a.facts(query="type=hook.dead")) == 1
+        one = a.get(path + "/deliveries?status=failure")[0]
+        assert one["state"] == "dead" and one["attempts"] == 0 and "too many" in one["status"], one
+    hole.close()
+    r.close()
+
+
+tap = Tap()
+with tap.net() as net:
+    at_least_once(tap, net)
+    nobody_waits_for_the_dead(tap, net)
+    caps(tap, net)
+tap.done()

@@ -84,6 +84,17 @@ may_tell(const struct guts_gossip *g, const struct glink *l)
 	       l->key.peer->score >= g->cfg.threshold.gossip * POINT;
 }
 
+bool
+gossip_tell_now(struct guts_gossip *g, struct glink *l, const struct gmsg *m)
+{
+	struct guts_slice id = guts_slice(m->id, sizeof m->id);
+
+	if (l->key.peer->told_now >= TELL_NOW_MAX || !may_tell(g, l) || !tell(g, l, &id, 1))
+		return false;
+	l->key.peer->told_now++;
+	return true;
+}
+
 static void
 tell_random(struct guts_gossip *g, struct gtopic *t, enum which which)
 {

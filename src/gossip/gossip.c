@@ -49,6 +49,7 @@ fill_config(struct guts_gossip_config *c)
 	default_u(&c->d_lazy, 6);
 	default_u(&c->d_score, 4);
 	default_u(&c->d_out, 2);
+	default_u(&c->d_whole, 3);
 	default_t(&c->heartbeat_ns, SECOND);
 	default_u(&c->history_gossip, 3);
 	default_u(&c->history_length, 60);

@@ -82,6 +82,7 @@ struct guts_gossip_thresholds {
 struct guts_gossip_config {
 	unsigned d, d_lo, d_hi, d_lazy; /* mesh degree [6, 5, 12, 6] */
 	unsigned d_score, d_out;        /* kept for their score, kept outbound [4, 2] */
+	unsigned d_whole;               /* of the mesh, get a relayed large message whole; the others are told of it [3] */
 	uint64_t heartbeat_ns;          /* [1 s] */
 	unsigned history_gossip;        /* heartbeats a message is announced in each [3] */
 	unsigned history_length;        /* heartbeats it can be asked for [60] */
@@ -108,7 +109,7 @@ struct guts_gossip_config {
 	size_t pending_bytes_max;   /* [2 MiB] */
 	uint64_t pending_ns;        /* a validation that takes longer is an IGNORE [60 s] */
 	size_t wants_max;           /* ids asked for and not there yet [16,384] */
-	size_t idontwant_min;       /* [bytes] data from which IDONTWANT is sent [1,024] */
+	size_t idontwant_min;       /* [bytes] of data that make a message large [1,024] */
 	size_t idontwant_max;       /* ids remembered per peer [1,024] */
 	bool no_flood_publish;      /* own messages go to the mesh only */
 	struct guts_gossip_thresholds threshold; /* [-10, -50, -80, 5, 2] */

@@ -29,6 +29,7 @@
 	      */
 #define FRAME_SUBS_MAX     1000u
 #define FRAME_MESSAGES_MAX 500u
+#define TELL_NOW_MAX       6u    /* messages told to one peer at once per heartbeat; readers take 10 RPCs with IHAVE */
 #define QUICK_PEERS        3u    /* a mesh is filled up to here between heartbeats */
 #define WANT_OFFERS_MAX    4u    /* peers remembered that announced a message we lack */
 #define WANT_ASKS_MAX      8u    /* questions for one message */
@@ -98,7 +99,7 @@ struct gpeer {
 	size_t queue_n[Q_COUNT]; /* [bytes] */
 	size_t queue_bytes;
 	/* Since the last heartbeat. */
-	unsigned ihave_rpcs, ihave_ids, iwant_ids, control_entries, told_ids, px_taken;
+	unsigned ihave_rpcs, ihave_ids, iwant_ids, control_entries, told_ids, told_now, px_taken;
 	uint32_t blamed; /* offences reported, a bit each */
 	size_t n_wants, n_pending;
 	unsigned broken;            /* promises, to be reported */
@@ -301,6 +302,8 @@ void **gossip_sample(struct guts_gossip *g, size_t n);
 void gossip_shuffle(struct guts_gossip *g, void **v, size_t n, size_t take);
 
 /* announce.c */
+/* Tell a mesh peer of one message at once; false if that cannot be now. */
+bool gossip_tell_now(struct guts_gossip *g, struct glink *l, const struct gmsg *m);
 void gossip_emit(struct guts_gossip *g, struct gtopic *t);
 
 /* px.c */

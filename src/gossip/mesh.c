@@ -341,7 +341,7 @@ reset_counts(struct guts_gossip *g)
 
 	DL_FOREACH (g->connected, p) {
 		p->ihave_rpcs = p->ihave_ids = p->iwant_ids = 0;
-		p->control_entries = p->told_ids = p->px_taken = 0;
+		p->control_entries = p->told_ids = p->told_now = p->px_taken = 0;
 		p->blamed = 0;
 		guts_idset_expire(&p->unwanted, g->now);
 	}

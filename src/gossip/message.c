@@ -65,13 +65,40 @@ send_by_node_door(struct guts_gossip *g, struct gmsg *m, const struct guts_gossi
 			g->ev->forward(g->owner, &p->id, desc);
 }
 
+/* Large, and not fresh from its author: whole to a few of the mesh, others for each message, and to one only when some have
+ * called it off, for then many have it; the rest hear at once that we have it, and ask if nobody was faster.  A peer that
+ * cannot be told any more gets it whole. */
+static void
+forward_large(struct guts_gossip *g, struct gtopic *t, struct gmsg *m)
+{
+	void **v = gossip_sample(g, t->n_mesh);
+	size_t n = 0, whole = 0, whole_max;
+	struct glink *l;
+
+	DL_FOREACH2 (t->links, l, tnext)
+		if (l->mesh && is_wanted_by(g, m, l->key.peer))
+			v[n++] = l;
+	gossip_shuffle(g, v, n, n);
+	whole_max = n + 1 < t->n_mesh ? 1 : g->cfg.d_whole; /* one of the mesh sent it */
+	for (size_t i = 0; i < n; i++) {
+		l = v[i];
+		if ((whole < whole_max || !gossip_tell_now(g, l, m)) &&
+		    gossip_queue_message(g, l->key.peer, m)) {
+			t->sent++;
+			whole++;
+		}
+	}
+}
+
 static void
 forward(struct guts_gossip *g, struct gtopic *t, struct gmsg *m,
 	const struct guts_gossip_message *desc)
 {
 	struct glink *l;
 
-	if (t->n_mesh > 0)
+	if (t->n_mesh > 0 && m->data_n >= g->cfg.idontwant_min && !guts_peerid_eq(&m->via, &m->from))
+		forward_large(g, t, m);
+	else if (t->n_mesh > 0)
 		DL_FOREACH2 (t->links, l, tnext)
 			if (l->mesh && is_wanted_by(g, m, l->key.peer) &&
 			    gossip_queue_message(g, l->key.peer, m))

@@ -226,7 +226,9 @@ build_frame(struct guts_gossip *g, struct gpeer *p)
 	plan_class(p, &plan, Q_SUBS, FRAME_SUBS_MAX);
 	plan_class(p, &plan, Q_CONTROL, FRAME_ENTRIES_MAX);
 	plan_class(p, &plan, Q_WANT, FRAME_ENTRIES_MAX);
-	plan_class(p, &plan, Q_MESSAGE, FRAME_MESSAGES_MAX);
+	/* An IDONTWANT that waits for the bytes of a message behind it comes too late. */
+	if (plan.count[Q_WANT] == 0)
+		plan_class(p, &plan, Q_MESSAGE, FRAME_MESSAGES_MAX);
 	if (plan.count[Q_MESSAGE] < FRAME_MESSAGES_MAX)
 		plan_class(p, &plan, Q_IHAVE, FRAME_ENTRIES_MAX);
 

@@ -367,7 +367,7 @@ large_messages_are_called_off(void **state)
 	one_add(&o, 3, false, GUTS_GOSSIP_MESHSUB_11); /* does not know the word */
 	one_sign(&o, &m, 9, "t", guts_slice(small, sizeof small));
 	one_send(&o, 0, &m);
-	one_sign(&o, &m, 9, "t", guts_slice(big, sizeof big));
+	one_sign(&o, &m, 0, "t", guts_slice(big, sizeof big)); /* from its author: whole to all */
 	one_idontwant(&o, 2, m.id); /* before we have it */
 	one_send(&o, 0, &m);
 	one_idontwant(&o, 1, m.id); /* while it waits in the queue */
@@ -389,6 +389,54 @@ large_messages_are_called_off(void **state)
 	guts_gossip_publish(o.g, S("t"), S("later"), 1, o.now, id);
 	one_pull(&o, 1);
 	assert_int_equal(o.said[1].messages, 1);
+}
+
+static void
+large_messages_go_whole_to_a_few(void **state)
+{
+	uint8_t big[2000] = {1}, asks = 6;
+	struct one_message m;
+
+	(void)state;
+	join(7);
+	one_sign(&o, &m, 9, "t", guts_slice(big, sizeof big));
+	one_send(&o, 0, &m);
+	one_pull_all(&o);
+	for (unsigned i = 1; i < 7; i++) {
+		assert_int_equal(o.said[i].messages + o.said[i].ihave, 1);
+		assert_memory_equal(o.said[i].last_id, m.id, 32);
+		if (o.said[i].ihave)
+			asks = (uint8_t)i;
+	}
+	assert_int_equal(one_stats(&o).messages_sent, 3);
+	one_iwant(&o, asks, m.id);
+	one_pull(&o, asks);
+	assert_int_equal(o.said[asks].messages, 1);
+
+	/* One has it already, so others will: to one only; its author's own copy goes to all. */
+	one_forget(&o);
+	big[0] = 42;
+	one_sign(&o, &m, 9, "t", guts_slice(big, sizeof big));
+	one_idontwant(&o, 1, m.id);
+	one_send(&o, 0, &m);
+	one_pull_all(&o);
+	assert_int_equal(one_stats(&o).messages_sent, 3 + 1 + 1);
+	big[0] = 43;
+	one_sign(&o, &m, 0, "t", guts_slice(big, sizeof big));
+	one_send(&o, 0, &m);
+	one_pull_all(&o);
+	assert_int_equal(one_stats(&o).messages_sent, 3 + 1 + 1 + 6);
+
+	/* Nobody is told more often than readers listen: who cannot be told gets it whole. */
+	for (uint8_t k = 2; k < 42; k++) {
+		big[0] = k;
+		one_sign(&o, &m, 9, "t", guts_slice(big, sizeof big));
+		one_send(&o, 0, &m);
+	}
+	one_pull_all(&o);
+	for (unsigned i = 1; i < 7; i++)
+		assert_int_equal(o.said[i].messages + o.said[i].ihave, 42 - (i == 1));
+	assert_true(one_stats(&o).messages_sent > 40 * 6 - 6 * TELL_NOW_MAX);
 }
 
 /* --- vectors ------------------------------------------------------------- */
@@ -499,6 +547,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(newcomers_are_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(node_door_gets_its_own_copy, setup, teardown),
 		cmocka_unit_test_setup_teardown(large_messages_are_called_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(large_messages_go_whole_to_a_few, setup, teardown),
 		cmocka_unit_test_setup_teardown(reads_what_others_write, setup, teardown),
 		cmocka_unit_test_setup_teardown(writes_what_others_write, setup, teardown),
 	};

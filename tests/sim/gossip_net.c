@@ -13,7 +13,7 @@
 
 struct event {
 	uint64_t at, sequence;
-	uint32_t to, from; /* from == to: a tick */
+	uint32_t to, from; /* from == to: a tick, or (n = 1) its uplink is free */
 	uint32_t n;
 	uint8_t *bytes;
 };
@@ -23,14 +23,6 @@ struct pair {
 	size_t link;
 	UT_hash_handle hh;
 };
-
-/* Who has something to send: filled by wants_write, emptied after the event. */
-static struct {
-	struct {
-		uint32_t from, to;
-	} v[65536];
-	size_t n;
-} writes;
 
 /* --- heap ---------------------------------------------------------------- */
 
@@ -93,22 +85,23 @@ pair_find(struct gnet *net, uint32_t a, uint32_t b)
 	return p;
 }
 
-static uint32_t
+static struct gnet_node *
 node_by_id(struct gnet *net, const struct guts_peerid *id)
 {
-	/* Node ids carry their index where nothing else needs it: see gnet_init. */
-	for (uint32_t i = 0; i < net->n; i++)
-		if (guts_peerid_eq(&net->nodes[i].key.id, id))
-			return i;
-	abort();
+	struct gnet_node *n;
+
+	HASH_FIND(hh, net->by_id, id, sizeof *id, n);
+	if (!n)
+		abort();
+	return n;
 }
 
+/* A frame that leaves at `at`. */
 static void
-send_frame(struct gnet *net, uint32_t from, uint32_t to, struct guts_slice whole,
-	   struct guts_slice body)
+send_frame(struct gnet *net, uint32_t from, uint32_t to, struct guts_slice whole, size_t head, uint64_t at)
 {
 	struct pair *p = pair_find(net, from, to);
-	bool has_subs = body.n > 0 && body.p[0] == 0x0a;
+	bool has_subs = whole.n > head && whole.p[head] == 0x0a;
 	struct gnet_link *l;
 	struct event e = {.to = to, .from = from};
 	int way;
@@ -122,7 +115,7 @@ send_frame(struct gnet *net, uint32_t from, uint32_t to, struct guts_slice whole
 	}
 	l = &net->links[p->link];
 	way = from == l->a;
-	e.at = net->now + l->latency_ns;
+	e.at = at + l->latency_ns;
 	if (e.at <= l->last[way])
 		e.at = l->last[way] + 1;
 	l->last[way] = e.at;
@@ -131,31 +124,47 @@ send_frame(struct gnet *net, uint32_t from, uint32_t to, struct guts_slice whole
 	push(net, e);
 }
 
+/* Take one frame for the peer out of the object; its length, 0 = there is none.  *head = of its length prefix. */
+static size_t
+pull_frame(struct gnet *net, struct gnet_node *n, uint32_t to, uint8_t *buf, size_t max, size_t *head)
+{
+	const struct guts_peerid *id = &net->nodes[to].key.id;
+	uint64_t body;
+	size_t got = 0;
+
+	while (guts_gossip_pull(n->g, id, buf + got, 1) == 1) {
+		if (guts_uvarint_read(guts_slice(buf, ++got), &body, head))
+			continue;
+		if (body > max - got || guts_gossip_pull(n->g, id, buf + got, (size_t)body) != body)
+			abort();
+		return got + (size_t)body;
+	}
+	return 0;
+}
+
+/* Send what the uplink takes now. */
 static void
-flush(struct gnet *net)
+flush(struct gnet *net, struct gnet_node *n)
 {
 	static uint8_t buf[1u << 20];
 
-	for (size_t i = 0; i < writes.n; i++) {
-		uint32_t from = writes.v[i].from, to = writes.v[i].to;
-		struct guts_slice rest, body;
-		size_t n;
+	while (n->outbox_n > 0 && n->uplink_free <= net->now) {
+		uint32_t to = n->outbox[0];
+		size_t head, size = pull_frame(net, n, to, buf, sizeof buf, &head);
 
-		do {
-			n = guts_gossip_pull(net->nodes[from].g, &net->nodes[to].key.id, buf,
-					     sizeof buf);
-			rest = guts_slice(buf, n);
-			while (rest.n > 0) {
-				size_t used;
-
-				if (guts_frame_read(rest, sizeof buf, &body, &used))
-					abort(); /* 1 MiB holds whole frames only */
-				send_frame(net, from, to, guts_slice(rest.p, used), body);
-				rest = guts_slice(rest.p + used, rest.n - used);
-			}
-		} while (n > 0);
+		memmove(n->outbox, n->outbox + 1, --n->outbox_n * sizeof *n->outbox);
+		if (size == 0)
+			continue;
+		n->outbox[n->outbox_n++] = to; /* perhaps there is more */
+		n->uplink_free = net->now;
+		if (net->uplink_bytes_per_s)
+			n->uplink_free += size * GNET_S / net->uplink_bytes_per_s;
+		send_frame(net, n->index, to, guts_slice(buf, size), head, n->uplink_free);
 	}
-	writes.n = 0;
+	if (n->outbox_n > 0 && !n->uplink_waits) {
+		n->uplink_waits = true;
+		push(net, (struct event){.at = n->uplink_free, .to = n->index, .from = n->index, .n = 1});
+	}
 }
 
 static void
@@ -172,7 +181,7 @@ plan_tick(struct gnet *net, struct gnet_node *n)
 static void
 settle(struct gnet *net, struct gnet_node *n)
 {
-	flush(net);
+	flush(net, n);
 	plan_tick(net, n);
 	if (net->check)
 		gossip_check(n->g);
@@ -196,10 +205,10 @@ on_deliver(void *owner, const struct guts_peerid *peer, const struct guts_gossip
 	struct gnet_node *n = owner;
 	uint8_t number = m->data.p[0];
 
-	(void)peer;
 	n->delivered++;
 	if (n->got[number] < UINT8_MAX)
 		n->got[number]++;
+	n->hops[number] = (uint8_t)(node_by_id(n->net, peer)->hops[number] + 1);
 	n->got_at[number] = n->net->now;
 }
 
@@ -208,10 +217,11 @@ on_wants_write(void *owner, const struct guts_peerid *peer)
 {
 	struct gnet_node *n = owner;
 
-	if (writes.n == sizeof writes.v / sizeof writes.v[0])
-		abort();
-	writes.v[writes.n].from = n->index;
-	writes.v[writes.n++].to = node_by_id(n->net, peer);
+	if (n->outbox_n == n->outbox_max) {
+		n->outbox_max = n->outbox_max ? 2 * n->outbox_max : 32;
+		n->outbox = guts_realloc(n->outbox, n->outbox_max * sizeof *n->outbox);
+	}
+	n->outbox[n->outbox_n++] = node_by_id(n->net, peer)->index;
 }
 
 static void
@@ -252,6 +262,7 @@ gnet_init(struct gnet *net, size_t n, uint64_t seed, const struct guts_gossip_co
 		memcpy(key_seed, &i, sizeof i);
 		key_seed[31] = 7;
 		guts_key_from_seed(&node->key, key_seed);
+		HASH_ADD(hh, net->by_id, key.id, sizeof node->key.id, node);
 		node->g = guts_gossip_new(cfg, &node->key, guts_rng_u64(&net->rng), &events, node,
 					  net->now);
 		guts_gossip_subscribe(node->g, guts_slice_str("t"), net->now);
@@ -264,8 +275,11 @@ gnet_deinit(struct gnet *net)
 {
 	struct pair *all = net->index, *p, *tmp;
 
-	for (size_t i = 0; i < net->n; i++)
+	for (size_t i = 0; i < net->n; i++) {
 		guts_gossip_free(net->nodes[i].g);
+		free(net->nodes[i].outbox);
+	}
+	HASH_CLEAR(hh, net->by_id);
 	while (net->heap_n > 0)
 		free(pop(net).bytes);
 	HASH_ITER (hh, all, p, tmp) {
@@ -275,7 +289,6 @@ gnet_deinit(struct gnet *net)
 	free(net->heap);
 	free(net->nodes);
 	free(net->links);
-	writes.n = 0;
 }
 
 void
@@ -341,7 +354,9 @@ gnet_run(struct gnet *net, uint64_t until)
 
 		net->now = e.at;
 		net->events++;
-		if (e.from == e.to) {
+		if (e.from == e.to && e.n) {
+			n->uplink_waits = false;
+		} else if (e.from == e.to) {
 			if (e.at != n->tick_at || n->down)
 				continue;
 			guts_gossip_tick(n->g, net->now);
@@ -385,6 +400,23 @@ gnet_missing(const struct gnet *net)
 			    !net->nodes[net->author[m]].down)
 				missing += net->nodes[i].got[m] != 1;
 	return missing;
+}
+
+unsigned
+gnet_hops(const struct gnet *net, unsigned percent)
+{
+	uint64_t count[UINT8_MAX + 1] = {0}, all = 0, sum = 0;
+	unsigned hops = 0;
+
+	for (size_t i = 0; i < net->n; i++)
+		for (size_t m = 0; m < net->messages; m++)
+			if (net->nodes[i].got[m]) {
+				count[net->nodes[i].hops[m]]++;
+				all++;
+			}
+	for (; hops < UINT8_MAX && (sum += count[hops]) * 100 < all * percent; hops++)
+		;
+	return hops;
 }
 
 void

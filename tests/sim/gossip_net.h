@@ -3,12 +3,16 @@
  * Links have latency and keep order; whole RPCs are lost with a probability, except those with
  * subscriptions, which a stream would never lose while it stands; a partition drops everything
  * between two groups without closing anything.  Same seed, same run.
+ *
+ * A node sends frame by frame, to the peers in turn, and no frame before the one before it has left by its uplink.
  */
 #ifndef GUTS_TESTS_GOSSIP_NET_H
 #define GUTS_TESTS_GOSSIP_NET_H
 
 #include "base/rng.h"
 #include "gossip/gossip.h"
+
+#include <uthash.h>
 
 #define GNET_MS           UINT64_C(1000000)
 #define GNET_S            (1000 * GNET_MS)
@@ -25,10 +29,16 @@ struct gnet_node {
 	bool down;                      /* crashed: hears and says nothing, its peers do not know */
 	bool mute;                      /* hears, relays nothing */
 	uint64_t tick_at;               /* queued tick */
+	uint32_t *outbox;               /* peers with output, in turn */
+	size_t outbox_n, outbox_max;
+	uint64_t uplink_free;           /* its last frame has left */
+	bool uplink_waits;              /* an event is queued for then */
 	uint8_t got[GNET_MESSAGES_MAX]; /* deliveries per message */
 	uint64_t got_at[GNET_MESSAGES_MAX];
+	uint8_t hops[GNET_MESSAGES_MAX]; /* links it came over */
 	uint64_t delivered, offences;
 	enum guts_gossip_offence last_offence;
+	UT_hash_handle hh;              /* by id */
 };
 
 struct gnet_link {
@@ -41,7 +51,7 @@ struct gnet {
 	struct guts_rng rng;
 	uint64_t now;
 	size_t n;
-	struct gnet_node *nodes;
+	struct gnet_node *nodes, *by_id;
 	struct gnet_link *links;
 	size_t n_links;
 	void *index; /* private: link by pair */
@@ -49,6 +59,7 @@ struct gnet {
 	size_t heap_n, heap_max;
 	uint64_t sequence, events;
 	unsigned loss_permille;
+	uint64_t uplink_bytes_per_s; /* of every node; 0 = no limit */
 	bool partitioned;
 	uint64_t lost;
 	size_t messages; /* published so far */
@@ -76,6 +87,9 @@ void gnet_publish(struct gnet *net, uint32_t node, size_t size);
 
 /* Nodes that are up and lack a message, over all messages; doubles count too. */
 size_t gnet_missing(const struct gnet *net);
+
+/* The hops that so many percent of all deliveries needed at most. */
+unsigned gnet_hops(const struct gnet *net, unsigned percent);
 
 /* Sum over all nodes. */
 void gnet_stats(const struct gnet *net, struct guts_gossip_stats *out);

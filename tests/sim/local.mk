@@ -19,6 +19,7 @@ libtests_a_SOURCES += %reldir%/simtable.c
 libtests_a_SOURCES += %reldir%/simtransfer.c
 libtests_a_SOURCES += %reldir%/simuser.c
 script_tests += %reldir%/digests.sh
+unit_tests += %reldir%/sim_broadcast
 unit_tests += %reldir%/sim_disk
 unit_tests += %reldir%/sim_gossip
 unit_tests += %reldir%/sim_mdns

@@ -1,9 +1,7 @@
-/* tests/sim/sim_gossip.c - broadcast is complete and cheap: many gossip objects in virtual time.
+/* tests/sim/sim_gossip.c - broadcast is complete: 50 gossip objects, 20 % of all RPCs lost, 10 s of partition.
  *
- *   - 50 nodes, 20 % of all RPCs lost, 10 s of partition: every message at every node, once
- *   - 200 nodes of degree 20: payloads per delivery; also with crashed and mute nodes
- *   - large messages: IDONTWANT
- *   - same seed, same run
+ * Every message reaches every node, once, whatever the seed; one seed gives one run.  GUTS_LONG: 1,000 seeds.
+ * What broadcast costs: sim_broadcast.c.
  */
 #include "gossip_net.h"
 #include "simdigest.h"
@@ -80,7 +78,7 @@ run_lossy(uint64_t seed, uint8_t digest[32])
 static void
 lossy(uint64_t first)
 {
-	unsigned seeds = getenv("GUTS_LONG") ? 200 : 10, complete = 0;
+	unsigned seeds = getenv("GUTS_LONG") ? 1000 : 100, complete = 0;
 	uint8_t digest[32], again[32];
 	char text[160], hex[65];
 
@@ -109,69 +107,17 @@ lossy_world(uint64_t seed, uint8_t digest[32])
 	(void)run_lossy(seed, digest);
 }
 
-/* --- cost ---------------------------------------------------------------- */
-
-struct fault {
-	const char *name;
-	unsigned loss_permille, down_percent, mute_percent;
-	size_t size;
-	double payloads_max; /* per delivery */
-};
-
-static void
-cost(const struct fault *f, uint64_t seed)
-{
-	struct guts_gossip_stats before, after;
-	struct gnet net;
-	double payloads, control;
-	size_t missing;
-	char text[200];
-
-	gnet_init(&net, 200, seed, NULL);
-	gnet_connect_random(&net, 20);
-	gnet_run(&net, seconds(&net, 20));
-	net.loss_permille = f->loss_permille;
-	for (uint32_t i = 0; i < net.n; i++) {
-		uint64_t dice = guts_rng_below(&net.rng, 100);
-
-		net.nodes[i].down = dice < f->down_percent;
-		net.nodes[i].mute = dice >= 100 - f->mute_percent;
-	}
-	gnet_stats(&net, &before);
-	publish_some(&net, 20, 10, f->size);
-	gnet_run(&net, seconds(&net, 70));
-	gnet_stats(&net, &after);
-	missing = gnet_missing(&net);
-	payloads = (double)(after.messages_sent - before.messages_sent) /
-		   (double)(after.delivered - before.delivered);
-	control = (double)(after.ihave_sent - before.ihave_sent) /
-		  (double)(after.delivered - before.delivered);
-	snprintf(text, sizeof text,
-		 "200 nodes, degree 20, %s: %zu missing, %.2f payloads (≤ %.1f), %.1f IHAVE",
-		 f->name, missing, payloads, f->payloads_max, control);
-	result(missing == 0 && payloads <= f->payloads_max, text);
-	gnet_deinit(&net);
-}
-
 int
 main(void)
 {
-	static const struct fault faults[] = {
-		{"no fault", 0, 0, 0, 200, 7.0},      {"5 % loss", 50, 0, 0, 200, 7.0},
-		{"20 % crashed", 0, 20, 0, 200, 9.0}, {"20 % mute", 0, 0, 20, 200, 9.0},
-		{"4 KiB each", 0, 0, 0, 4096, 7.0},
-	};
 	const char *env = getenv("GUTS_SEED");
 	uint64_t seed = env ? strtoull(env, NULL, 0) : 1;
-	size_t n = sizeof faults / sizeof faults[0];
 
 	if (guts_crypto_init())
 		return 99;
 	if (simdigest_print(lossy_world))
 		return 0;
-	printf("1..%zu\n# seed %" PRIu64 "\n", n + 2, seed);
+	printf("1..2\n# seed %" PRIu64 "\n", seed);
 	lossy(seed);
-	for (size_t i = 0; i < n; i++)
-		cost(&faults[i], seed);
 	return failures > 0;
 }

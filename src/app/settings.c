@@ -105,6 +105,9 @@ guts_settings_read(struct guts_settings *s, const struct guts_conf *conf, struct
 	n->connection_timeout_ms = (unsigned)guts_conf_number(conf, GUTS_CONF_P2P_CONNECTION_TIMEOUT);
 	n->keepalive_interval_ms = (unsigned)guts_conf_number(conf, GUTS_CONF_P2P_KEEPALIVE_INTERVAL);
 	n->inventory_interval_ms = (unsigned)guts_conf_number(conf, GUTS_CONF_P2P_INVENTORY_INTERVAL);
+	n->dht_mode = (enum guts_dht_mode)guts_conf_number(conf, GUTS_CONF_KAD_MODE); /* the choices are in this order */
+	n->dht_protocol = guts_conf_text(conf, GUTS_CONF_KAD_PROTOCOL);
+	n->dht_private = guts_conf_bool(conf, GUTS_CONF_KAD_PRIVATE_ADDRESSES);
 	n->seed_default = (enum guts_seed_default)guts_conf_number(conf, GUTS_CONF_SEED_DEFAULT); /* the choices are in this order */
 	n->quota_total_bytes = guts_conf_number(conf, GUTS_CONF_QUOTA_TOTAL);
 	n->quota_creator_bytes = guts_conf_number(conf, GUTS_CONF_QUOTA_CREATOR);

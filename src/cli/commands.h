@@ -45,6 +45,11 @@ int guts_cmd_gossip_subscribe(struct guts_cli *c);
 int guts_cmd_gossip_publish(struct guts_cli *c);
 int guts_cmd_gossip_tail(struct guts_cli *c);
 
+/* dht.c */
+int guts_cmd_dht_status(struct guts_cli *c);
+int guts_cmd_dht_lookup(struct guts_cli *c);
+int guts_cmd_dht_providers(struct guts_cli *c);
+
 /* hook.c */
 int guts_cmd_hook_add(struct guts_cli *c);
 int guts_cmd_hook_list(struct guts_cli *c);

@@ -4,6 +4,7 @@ libguts_a_SOURCES += %reldir%/ask.c
 libguts_a_SOURCES += %reldir%/child.c
 libguts_a_SOURCES += %reldir%/completion.c
 libguts_a_SOURCES += %reldir%/credential.c
+libguts_a_SOURCES += %reldir%/dht.c
 libguts_a_SOURCES += %reldir%/dispatch.c
 libguts_a_SOURCES += %reldir%/doctor.c
 libguts_a_SOURCES += %reldir%/events.c

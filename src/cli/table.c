@@ -74,6 +74,10 @@ static const struct guts_opt tail_opts[] = {
 	{ "no-follow", 0, NULL, "end after those" },
 	END,
 };
+static const struct guts_opt lookup_opts[] = {
+	{ "record", 0, NULL, "print what is stored under it instead: a peer's signed record, a repository's genesis record" },
+	END,
+};
 static const struct guts_opt events_opts[] = {
 	{ "follow", 'f', NULL, "go on as they come" },
 	{ "since", 0, "ID", "facts after this one (default: the newest 20; with --follow: only new ones)" },
@@ -159,6 +163,13 @@ const struct guts_command guts_commands[] = {
 	    "Without TEXT the message is read from standard input.", NULL, false, false, 1, 2, guts_cmd_gossip_publish },
 	{ "gossip tail", "[TOPIC]", "messages as they come, of one topic or all", NULL, tail_opts, false, false, 0, 1,
 	    guts_cmd_gossip_tail },
+
+	{ "dht status", "", "this node's part in the DHT and its routing table", NULL, list_opts, false, false, 0, 0,
+	    guts_cmd_dht_status },
+	{ "dht lookup", "ID", "look up a peer, or who provides a repository, and show the way",
+	    "ID is a peer id, a repository id or guts://ID.", lookup_opts, false, false, 1, 1, guts_cmd_dht_lookup },
+	{ "dht providers", "REPO", "who provides a repository, as the DHT says", "REPO is an id or guts://ID.", NULL, false,
+	    false, 1, 1, guts_cmd_dht_providers },
 
 	{ "hook add", "URL", "make a webhook: what happens here is sent to an address",
 	    "Addresses that are not public need the option bridge.allow.  What fails is sent again for a day.", hook_add_opts,

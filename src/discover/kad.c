@@ -214,7 +214,7 @@ kad_peer_reach(const struct guts_kad *k, const struct guts_peerid *id)
 static void
 server_up(struct guts_kad *k, struct kad_peer *p)
 {
-	struct kad_contact *c = kad_table_add(k, &p->id, &p->addrs, p->group);
+	struct kad_contact *c = kad_table_add(k, &p->id, &p->addrs, &p->group);
 
 	if (!c || c->is_connected)
 		return;
@@ -228,7 +228,7 @@ server_up(struct guts_kad *k, struct kad_peer *p)
 
 void
 guts_kad_peer_up(struct guts_kad *k, const struct guts_kad_contact *c,
-		 const struct guts_maddr *remote, bool is_server, uint64_t now)
+		 const struct guts_maddr *remote, enum guts_kad_role role, uint64_t now)
 {
 	struct kad_peer *p = kad_peer_find(k, &c->id);
 	struct kad_contact *known;
@@ -243,15 +243,14 @@ guts_kad_peer_up(struct guts_kad *k, const struct guts_kad_contact *c,
 		HASH_ADD(hh, k->peers, id, sizeof p->id, p);
 	}
 	p->reach = kad_reach_of(remote);
-	p->group = kad_group_of(remote);
-	p->is_server = is_server;
+	p->group = guts_netgroup_of(remote);
 	kad_addrs_free(&p->addrs);
 	for (size_t i = 0; i < c->n_addrs; i++)
 		kad_addrs_add(k, &p->addrs, &c->addrs[i], p->reach);
 	known = kad_table_find(k, &c->id);
-	if (is_server)
+	if (role == GUTS_KAD_SERVER)
 		server_up(k, p);
-	else if (known)
+	else if (role == GUTS_KAD_CLIENT && known)
 		kad_table_remove(k, known);
 	kad_leave(k);
 }
@@ -351,6 +350,7 @@ guts_kad_next(struct guts_kad *k, struct guts_kad_out *out)
 				    : r->lookup  ? &r->lookup->frame
 						 : &k->check_frame);
 	kad_contact_out(&out->to, &r->to, p && p->addrs.n ? &p->addrs : &r->addrs);
+	out->to.told_by = r->told_by;
 	return true;
 }
 
@@ -367,12 +367,13 @@ request_find(const struct guts_kad *k, uint64_t number)
 static void
 note_answer(struct guts_kad *k, const struct kad_request *r)
 {
+	static const struct guts_netgroup none;
 	const struct kad_peer *p = kad_peer_find(k, &r->to);
 	struct kad_contact *c = kad_table_find(k, &r->to);
 
 	if (!c)
 		c = kad_table_add(k, &r->to, p && p->addrs.n ? &p->addrs : &r->addrs,
-				  p ? p->group : 0);
+				  p ? &p->group : &none);
 	if (!c)
 		return;
 	if (!r->lookup)
@@ -441,16 +442,14 @@ guts_kad_sent(struct guts_kad *k, uint64_t request, uint64_t now)
 {
 	struct kad_request *r = request_find(k, request);
 	struct kad_lookup *l;
-	struct guts_peerid to;
 
 	if (!r)
 		return;
 	kad_enter(k, now);
 	l = r->lookup;
-	to = r->to;
 	request_end(k, r);
 	if (l)
-		kad_lookup_sent(k, l, &to);
+		kad_lookup_sent(k, l);
 	kad_leave(k);
 }
 
@@ -463,6 +462,25 @@ guts_kad_failed(struct guts_kad *k, uint64_t request, int err, uint64_t now)
 		return;
 	kad_enter(k, now);
 	request_failed(k, r, err);
+	kad_leave(k);
+}
+
+void
+guts_kad_retry(struct guts_kad *k, uint64_t request, uint64_t now)
+{
+	struct kad_request *r = request_find(k, request);
+
+	if (!r)
+		return;
+	kad_enter(k, now);
+	if (r->is_retried) {
+		request_failed(k, r, GUTS_ECLOSED);
+	} else {
+		r->is_retried = true;
+		r->is_sent = false;
+		DL_DELETE(k->sent, r);
+		DL_APPEND(k->queue, r);
+	}
 	kad_leave(k);
 }
 

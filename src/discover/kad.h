@@ -68,6 +68,7 @@ struct guts_kad_config {
 /* A peer and where it is reached; a plain value. */
 struct guts_kad_contact {
 	struct guts_peerid id;
+	struct guts_peerid told_by; /* n = 0: itself, or one that our table holds */
 	size_t n_addrs;
 	struct guts_maddr addrs[GUTS_KAD_CONTACT_ADDRS]; /* without /p2p */
 };
@@ -80,8 +81,8 @@ struct guts_kad_events {
 	void (*offence)(void *owner, const struct guts_peerid *peer, int err, const char *what);
 };
 
-/* cfg (NULL = all defaults) is copied; events are borrowed.  `wall_ns` = now's wall time, for the
- * age of records that are asked for by others.  Owner: caller. */
+/* cfg (NULL = all defaults) is copied; events are borrowed.  Owner: caller.  Below, `wall_ns` is
+ * the wall time of `now` [ns since 1970]: it dates records. */
 struct guts_kad *
 guts_kad_new(const struct guts_kad_config *cfg, const struct guts_peerid *self, uint64_t seed,
 	     const struct guts_kad_events *ev, void *owner, uint64_t now);
@@ -96,10 +97,15 @@ bool guts_kad_is_server(const struct guts_kad *k);
 /* Where others reach us; of these each is told what it may know. */
 void guts_kad_set_addresses(struct guts_kad *k, const struct guts_maddr *addrs, size_t n);
 
-/* A connected peer, or new facts about it: where it says it listens, where its link ends, whether
- * it serves the protocol. */
+enum guts_kad_role {
+	GUTS_KAD_UNKNOWN, /* its identify did not come yet */
+	GUTS_KAD_CLIENT,
+	GUTS_KAD_SERVER, /* its identify names the protocol */
+};
+
+/* A connected peer, or new facts about it: where it says it listens, where its link ends. */
 void guts_kad_peer_up(struct guts_kad *k, const struct guts_kad_contact *c,
-		      const struct guts_maddr *remote, bool is_server, uint64_t now);
+		      const struct guts_maddr *remote, enum guts_kad_role role, uint64_t now);
 void guts_kad_peer_down(struct guts_kad *k, const struct guts_peerid *id, uint64_t now);
 
 /* --- serving --- */
@@ -133,6 +139,9 @@ void guts_kad_answer(struct guts_kad *k, uint64_t request, struct guts_slice mes
 		     uint64_t wall_ns, uint64_t now);
 void guts_kad_sent(struct guts_kad *k, uint64_t request, uint64_t now);
 void guts_kad_failed(struct guts_kad *k, uint64_t request, int err, uint64_t now);
+/* The stream was ended before it was read, as an idle one may be: send it once more, on a new one.
+ */
+void guts_kad_retry(struct guts_kad *k, uint64_t request, uint64_t now);
 
 enum guts_kad_kind {
 	GUTS_KAD_FIND_PEER,      /* `key` = peer id: is it there, and where */

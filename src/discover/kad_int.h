@@ -20,6 +20,7 @@
 #include "base/ratelimit.h"
 #include "base/rng.h"
 #include "discover/kad.h"
+#include "peer/netgroup.h"
 
 #include <stdlib.h>
 #include <uthash.h>
@@ -51,7 +52,7 @@ struct kad_contact {
 	struct guts_peerid id;
 	struct kad_place place;
 	struct kad_addrs addrs;
-	uint32_t group; /* its network, for diversity; 0 = exempt */
+	struct guts_netgroup group; /* for diversity; those that are not public are exempt */
 	unsigned bucket;
 	bool is_spare, is_connected, is_verified, is_checked; /* is_checked: a check is under way */
 	uint64_t seen_ns, rtt_ns;
@@ -72,8 +73,7 @@ struct kad_peer {
 	struct guts_peerid id;
 	struct kad_addrs addrs;
 	enum kad_reach reach; /* of the other end of its link */
-	uint32_t group;
-	bool is_server;
+	struct guts_netgroup group;
 	struct guts_ratelimit rate;
 	UT_hash_handle hh;
 };
@@ -85,6 +85,7 @@ struct kad_candidate {
 	struct guts_peerid id;
 	struct kad_place distance; /* to the key */
 	struct kad_addrs addrs;
+	struct guts_peerid told_by;
 	unsigned path;
 	enum kad_candidate_state state;
 	size_t hop; /* index of its hop, once asked */
@@ -124,11 +125,12 @@ struct kad_lookup {
 /* One request to one peer, from queue to end. */
 struct kad_request {
 	uint64_t number, until_ns, sent_ns;
-	struct guts_peerid to;
+	struct guts_peerid to, told_by;
 	struct kad_addrs addrs;
 	struct kad_lookup *lookup; /* NULL: a check (no frame) or a gift (frame) */
 	struct guts_buf frame;
 	bool is_sent, is_answered; /* was taken by guts_kad_next; an answer is expected */
+	bool is_retried;
 	struct kad_request *prev, *next, *lprev, *lnext;
 	UT_hash_handle hh;
 };
@@ -257,7 +259,6 @@ void kad_distance(struct kad_place *out, const struct kad_place *a, const struct
 int kad_place_cmp(const struct kad_place *a, const struct kad_place *b);
 unsigned kad_shared_bits(const struct kad_place *a, const struct kad_place *b); /* 0..256 */
 enum kad_reach kad_reach_of(const struct guts_maddr *m);
-uint32_t kad_group_of(const struct guts_maddr *m);
 void kad_addrs_free(struct kad_addrs *a);
 void kad_addrs_copy(struct kad_addrs *to, const struct kad_addrs *from);
 /* Add an address if `from` may tell it and there is room. */
@@ -278,7 +279,7 @@ void kad_contact_out(struct guts_kad_contact *out, const struct guts_peerid *id,
 struct kad_contact *kad_table_find(const struct guts_kad *k, const struct guts_peerid *id);
 /* A server that is connected or answered.  NULL: no address, or no room for its network. */
 struct kad_contact *kad_table_add(struct guts_kad *k, const struct guts_peerid *id,
-				  const struct kad_addrs *addrs, uint32_t group);
+				  const struct kad_addrs *addrs, const struct guts_netgroup *group);
 void kad_table_remove(struct guts_kad *k, struct kad_contact *c);
 void kad_table_answered(struct guts_kad *k, struct kad_contact *c, uint64_t rtt_ns);
 void kad_table_failed(struct guts_kad *k, const struct guts_peerid *id);
@@ -298,7 +299,7 @@ int kad_lookup_start(struct guts_kad *k, const struct guts_kad_goal *goal, guts_
 /* An answer of a request; `m` is checked and its lists are within their caps. */
 void kad_lookup_answer(struct guts_kad *k, struct kad_lookup *l, const struct guts_peerid *from,
 		       const struct guts_kad_message *m);
-void kad_lookup_sent(struct guts_kad *k, struct kad_lookup *l, const struct guts_peerid *to);
+void kad_lookup_sent(struct guts_kad *k, struct kad_lookup *l);
 void
 kad_lookup_failed(struct guts_kad *k, struct kad_lookup *l, const struct guts_peerid *to, int err);
 void kad_lookup_tick(struct guts_kad *k);

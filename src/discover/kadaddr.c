@@ -52,23 +52,6 @@ kad_reach_of(const struct guts_maddr *m)
 	return guts_maddr_is_private(m) ? KAD_PRIVATE : KAD_PUBLIC;
 }
 
-uint32_t
-kad_group_of(const struct guts_maddr *m)
-{
-	struct guts_slice v;
-	size_t pos = 0;
-	uint32_t code;
-
-	if (kad_reach_of(m) != KAD_PUBLIC || !guts_maddr_next(m, &pos, &code, &v))
-		return 0;
-	if (code == GUTS_MADDR_IP4)
-		return UINT32_C(0x10000) | (uint32_t)v.p[0] << 8 | v.p[1];
-	if (code == GUTS_MADDR_IP6)
-		return (uint32_t)v.p[0] << 24 | (uint32_t)v.p[1] << 16 | (uint32_t)v.p[2] << 8 |
-		       v.p[3];
-	return 0;
-}
-
 /* --- packed addresses --- */
 
 void
@@ -188,6 +171,7 @@ kad_contact_out(struct guts_kad_contact *out, const struct guts_peerid *id,
 	size_t pos = 0;
 
 	out->id = *id;
+	out->told_by.n = 0;
 	out->n_addrs = 0;
 	while (out->n_addrs < GUTS_KAD_CONTACT_ADDRS && kad_addrs_next(a, &pos, &s))
 		if (guts_maddr_decode(&out->addrs[out->n_addrs], s) == 0)

@@ -145,6 +145,7 @@ ask(struct guts_kad *k, struct kad_lookup *l, struct kad_candidate *c)
 	struct guts_kad_hop *h;
 
 	r->lookup = l;
+	r->told_by = c->told_by;
 	DL_APPEND2(l->requests, r, lprev, lnext);
 	c->state = KAD_ASKED;
 	c->hop = l->n_hops;
@@ -367,15 +368,17 @@ take_closer(struct guts_kad *k, struct kad_lookup *l, const struct kad_candidate
 			continue;
 		kad_addrs_take(k, &addrs, &closer->v[i].addrs, reach);
 		c = addrs.n || kad_peer_find(k, &id) ? add_candidate(l, &id, by->path) : NULL;
-		if (c && c->addrs.n == 0)
+		if (c && c->addrs.n == 0) {
 			kad_addrs_copy(&c->addrs, &addrs);
+			c->told_by = by->id;
+		}
 		kad_addrs_free(&addrs);
 	}
 }
 
 static void
-take_providers(struct guts_kad *k, struct kad_lookup *l, const struct guts_kad_peers *providers,
-	       enum kad_reach reach)
+take_providers(struct guts_kad *k, struct kad_lookup *l, const struct guts_peerid *by,
+	       const struct guts_kad_peers *providers, enum kad_reach reach)
 {
 	struct kad_addrs addrs = {0};
 	struct guts_peerid id;
@@ -394,6 +397,7 @@ take_providers(struct guts_kad *k, struct kad_lookup *l, const struct guts_kad_p
 			continue;
 		kad_addrs_take(k, &addrs, &providers->v[i].addrs, reach);
 		kad_contact_out(&l->providers[j], &id, &addrs);
+		l->providers[j].told_by = *by;
 		kad_addrs_free(&addrs);
 	}
 }
@@ -433,7 +437,7 @@ kad_lookup_answer(struct guts_kad *k, struct kad_lookup *l, const struct guts_pe
 	struct guts_kad_hop *h;
 
 	if (l->is_storing) {
-		kad_lookup_sent(k, l, from);
+		kad_lookup_sent(k, l);
 		return;
 	}
 	assert(c);
@@ -450,15 +454,14 @@ kad_lookup_answer(struct guts_kad *k, struct kad_lookup *l, const struct guts_pe
 	if (l->kind == GUTS_KAD_FIND_VALUE && m->has_record)
 		h->has_value = take_value(k, l, from, &m->record);
 	if (l->kind == GUTS_KAD_FIND_PROVIDERS)
-		take_providers(k, l, &m->providers, reach);
+		take_providers(k, l, from, &m->providers, reach);
 	take_closer(k, l, c, &m->closer, reach);
 	step(k, l);
 }
 
 void
-kad_lookup_sent(struct guts_kad *k, struct kad_lookup *l, const struct guts_peerid *to)
+kad_lookup_sent(struct guts_kad *k, struct kad_lookup *l)
 {
-	(void)to;
 	l->n_stored++;
 	l->n_asked--;
 	step(k, l);
@@ -476,9 +479,9 @@ kad_lookup_failed(struct guts_kad *k, struct kad_lookup *l, const struct guts_pe
 		l->hops[c->hop].rtt_ns = k->now - l->began_ns - l->hops[c->hop].at_ns;
 		c->state = KAD_FAILED;
 		l->path_asked[c->path]--;
-		if (err == GUTS_EUNSUPPORTED && l->kind == GUTS_KAD_FIND_PEER &&
-		    guts_peerid_eq(to, &l->target)) {
-			c->state = KAD_ANSWERED; /* a client, but it is there */
+		if (l->kind == GUTS_KAD_FIND_PEER && guts_peerid_eq(to, &l->target) &&
+		    kad_peer_find(k, to)) {
+			c->state = KAD_ANSWERED; /* a client, but linked to us: it is there */
 			l->found_target = true;
 		}
 	}

@@ -25,17 +25,17 @@ kad_table_find(const struct guts_kad *k, const struct guts_peerid *id)
 /* Is there room for one more contact of this network? */
 static bool
 has_room(const struct guts_kad *k, const struct kad_bucket *b, const struct kad_contact *but,
-	 uint32_t group)
+	 const struct guts_netgroup *group)
 {
 	const struct kad_contact *c;
 	unsigned in_bucket = 0, in_table = 0;
 
-	if (group == 0)
+	if (!guts_netgroup_is_public(group))
 		return true;
 	DL_FOREACH (b->live, c)
-		in_bucket += c != but && c->group == group;
+		in_bucket += c != but && guts_netgroup_eq(&c->group, group);
 	for (c = k->contacts; c; c = c->hh.next)
-		in_table += c != but && !c->is_spare && c->group == group;
+		in_table += c != but && !c->is_spare && guts_netgroup_eq(&c->group, group);
 	return in_bucket < k->cfg.bucket_group_max && in_table < k->cfg.table_group_max;
 }
 
@@ -79,7 +79,7 @@ promote(struct guts_kad *k, struct kad_bucket *b)
 	struct kad_contact *c, *best = NULL;
 
 	DL_FOREACH (b->spares, c)
-		if (has_room(k, b, NULL, c->group))
+		if (has_room(k, b, NULL, &c->group))
 			best = c;
 	if (!best)
 		return;
@@ -100,24 +100,25 @@ kad_table_remove(struct guts_kad *k, struct kad_contact *c)
 
 /* New facts about one that is there. */
 static struct kad_contact *
-renew(struct guts_kad *k, struct kad_contact *c, const struct kad_addrs *addrs, uint32_t group)
+renew(struct guts_kad *k, struct kad_contact *c, const struct kad_addrs *addrs,
+      const struct guts_netgroup *group)
 {
 	struct kad_bucket *b = &k->buckets[c->bucket];
 
 	if (addrs->n)
 		kad_addrs_copy(&c->addrs, addrs);
-	if (!c->is_spare && group != c->group && !has_room(k, b, c, group)) {
+	if (!c->is_spare && !guts_netgroup_eq(group, &c->group) && !has_room(k, b, c, group)) {
 		k->stats.contacts_refused++;
 		kad_table_remove(k, c);
 		return NULL;
 	}
-	c->group = group;
+	c->group = *group;
 	return c;
 }
 
 struct kad_contact *
 kad_table_add(struct guts_kad *k, const struct guts_peerid *id, const struct kad_addrs *addrs,
-	      uint32_t group)
+	      const struct guts_netgroup *group)
 {
 	struct kad_contact *c = kad_table_find(k, id);
 	struct kad_bucket *b;
@@ -139,7 +140,7 @@ kad_table_add(struct guts_kad *k, const struct guts_peerid *id, const struct kad
 	c->id = *id;
 	c->place = place;
 	c->bucket = bits;
-	c->group = group;
+	c->group = *group;
 	kad_addrs_copy(&c->addrs, addrs);
 	HASH_ADD(hh, k->contacts, id, sizeof c->id, c);
 	if (k->refresh_ns == KAD_NEVER)
@@ -303,7 +304,7 @@ load_one(struct guts_kad *k, struct guts_slice row)
 	struct guts_cursor c;
 	struct guts_maddr m;
 	struct guts_slice s;
-	uint32_t group = 0;
+	struct guts_netgroup group = {0};
 
 	guts_cursor_init(&c, row);
 	s = guts_cursor_bytes(&c, guts_cursor_u8(&c));
@@ -314,11 +315,11 @@ load_one(struct guts_kad *k, struct guts_slice row)
 		if (guts_maddr_decode(&m, s))
 			continue;
 		kad_addrs_add(k, &addrs, &m, KAD_LOOPBACK); /* the filter let it in before */
-		if (group == 0)
-			group = kad_group_of(&m);
+		if (!guts_netgroup_is_public(&group))
+			group = guts_netgroup_of(&m);
 	}
 	if (guts_cursor_done(&c))
-		(void)kad_table_add(k, &id, &addrs, group);
+		(void)kad_table_add(k, &id, &addrs, &group);
 	kad_addrs_free(&addrs);
 }
 

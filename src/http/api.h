@@ -37,6 +37,11 @@ void guts_rest_peer_lift(struct guts_req *r);
 void guts_rest_bans(struct guts_req *r);
 void guts_rest_dials(struct guts_req *r);
 
+/* api_dht.c */
+void guts_rest_dht(struct guts_req *r);
+void guts_rest_dht_providers(struct guts_req *r);
+void guts_rest_dht_lookup(struct guts_req *r);
+
 /* api_gossip.c */
 void guts_rest_topics(struct guts_req *r);
 void guts_rest_topic(struct guts_req *r);

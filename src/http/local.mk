@@ -1,6 +1,7 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
 libguts_a_SOURCES += %reldir%/api_access.c
 libguts_a_SOURCES += %reldir%/api_addresses.c
+libguts_a_SOURCES += %reldir%/api_dht.c
 libguts_a_SOURCES += %reldir%/api_git.c
 libguts_a_SOURCES += %reldir%/api_gossip.c
 libguts_a_SOURCES += %reldir%/api_hooks.c

@@ -125,6 +125,35 @@ add_gossip(struct guts_buf *b, const struct guts_snapshot *s)
 }
 
 static void
+add_dht(struct guts_buf *b, const struct guts_snapshot *s)
+{
+	static const char *const types[] = { "put_value", "get_value", "add_provider", "get_providers", "find_node", "ping" };
+	const struct guts_kad_stats *d = &s->dht;
+
+	one(b, "guts_dht_server", "gauge", "1 if this node serves others in the DHT.", s->dht_is_server);
+	one(b, "guts_dht_contacts", "gauge", "Servers in the routing table.", d->contacts);
+	one(b, "guts_dht_published_keys", "gauge", "Keys that this node keeps published.", d->published);
+	one(b, "guts_dht_provider_records", "gauge", "Provider records kept for others.", d->providers);
+	one(b, "guts_dht_values", "gauge", "Values kept for others.", d->values);
+	one(b, "guts_dht_stored_bytes", "gauge", "Memory of records kept for others.", d->provider_bytes + d->value_bytes);
+	head(b, "guts_dht_lookups_total", "counter", "Lookups begun, by kind.");
+	for (unsigned i = 0; i < GUTS_KAD_KINDS; i++)
+		guts_buf_printf(b, "guts_dht_lookups_total{kind=\"%s\"} %llu\n", guts_kad_kind_name((enum guts_kad_kind)i),
+		    (unsigned long long)d->started[i]);
+	head(b, "guts_dht_lookups_succeeded_total", "counter", "Lookups that found what they looked for, by kind.");
+	for (unsigned i = 0; i < GUTS_KAD_KINDS; i++)
+		guts_buf_printf(b, "guts_dht_lookups_succeeded_total{kind=\"%s\"} %llu\n",
+		    guts_kad_kind_name((enum guts_kad_kind)i), (unsigned long long)d->succeeded[i]);
+	one(b, "guts_dht_requests_sent_total", "counter", "Requests sent to peers.", d->sent);
+	one(b, "guts_dht_requests_failed_total", "counter", "Of these, without an answer.", d->failed);
+	head(b, "guts_dht_requests_served_total", "counter", "Requests of peers that were served, by type.");
+	for (unsigned i = 0; i < sizeof types / sizeof types[0]; i++)
+		guts_buf_printf(b, "guts_dht_requests_served_total{type=\"%s\"} %llu\n", types[i],
+		    (unsigned long long)d->served[i]);
+	one(b, "guts_dht_requests_refused_total", "counter", "Requests of peers that were refused.", d->refused);
+}
+
+static void
 add_webhooks(struct guts_buf *b, const struct guts_bridge_counters *n)
 {
 	head(b, "guts_webhook_attempts_total", "counter", "Attempts to deliver to webhooks, by result.");
@@ -147,6 +176,8 @@ guts_rest_metrics(struct guts_req *r)
 	add_gateway(&b, &r->h->n);
 	add_node(&b, s, &r->who);
 	add_gossip(&b, s);
+	if (s->dht_is_on)
+		add_dht(&b, s);
 	add_webhooks(&b, guts_bridge_counters(r->h->bridge));
 	guts_snapshot_unref(s);
 	guts_reply_text(r, 200, "text/plain; version=0.0.4; charset=utf-8", guts_buf_slice(&b));

@@ -92,6 +92,10 @@ const struct guts_route guts_routes[] = {
 	GET_(API "/gossip/stats", GUTS_SCOPE_PUBLIC, guts_rest_gossip_stats),
 	GET_(API "/gossip/messages", GUTS_SCOPE_PUBLIC, guts_rest_messages),
 
+	GET_(API "/dht", GUTS_SCOPE_PUBLIC, guts_rest_dht),
+	GET_(API "/dht/providers/{id}", GUTS_SCOPE_READ, guts_rest_dht_providers),
+	JSON_(GUTS_POST, API "/dht/lookup", GUTS_SCOPE_READ, guts_rest_dht_lookup),
+
 	GET_(API "/tokens", GUTS_SCOPE_ADMIN, guts_rest_tokens),
 	JSON_(GUTS_POST, API "/tokens", GUTS_SCOPE_ADMIN, guts_rest_token_create),
 	GET_(API "/tokens/{token}", GUTS_SCOPE_ADMIN, guts_rest_token),

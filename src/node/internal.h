@@ -3,6 +3,7 @@
  *	node.c      make, start, stop; events of the peer manager
  *	neighbour.c the /guts/node stream with each Guts peer: Hello, Ping, what gossip does not carry
  *	pubsub.c    gossipsub on streams; topics of repositories; validation
+ *	dht.c       Kademlia on streams; dhtuse.c: what it is used for
  *	gossiplook.c what gossip knows, as values
  *	topics.c    users' topics and messages
  *	policy.c    which repositories this node keeps
@@ -77,12 +78,13 @@ struct guts_dial_note {
 struct guts_subject;
 struct guts_offer;
 struct guts_pubsub;
+struct guts_dht;
 struct guts_topic_user;
 struct guts_job_entry;
 
 struct guts_node {
 	struct guts_node_setup s;
-	char *network, *agent;
+	char *network, *agent, *dht_protocol;
 	struct guts_env *env;
 	struct guts_peers *peers;
 	struct guts_bootstrap *bootstrap;
@@ -90,6 +92,7 @@ struct guts_node {
 	struct guts_portmap *portmap;          /* NULL: off */
 	struct guts_sync *sync;
 	struct guts_pubsub *pubsub;
+	struct guts_dht *dht;
 	struct guts_nodepeer *nodepeers;       /* uthash by id */
 	struct guts_node_listener *listeners;
 	bool is_ready, is_stopping;
@@ -167,6 +170,28 @@ struct guts_gossip *guts_pubsub_gossip(struct guts_node *n);
 /* The topics we subscribe to; *out and the names in it are the caller's. */
 size_t guts_pubsub_topics(struct guts_node *n, struct guts_topic_info **out);
 void guts_pubsub_stats(struct guts_node *n, struct guts_gossip_stats *out, struct guts_gossip_thresholds *thresholds);
+
+/* -- dht.c, dhtuse.c -- */
+void guts_dht_new(struct guts_node *n);
+/* Repositories are loaded, listeners are open. */
+void guts_dht_start(struct guts_node *n);
+/* End its streams, while the links are still there; free the rest after them. */
+void guts_dht_stop(struct guts_node *n);
+void guts_dht_free(struct guts_node *n);
+void guts_dht_connected(struct guts_node *n, const struct guts_peerid *peer, bool inbound);
+void guts_dht_identified(struct guts_node *n, const struct guts_peerid *peer);
+void guts_dht_gone(struct guts_node *n, const struct guts_peerid *peer);
+void guts_dht_unreached(struct guts_node *n, const struct guts_peerid *peer, int err);
+void guts_dht_addresses(struct guts_node *n);
+/* A repository came or changed, or went: publish it, or no longer. */
+void guts_dht_repo(struct guts_node *n, const struct guts_repo *r);
+void guts_dht_repo_gone(struct guts_node *n, const struct guts_repo *r);
+/* Look for who has it. */
+void guts_dht_wanted(struct guts_node *n, const uint8_t id[GUTS_REPOID_SIZE]);
+/* Its figures, for a snapshot. */
+void guts_dht_figures(struct guts_node *n, struct guts_snapshot *s);
+/* Put the routing table into the last batch of a clean stop. */
+void guts_dht_save(struct guts_node *n, struct guts_batch *b);
 
 /* -- topics.c -- */
 void guts_topics_load(struct guts_node *n);

@@ -1,5 +1,7 @@
 libguts_a_SOURCES += %reldir%/addresses.c
 libguts_a_SOURCES += %reldir%/command.c
+libguts_a_SOURCES += %reldir%/dht.c
+libguts_a_SOURCES += %reldir%/dhtuse.c
 libguts_a_SOURCES += %reldir%/events.c
 libguts_a_SOURCES += %reldir%/gossiplook.c
 libguts_a_SOURCES += %reldir%/import.c

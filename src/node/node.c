@@ -22,6 +22,7 @@ on_connected(void *owner, const struct guts_peerid *id, bool inbound)
 	attrs[1] = guts_node_attr("direction", inbound ? "inbound" : "outbound");
 	guts_node_peer_fact(n, "peer.connected", id, attrs, 2);
 	guts_command_connected(n, id);
+	guts_dht_connected(n, id, inbound);
 	guts_snapshot_dirty(n);
 	free(st);
 }
@@ -33,6 +34,7 @@ on_identified(void *owner, const struct guts_peerid *id)
 
 	guts_neighbour_identified(n, id);
 	guts_pubsub_identified(n, id);
+	guts_dht_identified(n, id);
 	guts_snapshot_dirty(n);
 }
 
@@ -44,6 +46,7 @@ on_disconnected(void *owner, const struct guts_peerid *id, int err, const char *
 
 	guts_neighbour_gone(n, id);
 	guts_pubsub_gone(n, id);
+	guts_dht_gone(n, id);
 	guts_node_peer_fact(n, "peer.disconnected", id, &attr, 1);
 	guts_snapshot_dirty(n);
 }
@@ -73,14 +76,21 @@ on_dial_failed(void *owner, const struct guts_maddr *addr, int err, const char *
 }
 
 static void
+on_unreached(void *owner, const struct guts_peerid *id, int err)
+{
+	guts_dht_unreached(owner, id, err);
+}
+
+static void
 on_addresses(void *owner)
 {
+	guts_dht_addresses(owner);
 	guts_snapshot_dirty(owner);
 }
 
 static const struct guts_peers_events peers_events = {
 	.connected = on_connected, .identified = on_identified, .disconnected = on_disconnected, .banned = on_banned,
-	.lifted = on_lifted, .dial_failed = on_dial_failed, .addresses = on_addresses,
+	.lifted = on_lifted, .dial_failed = on_dial_failed, .unreached = on_unreached, .addresses = on_addresses,
 };
 
 /* -- sync ---------------------------------------------------------------------------------------- */
@@ -118,6 +128,7 @@ static void
 on_added(void *owner, const struct guts_repo *r)
 {
 	guts_pubsub_repo(owner, r, true);
+	guts_dht_repo(owner, r);
 	guts_snapshot_dirty(owner);
 }
 
@@ -125,14 +136,16 @@ static void
 on_removed(void *owner, const struct guts_repo *r)
 {
 	guts_pubsub_repo(owner, r, false);
+	guts_dht_repo_gone(owner, r);
 	guts_snapshot_dirty(owner);
 }
 
-/* A private repository has no topic. */
+/* A private repository has no topic, and is not in the DHT. */
 static void
 on_renewed(void *owner, const struct guts_repo *r)
 {
 	guts_pubsub_repo(owner, r, !guts_repo_is_private(r));
+	guts_dht_repo(owner, r);
 }
 
 static void
@@ -169,6 +182,12 @@ on_offence(void *owner, const struct guts_peerid *peer, int err, const char *wha
 }
 
 static void
+on_wanted(void *owner, const uint8_t id[GUTS_REPOID_SIZE])
+{
+	guts_dht_wanted(owner, id);
+}
+
+static void
 on_verdict(void *owner, uint64_t ticket, enum guts_verdict v)
 {
 	guts_pubsub_verdict(owner, ticket, v);
@@ -177,7 +196,7 @@ on_verdict(void *owner, uint64_t ticket, enum guts_verdict v)
 static const struct guts_sync_events sync_events = {
 	.facts = on_facts, .publish_repo = on_publish_repo, .publish_new = on_publish_new, .added = on_added,
 	.removed = on_removed, .renewed = on_renewed, .changed = on_changed, .progress = on_progress, .may_seed = guts_policy_may_seed,
-	.offence = on_offence, .verdict = on_verdict,
+	.offence = on_offence, .wanted = on_wanted, .verdict = on_verdict,
 };
 
 /* -- life ------------------------------------------------------------------------------------------ */
@@ -215,6 +234,7 @@ on_sync_ready(void *owner, int err)
 		return;
 	}
 	guts_reach_start(n);
+	guts_dht_start(n);
 	guts_node_peer_fact(n, "node.started", NULL, &attr, 1);
 	guts_snapshot_publish(n);
 	guts_node_rearm(n);
@@ -243,6 +263,7 @@ stop_finish(struct guts_node *n)
 	guts_batch_fact(b, &f);
 	if (n->sync)
 		guts_sync_mark_clean(n->sync, b);
+	guts_dht_save(n, b);
 	if (guts_store_commit(n->s.store, b, on_marked, n))
 		n->stopped(n->stopped_owner);
 }
@@ -304,7 +325,9 @@ guts_node_new(struct guts_node **out, const struct guts_node_setup *s, struct gu
 	n->env = s->env;
 	n->network = guts_strdup(s->network);
 	n->agent = guts_strdup(s->agent);
+	n->dht_protocol = guts_strdup(s->dht_protocol);
 	n->s.network = n->network;
+	n->s.dht_protocol = n->dht_protocol;
 	n->s.agent = n->agent;
 	n->s.listen = guts_memdup(s->listen, s->nlisten * sizeof *s->listen);
 	n->s.announce = guts_memdup(s->announce, s->nannounce * sizeof *s->announce);
@@ -329,6 +352,7 @@ guts_node_new(struct guts_node **out, const struct guts_node_setup *s, struct gu
 	n->peers = guts_peers_new(&cfg, &peers_events, n);
 	n->bootstrap = guts_bootstrap_new(n->peers);
 	guts_pubsub_new(n);
+	guts_dht_new(n);
 	guts_snapshot_publish(n);
 	*out = n;
 	return GUTS_OK;
@@ -380,11 +404,13 @@ guts_node_free(struct guts_node *n)
 	guts_sync_free(n->sync); /* before the links: its streams are on them */
 	n->sync = NULL;
 	guts_pubsub_stop(n);
+	guts_dht_stop(n);
 	guts_neighbours_stop(n);
 	guts_reach_free(n);
 	guts_bootstrap_free(n->bootstrap);
 	guts_peers_free(n->peers);
 	guts_pubsub_free(n);
+	guts_dht_free(n);
 	guts_events_free(n);
 	guts_topics_free(n);
 	guts_policy_free(n);
@@ -396,6 +422,7 @@ guts_node_free(struct guts_node *n)
 	free((void *)(uintptr_t)n->s.announce);
 	free((void *)(uintptr_t)n->s.bootstrap);
 	free(n->network);
+	free(n->dht_protocol);
 	free(n->agent);
 	free(n);
 }

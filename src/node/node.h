@@ -11,11 +11,15 @@
 #define GUTS_NODE_NODE_H
 
 #include "base/log.h"
+#include "discover/kad.h"
 #include "gossip/gossip.h"
 #include "sync/sync.h"
 #include "wire/multiaddr.h"
 
 struct guts_node;
+
+/* Part of this node in the DHT; the choices of kad.mode are in this order. */
+enum guts_dht_mode { GUTS_DHT_AUTO, GUTS_DHT_CLIENT, GUTS_DHT_SERVER, GUTS_DHT_OFF };
 
 struct guts_node_setup {
 	struct guts_env *env;
@@ -40,6 +44,9 @@ struct guts_node_setup {
 	unsigned quota_creator_repos, quota_new_per_hour;
 	uint64_t pack_max_bytes;
 	bool gossip_keep;                   /* keep users' gossip messages for the API */
+	enum guts_dht_mode dht_mode;
+	const char *dht_protocol;           /* NULL or empty = the network's own */
+	bool dht_private;                   /* loopback and private addresses are taken and told whoever the other is */
 	unsigned inventory_interval_ms;     /* 30,000: digests are compared with every neighbour */
 };
 
@@ -120,6 +127,8 @@ struct guts_snapshot {
 	struct guts_topic_info *topics;
 	struct guts_gossip_stats gossip;
 	struct guts_gossip_thresholds thresholds;
+	bool dht_is_on, dht_is_server;
+	struct guts_kad_stats dht;
 	void *mem;                     /* private */
 };
 struct guts_snapshot *guts_node_snapshot(struct guts_node *n); /* a new reference, never NULL */

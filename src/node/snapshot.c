@@ -164,6 +164,7 @@ snapshot_make(struct guts_node *n)
 		s->ntopics = guts_pubsub_topics(n, &s->topics);
 		guts_pubsub_stats(n, &s->gossip, &s->thresholds);
 	}
+	guts_dht_figures(n, s);
 	return s;
 }
 

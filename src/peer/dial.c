@@ -89,6 +89,7 @@ round_failed(struct guts_peers *p, struct peer_dial *d, int err)
 {
 	uint64_t now = guts_env_now(p->env);
 	struct guts_maddr addr = d->addr;
+	struct guts_peerid peer = d->peer;
 	char reason[GUTS_PEER_REASON_MAX];
 	bool tell = !d->is_auto;
 
@@ -114,6 +115,8 @@ round_failed(struct guts_peers *p, struct peer_dial *d, int err)
 	peers_wake(p);
 	if (tell && p->ev->dial_failed)
 		p->ev->dial_failed(p->owner, &addr, err, reason);
+	if (peer.n && p->ev->unreached)
+		p->ev->unreached(p->owner, &peer, err);
 }
 
 static void
@@ -405,7 +408,7 @@ check_address(struct guts_peers *p, const struct guts_maddr *addr, struct guts_p
 }
 
 static int
-connect_checked(struct guts_peers *p, const struct guts_maddr *addr, const struct guts_peerid *peer)
+connect_checked(struct guts_peers *p, const struct guts_maddr *addr, const struct guts_peerid *peer, bool is_auto)
 {
 	struct peer_dial *same = find_same(p, addr, peer);
 
@@ -429,7 +432,7 @@ connect_checked(struct guts_peers *p, const struct guts_maddr *addr, const struc
 		return GUTS_EEXIST;
 	if (p->n_dials >= PEERS_DIALS_MAX || p->n_inbound + p->n_outbound >= p->cfg.max_connections)
 		return GUTS_EBUSY;
-	dial_new(p, addr, peer);
+	dial_new(p, addr, peer)->is_auto = is_auto;
 	return 0;
 }
 
@@ -439,7 +442,18 @@ guts_peers_connect(struct guts_peers *p, const struct guts_maddr *addr)
 	struct guts_peerid peer;
 	int err = check_address(p, addr, &peer);
 
-	return err ? err : connect_checked(p, addr, peer.n ? &peer : NULL);
+	return err ? err : connect_checked(p, addr, peer.n ? &peer : NULL, false);
+}
+
+int
+guts_peers_reach(struct guts_peers *p, const struct guts_maddr *addr)
+{
+	struct guts_peerid peer;
+	int err = check_address(p, addr, &peer);
+
+	if (!err && peer.n == 0)
+		err = GUTS_EINVAL;
+	return err ? err : connect_checked(p, addr, &peer, true);
 }
 
 int
@@ -449,7 +463,7 @@ guts_peers_connect_id(struct guts_peers *p, const struct guts_peerid *id)
 		return GUTS_ECONFLICT;
 	if (!guts_book_find(p->book, id))
 		return GUTS_ENOTFOUND;
-	return connect_checked(p, NULL, id);
+	return connect_checked(p, NULL, id, false);
 }
 
 static struct peer_dial *

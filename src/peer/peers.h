@@ -69,6 +69,8 @@ struct guts_peers_events {
 	void (*banned)(void *owner, const struct guts_peerid *id, uint64_t until_wall_ns, const char *reason);
 	void (*lifted)(void *owner, const struct guts_peerid *id);
 	void (*dial_failed)(void *owner, const struct guts_maddr *addr, int err, const char *reason);
+	/* Dialled at all its addresses in vain, whoever wished it; a kept one is tried again. */
+	void (*unreached)(void *owner, const struct guts_peerid *id, int err);
 	/* The addresses we tell others changed. */
 	void (*addresses)(void *owner);
 };
@@ -116,6 +118,10 @@ int guts_peers_connect(struct guts_peers *p, const struct guts_maddr *addr);
 
 /* Dial a known peer at the addresses in the book.  Errors: as above, GUTS_ENOTFOUND. */
 int guts_peers_connect_id(struct guts_peers *p, const struct guts_peerid *id);
+
+/* Dial a peer (address with /p2p), also at its addresses in the book, for a purpose of our own: ends in `connected` or
+ * `unreached`, and is not shown among failed dials.  Errors: as guts_peers_connect, GUTS_EINVAL without /p2p. */
+int guts_peers_reach(struct guts_peers *p, const struct guts_maddr *addr);
 
 /* Are fewer links outbound, or being dialled, than are wanted? */
 bool guts_peers_wants_outbound(const struct guts_peers *p);

@@ -459,6 +459,7 @@ guts_sync_set_policy(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE], en
 	if (p == GUTS_POLICY_SEED && !r->is_ready) {
 		for (nb = s->neighbours; nb; nb = nb->hh.next)
 			guts_fetch_want(r, &nb->id, NULL, true);
+		s->s.events->wanted(s->s.owner, r->id);
 	}
 }
 
@@ -474,4 +475,5 @@ guts_sync_now(struct guts_sync *s, struct guts_repo *r)
 		src->retry_at_ns = src->failures = 0;
 	for (nb = s->neighbours; nb; nb = nb->hh.next)
 		guts_fetch_want(r, &nb->id, NULL, true);
+	s->s.events->wanted(s->s.owner, r->id);
 }

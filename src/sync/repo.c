@@ -283,6 +283,26 @@ guts_repo_id(const struct guts_repo *r)
 }
 
 bool
+guts_repo_is_listed(const struct guts_repo *r)
+{
+	const struct guts_identity *id = guts_repo_identity(r);
+
+	return r->is_ready && !r->is_removed && !r->is_becoming_private && !id->is_retired && !id->is_private;
+}
+
+bool
+guts_repo_is_own(const struct guts_repo *r)
+{
+	return guts_repo_is_delegate(r, &r->sync->s.key->id);
+}
+
+int
+guts_repo_genesis(const struct guts_repo *r, struct guts_buf *out)
+{
+	return r->chain.n ? guts_buf_add_slice(out, guts_bytes_slice(r->chain.v[0].envelope)) : GUTS_ENOTFOUND;
+}
+
+bool
 guts_repo_is_private(const struct guts_repo *r)
 {
 	const struct guts_identity *id = guts_repo_identity(r);

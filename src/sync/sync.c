@@ -98,6 +98,17 @@ guts_sync_next(struct guts_sync *s, const struct guts_repo *after)
 	return i < s->sorted.n ? s->sorted.v[i] : NULL;
 }
 
+void
+guts_sync_each_wanted(struct guts_sync *s, void (*each)(void *owner, const uint8_t id[GUTS_REPOID_SIZE]), void *owner)
+{
+	for (size_t i = 0; i < s->sorted.n; i++) {
+		const struct guts_repo *r = s->sorted.v[i];
+
+		if (!r->is_ready && !r->is_removed && r->local.policy == GUTS_POLICY_SEED)
+			each(owner, r->id);
+	}
+}
+
 size_t
 guts_sync_count(const struct guts_sync *s)
 {

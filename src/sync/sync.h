@@ -60,6 +60,8 @@ struct guts_sync_events {
 	    const struct guts_peerid *from, struct guts_errinfo *why);
 	/* A peer broke a rule; costs as base/err.h says. */
 	void (*offence)(void *owner, const struct guts_peerid *peer, int err, const char *what);
+	/* The user asked for this repository by its id, or for its newest state: whoever has it is welcome. */
+	void (*wanted)(void *owner, const uint8_t id[GUTS_REPOID_SIZE]);
 	/* The answer to an earlier GUTS_LATER of guts_sync_announced: `ticket` as given there. */
 	void (*verdict)(void *owner, uint64_t ticket, enum guts_verdict v);
 };
@@ -103,6 +105,16 @@ int guts_sync_name_bound(struct guts_store *st, const struct guts_peerid *owner,
 /* Of one repository: its id, and whether only its readers may have it (true while its identity is unknown). */
 const uint8_t *guts_repo_id(const struct guts_repo *r); /* GUTS_REPOID_SIZE bytes */
 bool guts_repo_is_private(const struct guts_repo *r);
+
+/* May everybody be told that this node has it: here, public, not retired; is this node's key a delegate of it? */
+bool guts_repo_is_listed(const struct guts_repo *r);
+bool guts_repo_is_own(const struct guts_repo *r);
+
+/* Append the envelope of its genesis record.  Errors: GUTS_ENOTFOUND (identity unknown), GUTS_ELIMIT. */
+int guts_repo_genesis(const struct guts_repo *r, struct guts_buf *out);
+
+/* Name every repository that was asked for by its id and is not here yet, in order of id. */
+void guts_sync_each_wanted(struct guts_sync *s, void (*each)(void *owner, const uint8_t id[GUTS_REPOID_SIZE]), void *owner);
 
 /* In order of id; NULL ends.  `after` NULL starts. */
 struct guts_repo *guts_sync_next(struct guts_sync *s, const struct guts_repo *after);

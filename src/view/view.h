@@ -7,6 +7,7 @@
 #define GUTS_VIEW_VIEW_H
 
 #include "git/read.h"
+#include "node/dht.h"
 #include "node/node.h"
 #include "proto/status.h"
 #include "view/json.h"
@@ -30,6 +31,11 @@ void guts_view_gossip_peer(struct guts_json *j, const struct guts_gossip_peer_in
 void guts_view_gossip_stats(struct guts_json *j, const struct guts_gossip_stats *s, const struct guts_gossip_thresholds *t);
 void guts_view_job(struct guts_json *j, const struct guts_job_info *i);
 void guts_view_message(struct guts_json *j, const struct guts_user_message *m);
+
+/* A Dht of `self`, a DhtContact, a DhtLookup of `target` as it was asked for. */
+void guts_view_dht(struct guts_json *j, const struct guts_peerid *self, const struct guts_dht_info *i);
+void guts_view_dht_contact(struct guts_json *j, const struct guts_kad_contact *c);
+void guts_view_dht_lookup(struct guts_json *j, const char *target, const struct guts_kad_result *r);
 
 /* A fact or signal as an Event; `type` of a signal has no id. */
 void guts_view_fact(struct guts_json *j, const struct guts_fact *f);

@@ -166,7 +166,9 @@ answer(struct run *r, uint8_t how)
 	r->asked[how / 4 % r->n_asked] = r->asked[r->n_asked - 1];
 	r->n_asked--;
 	guts_buf_init(&b, GUTS_KAD_RECV_MAX);
-	if (how % 4 == 0) {
+	if (how == 0) {
+		guts_kad_retry(r->k, number, r->now);
+	} else if (how % 4 == 0) {
 		guts_kad_failed(r->k, number, how & 64 ? GUTS_EUNSUPPORTED : GUTS_ECLOSED, r->now);
 	} else if (!is_answered) {
 		guts_kad_sent(r->k, number, r->now);
@@ -226,7 +228,7 @@ step(struct run *r, uint8_t what)
 	c.addrs[0] = fixed.addrs[peer];
 	switch (what % 12) {
 	case 0:
-	case 1: guts_kad_peer_up(r->k, &c, &c.addrs[0], arg & 128, r->now); break;
+	case 1: guts_kad_peer_up(r->k, &c, &c.addrs[0], (enum guts_kad_role)(arg >> 6) % 3, r->now); break;
 	case 2: guts_kad_peer_down(r->k, &c.id, r->now); break;
 	case 3: serve(r, peer, true); break;
 	case 4: serve(r, peer, false); break;

@@ -295,6 +295,16 @@ def statuses(tap, a, b, rid, base, tip):
 
 
 def gossip(tap, a, b):
+    with tap.case("the DHT: its state, providers of a repository, a lookup"):
+        unknown = "bafkreigj56djiaomxwf6nikebqsf2ezpu5c5ficeicfzr57p4mdlzkkdi4"
+        assert a.get("/api/v1/dht")["role"] in ("client", "server")
+        assert a.get("/api/v1/dht/providers/" + unknown) == []
+        assert a.request("GET", "/api/v1/dht/providers/nonsense").status == 400
+        found = a.post("/api/v1/dht/lookup", {"target": "guts://" + unknown})
+        assert found["kind"] == "find_providers" and not found["found"], found
+        for bad in ({}, {"target": "x"}, {"target": unknown, "more": 1}):
+            assert a.request("POST", "/api/v1/dht/lookup", bad).status == 422, bad
+
     topic = "/api/v1/gossip/topics/" + urllib.parse.quote("chat/ü", safe="")
     with tap.case("subscribe, publish, messages on both nodes, unsubscribe"):
         for n in a, b:

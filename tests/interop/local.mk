@@ -1,6 +1,7 @@
 # Scripts that print TAP, one line each, sorted:   script_tests += %reldir%/x.py
 # Helper programs they start (built, not run):     test_programs += %reldir%/x
 script_tests += %reldir%/gossip.mjs
+script_tests += %reldir%/kad.mjs
 script_tests += %reldir%/libp2p.mjs
 script_tests += %reldir%/webhook.py
 script_tests += %reldir%/mdns.mjs

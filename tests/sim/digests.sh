@@ -4,7 +4,7 @@
 # Builds the simulator's programs with gcc and clang, each with -O0 and -O2, and
 # compares what they print for the first ten seeds.  A difference is a byte that
 # was never set, an order of evaluation or an order of addresses.
-programs=(sim_self sim_peers sim_broadcast sim_gossip sim_nodes sim_tiers)
+programs=(sim_self sim_peers sim_broadcast sim_gossip sim_kad sim_nodes sim_tiers)
 builds=(gcc-O0 gcc-O2 clang-O0 clang-O2)
 seeds=10
 

@@ -28,8 +28,9 @@ check_table(const struct guts_kad *k)
 			CHECK(c->bucket == i && !c->is_spare && kad_table_find(k, &c->id) == c);
 			CHECK(kad_shared_bits(&c->place, &k->place) == i);
 			DL_FOREACH (k->buckets[i].live, d)
-				same += d->group == c->group;
-			CHECK(c->group == 0 || same <= k->cfg.bucket_group_max);
+				same += guts_netgroup_eq(&d->group, &c->group);
+			CHECK(!guts_netgroup_is_public(&c->group) ||
+			      same <= k->cfg.bucket_group_max);
 		}
 		DL_FOREACH (k->buckets[i].spares, c) {
 			n_spares++;

@@ -138,7 +138,8 @@ tell_up(struct kad_net *net, unsigned at, unsigned peer)
 	struct guts_kad_contact c = {.id = p->key.id, .n_addrs = 1};
 
 	c.addrs[0] = p->addr;
-	guts_kad_peer_up(net->nodes[at].kad, &c, &p->addr, p->is_server, net->now);
+	guts_kad_peer_up(net->nodes[at].kad, &c, &p->addr,
+			 p->is_server ? GUTS_KAD_SERVER : GUTS_KAD_CLIENT, net->now);
 }
 
 void
@@ -307,8 +308,6 @@ kad_net_grow(struct kad_net *net)
 			kad_net_link(net, i, (unsigned)guts_rng_below(net->rng, i));
 		kad_net_run(net, net->now + KAD_NET_S / 4, NULL);
 	}
-	for (unsigned i = 0; i < net->n; i++)
-		guts_kad_refresh(net->nodes[i].kad, net->now);
 	kad_net_run(net, net->now + 20 * KAD_NET_S, NULL);
 }
 

@@ -23,6 +23,7 @@ unit_tests += %reldir%/sim_broadcast
 unit_tests += %reldir%/sim_disk
 unit_tests += %reldir%/sim_gossip
 unit_tests += %reldir%/sim_mdns
+unit_tests += %reldir%/sim_kad
 unit_tests += %reldir%/sim_nodes
 unit_tests += %reldir%/sim_peers
 unit_tests += %reldir%/sim_scale

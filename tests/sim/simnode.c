@@ -61,7 +61,8 @@ node_start(struct guts_env *e, struct guts_store *st, struct guts_repos *r, unsi
 	struct guts_errinfo ei;
 	struct guts_node_setup s = { .env = e, .store = st, .repos = r, .network = "sim", .agent = "guts/sim",
 		.listen = &listen, .nlisten = 1, .bootstrap = boot, .mdns = w->mdns, .max_connections = 50, .connection_timeout_ms = 10000,
-		.keepalive_interval_ms = 30000, .seed_default = GUTS_SEED_ALL, .quota_total_bytes = 1u << 30,
+		.keepalive_interval_ms = 30000, .seed_default = w->seeds_nothing ? GUTS_SEED_NONE : GUTS_SEED_ALL,
+		.dht_mode = w->dht_mode, .quota_total_bytes = 1u << 30,
 		.quota_creator_bytes = 1u << 30, .quota_repo_bytes = 1u << 30, .quota_creator_repos = 100,
 		.quota_new_per_hour = 1000, .pack_max_bytes = 64u << 20, .gossip_keep = true,
 		.inventory_interval_ms = w->inventory_ms ? w->inventory_ms : 30000 };

@@ -7,7 +7,7 @@
 #include "simuser.h"
 
 #define SIMNODE_MAX 64    /* places */
-#define SIMNODE_REPOS 16  /* repositories of one network */
+#define SIMNODE_REPOS 32  /* repositories of one network */
 
 struct simnet_world;
 
@@ -41,6 +41,8 @@ struct simnet_world {
 	unsigned inventory_ms;
 	bool mdns;                 /* they look for each other on the local network */
 	bool stranger;             /* the last place belongs to another network */
+	bool seeds_nothing;        /* nodes keep only what their user made or asked for */
+	enum guts_dht_mode dht_mode;
 	struct simnode_repo repo[SIMNODE_REPOS];
 	unsigned nrepos;
 	uint64_t salt;

@@ -175,7 +175,7 @@ a_full_bucket_keeps_who_was_there(void **state)
 		c.id = key.id;
 		snprintf(text, sizeof text, "/ip4/5.%u.1.1/tcp/1", n);
 		assert_int_equal(guts_maddr_parse(&c.addrs[0], S(text)), 0);
-		guts_kad_peer_up(k, &c, &c.addrs[0], true, net.now);
+		guts_kad_peer_up(k, &c, &c.addrs[0], GUTS_KAD_SERVER, net.now);
 		if (n < GUTS_KAD_K)
 			first[n] = c.id;
 		n++;
@@ -210,7 +210,7 @@ one_network_gets_few_places(void **state)
 		c.id = key.id;
 		snprintf(text, sizeof text, "/ip4/66.77.%u.1/tcp/1", i);
 		assert_int_equal(guts_maddr_parse(&c.addrs[0], S(text)), 0);
-		guts_kad_peer_up(k, &c, &c.addrs[0], true, net.now);
+		guts_kad_peer_up(k, &c, &c.addrs[0], GUTS_KAD_SERVER, net.now);
 	}
 	kad_check(k);
 	guts_kad_stats(k, &st);

@@ -303,7 +303,7 @@ told_addresses(unsigned asker, const char *remote, struct guts_slice key)
 	size_t n;
 
 	c.addrs[0] = at;
-	guts_kad_peer_up(net.nodes[0].kad, &c, &at, false, net.now);
+	guts_kad_peer_up(net.nodes[0].kad, &c, &at, GUTS_KAD_CLIENT, net.now);
 	assert_int_equal(ask(asker, GUTS_KAD_GET_PROVIDERS, key, &m, &out, &arena), 0);
 	n = m.providers.n ? m.providers.v[0].addrs.n : 0;
 	done(&out, &arena);
@@ -324,7 +324,7 @@ addresses_go_only_where_they_mean_something(void **state)
 	c.addrs[0] = addr("/ip4/127.0.0.1/tcp/1");
 	c.addrs[1] = addr("/ip4/192.168.1.1/tcp/1");
 	c.addrs[2] = addr("/ip4/9.9.9.9/tcp/1");
-	guts_kad_peer_up(k, &c, &remote, false, net.now);
+	guts_kad_peer_up(k, &c, &remote, GUTS_KAD_CLIENT, net.now);
 	assert_int_equal(add_provider(1, 1, s, &c.addrs[0]), 0);
 	assert_int_equal(told_addresses(2, "/ip4/127.0.0.1/tcp/5", s), 3);
 	assert_int_equal(told_addresses(2, "/ip4/192.168.1.7/tcp/5", s), 2);
@@ -337,7 +337,7 @@ addresses_go_only_where_they_mean_something(void **state)
 	c.addrs[0] = addr("/ip4/0.0.0.0/tcp/1");
 	c.addrs[1] = addr("/ip4/224.0.0.1/tcp/1");
 	c.addrs[2] = addr("/ip6/::/tcp/1");
-	guts_kad_peer_up(k, &c, &remote, true, net.now);
+	guts_kad_peer_up(k, &c, &remote, GUTS_KAD_SERVER, net.now);
 	assert_null(kad_table_find(k, &c.id));
 }
 
@@ -385,7 +385,7 @@ strangers_are_told_only_who_answered(void **state)
 	guts_key_from_seed(&silent, seed);
 	c.id = silent.id;
 	c.addrs[0] = addr("/ip4/77.1.1.1/tcp/1");
-	guts_kad_peer_up(k, &c, &c.addrs[0], true, net.now);
+	guts_kad_peer_up(k, &c, &c.addrs[0], GUTS_KAD_SERVER, net.now);
 	guts_kad_peer_down(k, &c.id, net.now);
 	assert_non_null(kad_table_find(k, &c.id));
 	assert_int_equal(ask(1, GUTS_KAD_FIND_NODE, guts_peerid_slice(&c.id), &m, &out, &arena), 0);

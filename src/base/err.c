@@ -1,8 +1,4 @@
-/* base/err.c - the table behind every error: name, text, HTTP status, penalty for a peer.
- *
- * Penalties are points of the peer score: what can happen to an honest peer on a bad day
- * costs nothing, what only a broken or hostile one sends costs much.
- */
+/* base/err.c - the table behind every error: name, text, HTTP status. */
 #include "base/err.h"
 
 #include <stdarg.h>
@@ -13,32 +9,31 @@ static const struct row {
 	const char *name;
 	const char *text;
 	int http_status;
-	int penalty;
 } rows[] = {
-	[-GUTS_OK] = { "ok", "no error", 200, 0 },
-	[-GUTS_EAGAIN] = { "again", "not yet", 503, 0 },
-	[-GUTS_EINVAL] = { "invalid", "not a valid value", 400, 0 },
-	[-GUTS_EPROTO] = { "protocol", "breaks the protocol", 400, 20 },
-	[-GUTS_ELIMIT] = { "limit", "over a limit", 413, 10 },
-	[-GUTS_ENOTFOUND] = { "not_found", "not found", 404, 0 },
-	[-GUTS_EDENIED] = { "denied", "not allowed", 403, 5 },
-	[-GUTS_EBUSY] = { "busy", "busy, try again later", 503, 0 },
-	[-GUTS_ECONFLICT] = { "conflict", "changed meanwhile", 409, 0 },
-	[-GUTS_EEXIST] = { "exists", "exists already", 409, 0 },
-	[-GUTS_EIO] = { "io", "input or output failed", 500, 0 },
-	[-GUTS_ENOSPC] = { "no_space", "no space left", 507, 0 },
-	[-GUTS_ETIMEOUT] = { "timeout", "took too long", 504, 1 },
-	[-GUTS_ECLOSED] = { "closed", "closed", 503, 0 },
-	[-GUTS_ESIG] = { "signature", "a signature does not hold", 400, 50 },
-	[-GUTS_EUNSUPPORTED] = { "unsupported", "not supported", 501, 0 },
-	[-GUTS_ECANCELED] = { "canceled", "canceled", 503, 0 },
-	[-GUTS_EFUTURE] = { "future", "from too far in the future", 400, 5 },
-	[-GUTS_ESTALE] = { "stale", "older than what is known", 409, 0 },
-	[-GUTS_EUNAVAILABLE] = { "unavailable", "not available at the moment", 503, 0 },
-	[-GUTS_EINTERNAL] = { "internal", "internal error", 500, 0 },
+	[-GUTS_OK] = { "ok", "no error", 200 },
+	[-GUTS_EAGAIN] = { "again", "not yet", 503 },
+	[-GUTS_EINVAL] = { "invalid", "not a valid value", 400 },
+	[-GUTS_EPROTO] = { "protocol", "breaks the protocol", 400 },
+	[-GUTS_ELIMIT] = { "limit", "over a limit", 413 },
+	[-GUTS_ENOTFOUND] = { "not_found", "not found", 404 },
+	[-GUTS_EDENIED] = { "denied", "not allowed", 403 },
+	[-GUTS_EBUSY] = { "busy", "busy, try again later", 503 },
+	[-GUTS_ECONFLICT] = { "conflict", "changed meanwhile", 409 },
+	[-GUTS_EEXIST] = { "exists", "exists already", 409 },
+	[-GUTS_EIO] = { "io", "input or output failed", 500 },
+	[-GUTS_ENOSPC] = { "no_space", "no space left", 507 },
+	[-GUTS_ETIMEOUT] = { "timeout", "took too long", 504 },
+	[-GUTS_ECLOSED] = { "closed", "closed", 503 },
+	[-GUTS_ESIG] = { "signature", "a signature does not hold", 400 },
+	[-GUTS_EUNSUPPORTED] = { "unsupported", "not supported", 501 },
+	[-GUTS_ECANCELED] = { "canceled", "canceled", 503 },
+	[-GUTS_EFUTURE] = { "future", "from too far in the future", 400 },
+	[-GUTS_ESTALE] = { "stale", "older than what is known", 409 },
+	[-GUTS_EUNAVAILABLE] = { "unavailable", "not available at the moment", 503 },
+	[-GUTS_EINTERNAL] = { "internal", "internal error", 500 },
 };
 
-static const struct row unknown = { "unknown", "unknown error", 500, 0 };
+static const struct row unknown = { "unknown", "unknown error", 500 };
 
 static const struct row *
 row_of(int err)
@@ -64,12 +59,6 @@ int
 guts_err_http_status(int err)
 {
 	return row_of(err)->http_status;
-}
-
-int
-guts_err_penalty(int err)
-{
-	return row_of(err)->penalty;
 }
 
 int

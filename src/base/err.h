@@ -1,8 +1,8 @@
 /* base/err.h - every error of the program in one list.
  *
  * Functions that can fail return `int`: 0 or one of these negative values.  What an
- * error means for whom (HTTP status, does it end a link, what it costs the peer) is a
- * column of the table in err.c, so that no caller keeps its own mapping.
+ * error means for whom (name, sentence, HTTP status) is a column of the table in err.c, so
+ * that no caller keeps its own mapping.
  */
 #ifndef GUTS_BASE_ERR_H
 #define GUTS_BASE_ERR_H
@@ -47,9 +47,6 @@ const char *guts_err_text(int err);
 
 /* HTTP status that fits `err`, e.g. 404; 500 for anything unknown. */
 int guts_err_http_status(int err);
-
-/* Penalty points that a peer gets for causing `err` (0 = none). */
-int guts_err_penalty(int err);
 
 /* Set *ei (may be NULL) to `code` with a printf-style text; returns `code`. */
 int guts_err_set(struct guts_errinfo *ei, int code, const char *fmt, ...)

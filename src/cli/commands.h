@@ -25,6 +25,7 @@ int guts_cmd_peers_ban(struct guts_cli *c);
 int guts_cmd_peers_lift(struct guts_cli *c);
 int guts_cmd_peers_bans(struct guts_cli *c);
 int guts_cmd_peers_addresses(struct guts_cli *c);
+int guts_cmd_peers_offences(struct guts_cli *c);
 
 /* repo.c, repochange.c, repojob.c */
 int guts_cmd_repo_list(struct guts_cli *c);

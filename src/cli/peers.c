@@ -1,4 +1,4 @@
-/* cli/peers.c - links to other nodes: list, connect, disconnect, ban, lift; the address book. */
+/* cli/peers.c - links to other nodes: list, connect, disconnect, ban, lift; offences; the address book. */
 #include "base/alloc.h"
 #include "cli/ask.h"
 #include "cli/commands.h"
@@ -145,6 +145,33 @@ guts_cmd_peers_addresses(struct guts_cli *c)
 	code = guts_ask_log(c, path, address_row, &l);
 	guts_rows_end(&l.table, code || c->json ? NULL : stdout, "no such address is known");
 	free(path);
+	return code;
+}
+
+static void
+offence_row(void *owner, struct guts_jv v)
+{
+	struct list *l = owner;
+
+	guts_rows_add(&l->table, guts_jv_str_of(v, "name"));
+	guts_rows_addf(&l->table, "%llu", (unsigned long long)guts_jv_u64_of(v, "points"));
+	guts_rows_add(&l->table, guts_jv_str_of(v, "ends"));
+	guts_rows_addf(&l->table, "%llu", (unsigned long long)guts_jv_u64_of(v, "count"));
+	add_age(l, v, "last_at");
+	guts_rows_add(&l->table, guts_jv_str_of(v, "reason"));
+}
+
+int
+guts_cmd_peers_offences(struct guts_cli *c)
+{
+	static const struct guts_column columns[] = { { "OFFENCE", false, false }, { "POINTS", true, false },
+		{ "ENDS", false, false }, { "COUNT", true, false }, { "LAST", false, false }, { "WHAT", false, true } };
+	struct list l = { .now = guts_ask_now() };
+	int code;
+
+	guts_rows_init(&l.table, columns, 6);
+	code = guts_ask_list(c, "/api/v1/offences", offence_row, &l);
+	guts_rows_end(&l.table, code || c->json ? NULL : stdout, "no rules");
 	return code;
 }
 

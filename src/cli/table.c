@@ -125,6 +125,8 @@ const struct guts_command guts_commands[] = {
 	{ "peers ban", "PEER", "refuse a peer", NULL, ban_opts, false, false, 1, 1, guts_cmd_peers_ban },
 	{ "peers lift", "PEER", "lift a ban", NULL, NULL, false, false, 1, 1, guts_cmd_peers_lift },
 	{ "peers bans", "", "banned peers", NULL, list_opts, false, false, 0, 0, guts_cmd_peers_bans },
+	{ "peers offences", "", "rules that peers may break: what each costs, where it ends, how often it was broken", NULL, NULL,
+	    false, false, 0, 0, guts_cmd_peers_offences },
 	{ "peers addresses", "[TEXT]", "the address book: where peers were seen, who said so, what came of it",
 	    "With a TEXT only peers with that in their id or an address, or in that netgroup.", address_opts, false, false, 0, 1,
 	    guts_cmd_peers_addresses },

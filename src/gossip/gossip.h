@@ -155,9 +155,8 @@ struct guts_gossip_events {
 	int (*score)(void *owner, const struct guts_peerid *peer);
 };
 
-/* Short name, e.g. "bad_signature", and penalty points for guts_peers_penalize. */
+/* Short name, e.g. "bad_signature". */
 const char *guts_gossip_offence_name(enum guts_gossip_offence what);
-unsigned guts_gossip_offence_points(enum guts_gossip_offence what);
 
 /* cfg (NULL = all defaults) and key are copied; events are borrowed.  Owner: caller. */
 struct guts_gossip *

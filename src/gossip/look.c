@@ -1,21 +1,18 @@
 /* gossip/look.c - names, counters and walks for those who show what gossip does. */
 #include "gossip/gossip_int.h"
 
-static const struct {
-	const char *name;
-	unsigned points;
-} offences[GUTS_GOSSIP_OFFENCE_COUNT] = {
-	[GUTS_GOSSIP_UNDECODABLE] = {"undecodable", 100},
-	[GUTS_GOSSIP_OVERSIZED] = {"oversized", 20},
-	[GUTS_GOSSIP_BAD_SIGNATURE] = {"bad_signature", 100},
-	[GUTS_GOSSIP_REJECTED] = {"rejected", 10},
-	[GUTS_GOSSIP_GRAFT_FLOOD] = {"graft_flood", 10},
-	[GUTS_GOSSIP_IHAVE_FLOOD] = {"ihave_flood", 5},
-	[GUTS_GOSSIP_IWANT_FLOOD] = {"iwant_flood", 5},
-	[GUTS_GOSSIP_CONTROL_FLOOD] = {"control_flood", 20},
-	[GUTS_GOSSIP_TOO_MANY_TOPICS] = {"too_many_topics", 10},
-	[GUTS_GOSSIP_BROKEN_PROMISE] = {"broken_promise", 5},
-	[GUTS_GOSSIP_STALLED] = {"stalled", 0},
+static const char *const offences[GUTS_GOSSIP_OFFENCE_COUNT] = {
+	[GUTS_GOSSIP_UNDECODABLE] = "undecodable",
+	[GUTS_GOSSIP_OVERSIZED] = "oversized",
+	[GUTS_GOSSIP_BAD_SIGNATURE] = "bad_signature",
+	[GUTS_GOSSIP_REJECTED] = "rejected",
+	[GUTS_GOSSIP_GRAFT_FLOOD] = "graft_flood",
+	[GUTS_GOSSIP_IHAVE_FLOOD] = "ihave_flood",
+	[GUTS_GOSSIP_IWANT_FLOOD] = "iwant_flood",
+	[GUTS_GOSSIP_CONTROL_FLOOD] = "control_flood",
+	[GUTS_GOSSIP_TOO_MANY_TOPICS] = "too_many_topics",
+	[GUTS_GOSSIP_BROKEN_PROMISE] = "broken_promise",
+	[GUTS_GOSSIP_STALLED] = "stalled",
 };
 
 static const char *const drops[GUTS_GOSSIP_DROP_COUNT] = {
@@ -35,13 +32,7 @@ static const char *const drops[GUTS_GOSSIP_DROP_COUNT] = {
 const char *
 guts_gossip_offence_name(enum guts_gossip_offence what)
 {
-	return what < GUTS_GOSSIP_OFFENCE_COUNT ? offences[what].name : "unknown";
-}
-
-unsigned
-guts_gossip_offence_points(enum guts_gossip_offence what)
-{
-	return what < GUTS_GOSSIP_OFFENCE_COUNT ? offences[what].points : 0;
+	return what < GUTS_GOSSIP_OFFENCE_COUNT ? offences[what] : "unknown";
 }
 
 const char *

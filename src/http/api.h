@@ -29,6 +29,7 @@ void guts_rest_addresses(struct guts_req *r);
 
 /* api_peers.c */
 void guts_rest_peers(struct guts_req *r);
+void guts_rest_offences(struct guts_req *r);
 void guts_rest_peer(struct guts_req *r);
 void guts_rest_peer_connect(struct guts_req *r);
 void guts_rest_peer_disconnect(struct guts_req *r);

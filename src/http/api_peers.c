@@ -1,4 +1,4 @@
-/* http/api_peers.c - peers, bans and dials: read from the snapshot, changed on the loop. */
+/* http/api_peers.c - peers, bans, offences and dials: read from the snapshot, changed on the loop. */
 #include "base/alloc.h"
 #include "http/api.h"
 #include "view/view.h"
@@ -148,7 +148,7 @@ guts_rest_peer(struct guts_req *r)
 		goto out;
 	}
 	guts_reply_begin(&b, &j);
-	guts_view_peer(&j, found);
+	guts_view_peer_detail(&j, found);
 	guts_reply_json(r, 200, &b, NULL);
 out:
 	guts_snapshot_unref(s);
@@ -165,6 +165,22 @@ guts_rest_bans(struct guts_req *r)
 	guts_json_array(&j);
 	for (size_t i = 0; i < s->nbans; i++)
 		guts_view_ban(&j, &s->bans[i]);
+	guts_json_array_end(&j);
+	guts_snapshot_unref(s);
+	guts_reply_json(r, 200, &b, NULL);
+}
+
+void
+guts_rest_offences(struct guts_req *r)
+{
+	struct guts_snapshot *s = guts_node_snapshot(r->h->node);
+	struct guts_buf b;
+	struct guts_json j;
+
+	guts_reply_begin(&b, &j);
+	guts_json_array(&j);
+	for (size_t i = 0; i < s->noffences; i++)
+		guts_view_offence(&j, &s->offences[i]);
 	guts_json_array_end(&j);
 	guts_snapshot_unref(s);
 	guts_reply_json(r, 200, &b, NULL);

@@ -75,6 +75,18 @@ add_node(struct guts_buf *b, const struct guts_snapshot *s, const struct guts_wh
 	guts_buf_printf(b, "guts_p2p_peers_connected{direction=\"outbound\"} %llu\n",
 	    (unsigned long long)(s->npeers - inbound));
 	one(b, "guts_p2p_peers_known", "gauge", "Peers in the address book.", s->nbook);
+	one(b, "guts_p2p_peers_tried", "gauge", "Peers in the address book that were reached.", s->nbook_tried);
+	one(b, "guts_p2p_links_accepted_total", "counter", "Inbound links.", s->accepted);
+	one(b, "guts_p2p_links_refused_total", "counter", "Inbound links refused for want of a slot, by rate or by a ban.", s->refused);
+	one(b, "guts_p2p_links_evicted_total", "counter", "Inbound links that made room for another.", s->evicted);
+	one(b, "guts_p2p_links_dialled_total", "counter", "Outbound links.", s->dialled);
+	one(b, "guts_p2p_dials_failed_total", "counter", "Dials that came to nothing.", s->dial_failures);
+	one(b, "guts_p2p_feelers_total", "counter", "Dials made only to see whether a peer is there.", s->feelers);
+	one(b, "guts_p2p_bans_total", "counter", "Bans, by rule or by a person.", s->bans_made);
+	head(b, "guts_p2p_offences_total", "counter", "Broken rules, by name.");
+	for (size_t i = 0; i < s->noffences; i++)
+		guts_buf_printf(b, "guts_p2p_offences_total{offence=\"%s\"} %llu\n", s->offences[i].name,
+		    (unsigned long long)s->offences[i].count);
 	one(b, "guts_p2p_peers_banned", "gauge", "Banned peers.", s->nbans);
 	one(b, "guts_p2p_received_bytes_total", "counter", "Bytes received from peers.", s->bytes_in);
 	one(b, "guts_p2p_sent_bytes_total", "counter", "Bytes sent to peers.", s->bytes_out);

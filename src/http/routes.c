@@ -29,6 +29,7 @@ const struct guts_route guts_routes[] = {
 	JSON_(GUTS_PUT, API "/peers/{peer}/ban", GUTS_SCOPE_ADMIN, guts_rest_peer_ban),
 	ACT_(GUTS_DELETE, API "/peers/{peer}/ban", GUTS_SCOPE_ADMIN, guts_rest_peer_lift),
 	GET_(API "/bans", GUTS_SCOPE_PUBLIC, guts_rest_bans),
+	GET_(API "/offences", GUTS_SCOPE_PUBLIC, guts_rest_offences),
 	GET_(API "/dials", GUTS_SCOPE_PUBLIC, guts_rest_dials),
 	GET_(API "/addresses", GUTS_SCOPE_PUBLIC, guts_rest_addresses),
 	JSON_(GUTS_PUT, API "/aliases/{alias}", GUTS_SCOPE_ADMIN, guts_rest_alias_put),

@@ -11,6 +11,7 @@
  *	snapshot.c  values for other threads
  *	command.c   commands about peers and owners
  *	addresses.c the address book, shown
+ *	offence.c   broken rules: from gossip and sync, to listeners
  *	import.c    repositories from a folder of this machine
  *	reach.c     mDNS, port mapping
  *	persist.c   address book and subscriptions in the store
@@ -22,6 +23,7 @@
 #include "discover/bootstrap.h"
 #include "discover/mdnslan.h"
 #include "discover/portmap.h"
+#include "gossip/gossip.h"
 #include "node/node.h"
 #include "peer/peers.h"
 #include "proto/messages.h"
@@ -233,6 +235,13 @@ void guts_command_connected(struct guts_node *n, const struct guts_peerid *peer)
 void guts_command_dial_failed(struct guts_node *n, const struct guts_maddr *addr, int err, const char *reason);
 uint64_t guts_command_tick(struct guts_node *n, uint64_t now);
 void guts_command_free(struct guts_node *n);
+
+/* -- offence.c -- */
+void guts_offence_gossip(struct guts_node *n, const struct guts_peerid *peer, enum guts_gossip_offence what, unsigned count);
+void guts_offence_sync(struct guts_node *n, const struct guts_peerid *peer, int err);
+void guts_offence_tell(struct guts_node *n, const struct guts_peerid *peer, enum guts_offence what, unsigned points,
+    int score);
+size_t guts_offence_fill(struct guts_node *n, struct guts_offence_info **out);
 
 /* -- persist.c -- */
 struct guts_book_store guts_persist_book(struct guts_node *n);

@@ -7,6 +7,7 @@ libguts_a_SOURCES += %reldir%/gossiplook.c
 libguts_a_SOURCES += %reldir%/import.c
 libguts_a_SOURCES += %reldir%/neighbour.c
 libguts_a_SOURCES += %reldir%/node.c
+libguts_a_SOURCES += %reldir%/offence.c
 libguts_a_SOURCES += %reldir%/persist.c
 libguts_a_SOURCES += %reldir%/policy.c
 libguts_a_SOURCES += %reldir%/pubsub.c

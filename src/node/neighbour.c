@@ -227,7 +227,7 @@ take(struct guts_nodepeer *p, const struct guts_msg_node *m)
 	case GUTS_NODE_NONE:
 		return true;
 	}
-	guts_peers_penalize(n->peers, &p->id, 20, "message out of order on /guts/node");
+	guts_peers_offend(n->peers, &p->id, GUTS_OFFENCE_NODE_ORDER, 1);
 	return true;
 }
 
@@ -248,7 +248,7 @@ guts_neighbour_direct(struct guts_node *n, struct guts_nodepeer *p, const struct
 	}
 	guts_buf_deinit(&out);
 	if (v == GUTS_REJECT)
-		guts_peers_penalize(n->peers, &p->id, 20, "an announcement that breaks a rule");
+		guts_peers_offend(n->peers, &p->id, GUTS_OFFENCE_NODE_ANNOUNCEMENT, 1);
 }
 
 static size_t
@@ -282,7 +282,7 @@ on_data(void *owner, struct guts_stream *s, struct guts_slice data)
 		used += k;
 	}
 	if (err != GUTS_EAGAIN) {
-		guts_peers_penalize(n->peers, &id, 100, "a frame on /guts/node that is not well formed");
+		guts_peers_offend(n->peers, &id, GUTS_OFFENCE_NODE_UNDECODABLE, 1);
 		return data.n;
 	}
 	return used;

@@ -69,6 +69,12 @@ on_lifted(void *owner, const struct guts_peerid *id)
 }
 
 static void
+on_penalized(void *owner, const struct guts_peerid *id, enum guts_offence what, unsigned points, int score)
+{
+	guts_offence_tell(owner, id, what, points, score);
+}
+
+static void
 on_dial_failed(void *owner, const struct guts_maddr *addr, int err, const char *reason)
 {
 	guts_command_dial_failed(owner, addr, err, reason);
@@ -90,7 +96,8 @@ on_addresses(void *owner)
 
 static const struct guts_peers_events peers_events = {
 	.connected = on_connected, .identified = on_identified, .disconnected = on_disconnected, .banned = on_banned,
-	.lifted = on_lifted, .dial_failed = on_dial_failed, .unreached = on_unreached, .addresses = on_addresses,
+	.lifted = on_lifted, .penalized = on_penalized, .dial_failed = on_dial_failed, .unreached = on_unreached,
+	.addresses = on_addresses,
 };
 
 /* -- sync ---------------------------------------------------------------------------------------- */
@@ -174,11 +181,8 @@ on_progress(void *owner, const struct guts_repo *r, const struct guts_peerid *pe
 static void
 on_offence(void *owner, const struct guts_peerid *peer, int err, const char *what)
 {
-	struct guts_node *n = owner;
-	int points = guts_err_penalty(err);
-
-	if (points > 0)
-		guts_peers_penalize(n->peers, peer, (unsigned)points, what);
+	guts_log_limited(GUTS_LOG_DEBUG, "sync", "offence err=%s: %s", guts_err_name(err), what);
+	guts_offence_sync(owner, peer, err);
 }
 
 static void

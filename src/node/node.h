@@ -88,11 +88,23 @@ struct guts_peer_info {
 	uint64_t bytes_in, bytes_out;
 	int64_t score;                 /* misbehaviour points, 0 = clean */
 	uint64_t repositories;         /* known to be seeded by it */
+	unsigned bans;                 /* so far */
+	uint64_t useful;               /* times it brought something new */
+	size_t noffences;
+	struct {
+		const char *name, *text;   /* of the table */
+		uint64_t count, points, last_wall_ms;
+	} offences[8];                 /* recent ones, the newest first */
 };
 struct guts_ban_info {
 	char id_text[GUTS_PEERID_TEXT_SIZE];
 	char *reason;
 	uint64_t since_wall_ms, until_wall_ms;
+};
+struct guts_offence_info { /* a row of the table of offences */
+	const char *name, *text, *ends; /* ends: "message", "stream", "link", "ban" */
+	unsigned points, ban_s;
+	uint64_t count, last_wall_ms;  /* since the start; 0 = never */
 };
 struct guts_dial_info { /* address that is being tried or failed lately */
 	char *addr;
@@ -119,10 +131,12 @@ struct guts_snapshot {
 	const char *reachability;      /* of the port mapping: "off", "asking", "mapped", "failed", "behind_nat" */
 	uint64_t bytes_in, bytes_out, rate_in, rate_out; /* totals and [bytes/s] */
 	uint64_t fact_oldest, fact_newest;
-	size_t npeers, nbans, ndials, nrepos, ntopics, nbook;
+	uint64_t accepted, refused, evicted, dialled, dial_failures, feelers, bans_made; /* links and bans since the start */
+	size_t npeers, nbans, ndials, nrepos, ntopics, nbook, nbook_tried, noffences;
 	struct guts_peer_info *peers;  /* in order of connection */
 	struct guts_ban_info *bans;
 	struct guts_dial_info *dials;
+	struct guts_offence_info *offences; /* the whole table */
 	struct guts_repo_info **repos; /* sorted by id; all, private ones too: the reader filters */
 	struct guts_topic_info *topics;
 	struct guts_gossip_stats gossip;

@@ -308,12 +308,7 @@ on_forward(void *owner, const struct guts_peerid *peer, const struct guts_gossip
 static void
 on_offence(void *owner, const struct guts_peerid *peer, enum guts_gossip_offence what, unsigned count)
 {
-	struct guts_pubsub *ps = owner;
-	unsigned points = guts_gossip_offence_points(what);
-
-	if (points)
-		guts_peers_penalize(ps->node->peers, peer, count >= 100 / points ? 100 : points * count,
-		    guts_gossip_offence_name(what));
+	guts_offence_gossip(((struct guts_pubsub *)owner)->node, peer, what, count);
 }
 
 static int

@@ -37,6 +37,18 @@ fill_peer(struct guts_peer_info *out, const struct guts_peer_state *st)
 	out->bytes_out = st->bytes_out;
 	out->score = st->score;
 	out->repositories = st->repositories;
+	out->bans = st->bans;
+	out->useful = st->useful;
+	for (; out->noffences < st->n_offences; out->noffences++) {
+		const struct guts_peer_offence *o = &st->offences[out->noffences];
+		const struct guts_offence_rule *rule = guts_offence_rule(o->what);
+
+		out->offences[out->noffences].name = rule->name;
+		out->offences[out->noffences].text = rule->text;
+		out->offences[out->noffences].count = o->count;
+		out->offences[out->noffences].points = o->points;
+		out->offences[out->noffences].last_wall_ms = o->last_wall_ns / GUTS_MS_NS;
+	}
 }
 
 static void
@@ -150,11 +162,20 @@ snapshot_make(struct guts_node *n)
 	s->bytes_out = st.bytes_out;
 	s->rate_in = n->rate_in;
 	s->rate_out = n->rate_out;
+	s->accepted = st.accepted;
+	s->refused = st.accepted_refused;
+	s->evicted = st.evicted;
+	s->dialled = st.dialled;
+	s->dial_failures = st.dial_failed;
+	s->feelers = st.feelers;
+	s->bans_made = st.bans;
+	s->noffences = guts_offence_fill(n, &s->offences);
 	guts_store_fact_range(n->s.store, &s->fact_oldest, &s->fact_newest);
 	fill_peers(n, s);
 	fill_bans(n, s);
 	fill_dials(n, s);
 	s->nbook = guts_book_count(guts_peers_book(n->peers));
+	s->nbook_tried = guts_book_count_tried(guts_peers_book(n->peers));
 	if (n->sync) {
 		s->repos = guts_calloc(guts_sync_count(n->sync) + 1, sizeof *s->repos);
 		for (struct guts_repo *r = guts_sync_next(n->sync, NULL); r; r = guts_sync_next(n->sync, r))
@@ -200,6 +221,7 @@ snapshot_free(struct guts_snapshot *s)
 	free(s->peers);
 	free(s->bans);
 	free(s->dials);
+	free(s->offences);
 	free(s->repos);
 	free(s->topics);
 	free(s);

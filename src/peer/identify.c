@@ -197,8 +197,8 @@ on_eof(void *owner, struct guts_stream *s)
 		return;
 	if (err) {
 		/* Over a cap of ours is no fault of the peer's. */
-		if (err != GUTS_ELIMIT)
-			guts_peers_penalize(p, &id, (unsigned)guts_err_penalty(err), "identify is broken");
+		if (err == GUTS_EPROTO || err == GUTS_ESIG)
+			guts_peers_offend(p, &id, GUTS_OFFENCE_IDENTIFY, 1);
 		return;
 	}
 	peers_wake(p);

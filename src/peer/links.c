@@ -344,12 +344,14 @@ on_down(void *owner, struct guts_link *l, int err)
 	if (pl->up && (err == GUTS_EPROTO || err == GUTS_ELIMIT || err == GUTS_ESIG)) {
 		struct guts_peerid id = *guts_link_peer(l);
 
-		guts_peers_penalize(p, &id, (unsigned)guts_err_penalty(err), "its link broke the protocol");
+		guts_peers_offend(p, &id, err == GUTS_EPROTO ? GUTS_OFFENCE_LINK_PROTOCOL :
+		    err == GUTS_ELIMIT ? GUTS_OFFENCE_LINK_LIMIT : GUTS_OFFENCE_LINK_SIGNATURE, 1);
 	}
 	if (!pl->up) {
-		p->stats.handshakes_failed += pl->inbound;
-		if (pl->inbound)
+		if (pl->inbound) {
+			standing_count(p, GUTS_OFFENCE_HANDSHAKE, 1);
 			guts_log_limited(GUTS_LOG_DEBUG, "peer", "handshake=failed err=%s", guts_err_name(err));
+		}
 	}
 	dial_failed(pl, err, NULL);
 	detach(pl, err, guts_err_text(err));

@@ -9,6 +9,7 @@ libguts_a_SOURCES += %reldir%/identify.c
 libguts_a_SOURCES += %reldir%/links.c
 libguts_a_SOURCES += %reldir%/listen.c
 libguts_a_SOURCES += %reldir%/netgroup.c
+libguts_a_SOURCES += %reldir%/offence.c
 libguts_a_SOURCES += %reldir%/peers.c
 libguts_a_SOURCES += %reldir%/ping.c
 libguts_a_SOURCES += %reldir%/standing.c

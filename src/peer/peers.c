@@ -206,8 +206,8 @@ guts_peers_state(const struct guts_peers *p, const struct guts_peerid *id, struc
 		.bytes_in = guts_link_bytes_in(l),
 		.bytes_out = guts_link_bytes_out(l),
 		.streams = guts_link_streams(l),
-		.score = standing_score(mut, id),
 	};
+	standing_fill(mut, out);
 	memcpy(out->addrs, e->addrs, e->n_addrs * sizeof(e->addrs[0]));
 	memcpy(out->agent, e->agent, sizeof(out->agent));
 	age = guts_env_now(p->env) - guts_link_last_seen_ns(l);

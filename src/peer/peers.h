@@ -15,12 +15,14 @@
 #define GUTS_PEER_PEERS_H
 
 #include "peer/book.h"
+#include "peer/offence.h"
 #include "transport/link.h"
 
 #define GUTS_PEER_ADDRS_MAX 16        /* listen addresses kept of one peer */
 #define GUTS_PEER_PROTOCOLS_MAX 64    /* protocols kept of one peer */
 #define GUTS_PEER_AGENT_MAX 128       /* [bytes] with NUL */
 #define GUTS_PEER_REASON_MAX 128      /* [bytes] with NUL */
+#define GUTS_PEER_OFFENCES_MAX 8      /* recent offences kept of one peer */
 #define GUTS_PEERS_LISTEN_MAX 8
 #define GUTS_PEERS_PROTOCOLS_MAX 32   /* protocols registered here */
 
@@ -43,6 +45,13 @@ struct guts_peer_state {
 	uint64_t bytes_in, bytes_out;          /* on the wire, this link */
 	size_t streams;
 	int score;                             /* 0 = clean; falls with misbehaviour, recovers with time */
+	unsigned bans;                         /* so far */
+	struct guts_peer_offence {
+		enum guts_offence what;
+		uint64_t count, points;        /* in a row */
+		uint64_t last_wall_ns;
+	} offences[GUTS_PEER_OFFENCES_MAX];    /* recent ones, the newest first */
+	size_t n_offences;
 };
 
 struct guts_peer_ban {
@@ -68,6 +77,8 @@ struct guts_peers_events {
 	void (*disconnected)(void *owner, const struct guts_peerid *id, int err, const char *reason);
 	void (*banned)(void *owner, const struct guts_peerid *id, uint64_t until_wall_ns, const char *reason);
 	void (*lifted)(void *owner, const struct guts_peerid *id);
+	/* An offence cost the peer points; `score` is what it has now (≤ 0). */
+	void (*penalized)(void *owner, const struct guts_peerid *id, enum guts_offence what, unsigned points, int score);
 	void (*dial_failed)(void *owner, const struct guts_maddr *addr, int err, const char *reason);
 	/* Dialled at all its addresses in vain, whoever wished it; a kept one is tried again. */
 	void (*unreached)(void *owner, const struct guts_peerid *id, int err);
@@ -183,9 +194,12 @@ int guts_peers_open_stream(struct guts_peers *p, const struct guts_peerid *id, c
 /* Spend `n` tokens of a class; false = over its rate: drop, or answer busy. */
 bool guts_peers_take(struct guts_peers *p, const struct guts_peerid *id, enum guts_peer_class c, uint32_t n);
 
-/* Note misbehaviour worth `points` (0..100; see guts_err_penalty).  At -100 the peer is banned for 10 minutes, longer
- * each time.  The link may be closed in a later turn. */
-void guts_peers_penalize(struct guts_peers *p, const struct guts_peerid *id, unsigned points, const char *reason);
+/* The peer broke a rule `count` times.  Its points are the table's (peer/offence.h); at GUTS_OFFENCE_BAN_AT it is banned for
+ * the time the table says, twice as long each next time.  The link is closed in a later turn. */
+void guts_peers_offend(struct guts_peers *p, const struct guts_peerid *id, enum guts_offence what, unsigned count);
+
+/* How often since the start, by anybody; *last_wall_ns: when last, 0 = never. */
+uint64_t guts_peers_offences(const struct guts_peers *p, enum guts_offence what, uint64_t *last_wall_ns);
 
 /* Refuse a peer for `duration_ns` (0 = for good) and close its link.  Errors: GUTS_ELIMIT (4,096 bans). */
 int guts_peers_ban(struct guts_peers *p, const struct guts_peerid *id, uint64_t duration_ns, const char *reason);
@@ -211,7 +225,7 @@ bool guts_peers_next_dial(const struct guts_peers *p, const void **it, struct gu
 
 /* Counters since start, for metrics. */
 struct guts_peers_stats {
-	uint64_t accepted, accepted_refused, evicted, dialled, dial_failed, feelers, handshakes_failed, bans;
+	uint64_t accepted, accepted_refused, evicted, dialled, dial_failed, feelers, bans;
 	uint64_t bytes_in, bytes_out; /* of closed and open links */
 	size_t inbound, outbound, pending_in, pending_out;
 	size_t unread_bytes;

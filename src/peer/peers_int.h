@@ -123,6 +123,8 @@ struct peer_account {
 	uint32_t points;              /* of misbehaviour, at `at_ns` */
 	uint64_t at_ns;
 	unsigned n_bans;
+	struct guts_peer_offence recent[GUTS_PEER_OFFENCES_MAX]; /* the newest first */
+	size_t n_recent;
 	struct guts_ratelimit rate[GUTS_PEER_CLASS_COUNT];
 	UT_hash_handle hh;
 };
@@ -187,6 +189,7 @@ struct guts_peers {
 	struct peer_account *accounts;    /* least recently used first */
 	struct peer_ban_row *bans;
 	uint64_t prune_at_ns;
+	uint64_t offences[GUTS_OFFENCE_COUNT], offended_wall_ns[GUTS_OFFENCE_COUNT];
 	struct guts_peers_stats stats;
 };
 
@@ -237,6 +240,10 @@ void standing_load(struct guts_peers *p);
 void standing_deinit(struct guts_peers *p);
 void standing_prune(struct guts_peers *p);
 int standing_score(struct guts_peers *p, const struct guts_peerid *id);
+/* Score, bans and recent offences of out->id. */
+void standing_fill(struct guts_peers *p, struct guts_peer_state *out);
+/* Count an offence that has no peer yet. */
+void standing_count(struct guts_peers *p, enum guts_offence what, unsigned count);
 
 /* identify.c, ping.c */
 void identify_init(struct guts_peers *p);

@@ -1,9 +1,9 @@
 /* peer/standing.c - how peers behave: points, bans, rates.
  *
- * Points for misbehaviour fade by one every six seconds; a hundred at once are a ban, ten
- * minutes the first time and twice as long each next.  Standing belongs to the peer
- * id and outlives its link, so that coming back clears nothing.  Bans persist; points do not.
- * The table of accounts is capped: the one that was used longest ago leaves.
+ * Offences and their points are those of peer/offence.c.  Points fade with time; enough of them at
+ * once are a ban, twice as long each next time.  Standing belongs to the peer id and outlives its
+ * link, so that coming back clears nothing.  Bans persist; points do not.  The table of
+ * accounts is capped: the one that was used longest ago leaves.
  */
 #include "base/alloc.h"
 #include "base/cursor.h"
@@ -14,18 +14,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define POINTS_BAN 100
-#define POINT_FADE_NS (6 * GUTS_SECOND_NS)
-#define BAN_NS (600 * GUTS_SECOND_NS)
-#define BAN_DOUBLINGS_MAX 7 /* about a day */
+#define POINT_FADE_NS (GUTS_OFFENCE_FADE_S * GUTS_SECOND_NS)
 #define BAN_KEY "ban/"
 
 static const struct {
 	uint32_t rate, burst;
+	enum guts_offence over;
 } rates[GUTS_PEER_CLASS_COUNT] = {
-	[GUTS_PEER_NODE_MESSAGES] = { 200, 1000 },
-	[GUTS_PEER_SYNC_REQUESTS] = { 100, 500 },
-	[GUTS_PEER_GOSSIP] = { 2000, 10000 },
+	[GUTS_PEER_NODE_MESSAGES] = { 200, 1000, GUTS_OFFENCE_NODE_RATE },
+	[GUTS_PEER_SYNC_REQUESTS] = { 100, 500, GUTS_OFFENCE_SYNC_RATE },
+	[GUTS_PEER_GOSSIP] = { 2000, 10000, GUTS_OFFENCE_GOSSIP_RATE },
 };
 
 /* The account of `id`, moved to the end of the line; made if `make`. */
@@ -75,31 +73,102 @@ standing_score(struct guts_peers *p, const struct guts_peerid *id)
 	return -(int)a->points;
 }
 
+void
+standing_fill(struct guts_peers *p, struct guts_peer_state *out)
+{
+	struct peer_account *a = NULL;
+
+	HASH_FIND(hh, p->accounts, &out->id, sizeof(out->id), a);
+	if (!a)
+		return;
+	fade(a, guts_env_now(p->env));
+	out->score = -(int)a->points;
+	out->bans = a->n_bans;
+	out->n_offences = a->n_recent;
+	memcpy(out->offences, a->recent, a->n_recent * sizeof(a->recent[0]));
+}
+
+/* --- offences --- */
+
+void
+standing_count(struct guts_peers *p, enum guts_offence what, unsigned count)
+{
+	p->offences[what] += count;
+	p->offended_wall_ns[what] = guts_env_wall(p->env);
+}
+
+/* To the front of the peer's recent ones, together with those of its kind. */
+static void
+note(struct guts_peers *p, struct peer_account *a, enum guts_offence what, unsigned count, unsigned points)
+{
+	struct guts_peer_offence o = { .what = what };
+	size_t i = 0;
+
+	standing_count(p, what, count);
+	while (i < a->n_recent && a->recent[i].what != what)
+		i++;
+	if (i < a->n_recent)
+		o = a->recent[i];
+	else if (a->n_recent < GUTS_PEER_OFFENCES_MAX)
+		a->n_recent++;
+	else
+		i--;
+	memmove(&a->recent[1], &a->recent[0], i * sizeof(o));
+	o.count += count;
+	o.points += points;
+	o.last_wall_ns = p->offended_wall_ns[what];
+	a->recent[0] = o;
+}
+
 bool
 guts_peers_take(struct guts_peers *p, const struct guts_peerid *id, enum guts_peer_class c, uint32_t n)
 {
-	return guts_ratelimit_take(&account(p, id, true)->rate[c], n, guts_env_now(p->env));
+	struct peer_account *a = account(p, id, true);
+
+	if (guts_ratelimit_take(&a->rate[c], n, guts_env_now(p->env)))
+		return true;
+	note(p, a, rates[c].over, n, 0);
+	return false;
+}
+
+static void
+ban_for(struct guts_peers *p, struct peer_account *a, const struct guts_offence_rule *rule)
+{
+	uint64_t length = rule->ban_s * GUTS_SECOND_NS;
+	struct guts_peerid id = a->id;
+
+	for (unsigned i = 0; i < a->n_bans && i < GUTS_OFFENCE_DOUBLINGS_MAX; i++)
+		length *= 2;
+	a->points = 0;
+	a->n_bans++;
+	guts_peers_ban(p, &id, length, rule->text);
 }
 
 void
-guts_peers_penalize(struct guts_peers *p, const struct guts_peerid *id, unsigned points, const char *reason)
+guts_peers_offend(struct guts_peers *p, const struct guts_peerid *peer, enum guts_offence what, unsigned count)
 {
-	struct peer_account *a = account(p, id, true);
-	uint64_t length = BAN_NS;
+	const struct guts_offence_rule *rule = guts_offence_rule(what);
+	struct peer_account *a = account(p, peer, true);
+	struct guts_peerid id = a->id;
+	unsigned points = rule->points;
 
-	if (points == 0)
-		return;
+	if (points > 0)
+		points = count < GUTS_OFFENCE_BAN_AT / points ? points * count : GUTS_OFFENCE_BAN_AT;
+	note(p, a, what, count, points);
 	fade(a, guts_env_now(p->env));
-	a->points += points > POINTS_BAN ? POINTS_BAN : points;
-	guts_log_limited(GUTS_LOG_INFO, "peer", "misbehaviour points=%u of=%u reason=\"%s\"", points,
-	    a->points, reason ? reason : "");
-	if (a->points < POINTS_BAN)
-		return;
-	a->points = 0;
-	for (unsigned i = 0; i < a->n_bans && i < BAN_DOUBLINGS_MAX; i++)
-		length *= 2;
-	a->n_bans++;
-	guts_peers_ban(p, id, length, reason);
+	a->points += points;
+	guts_log_limited(GUTS_LOG_INFO, "peer", "offence=%s count=%u points=%u of=%u", rule->name, count, points, a->points);
+	if (points > 0 && p->ev->penalized)
+		p->ev->penalized(p->owner, &id, what, points, -(int)a->points);
+	if (a->points >= GUTS_OFFENCE_BAN_AT)
+		ban_for(p, a, rule);
+}
+
+uint64_t
+guts_peers_offences(const struct guts_peers *p, enum guts_offence what, uint64_t *last_wall_ns)
+{
+	*last_wall_ns = p->offended_wall_ns[what];
+	return p->offences[what];
 }
 
 /* --- bans --- */

@@ -71,10 +71,9 @@ guts_view_status(struct guts_json *j, const struct guts_snapshot *s, const struc
 	guts_json_object_end(j);
 }
 
-void
-guts_view_peer(struct guts_json *j, const struct guts_peer_info *p)
+static void
+put_peer(struct guts_json *j, const struct guts_peer_info *p)
 {
-	guts_json_object(j);
 	guts_json_put_str(j, "id", p->id_text);
 	put_strings(j, "addresses", (const char *const *)p->addrs, p->naddrs);
 	guts_json_put_str(j, "remote_address", p->remote_addr ? p->remote_addr : "");
@@ -95,6 +94,54 @@ guts_view_peer(struct guts_json *j, const struct guts_peer_info *p)
 	guts_json_key(j, "score");
 	guts_json_i64(j, p->score);
 	guts_json_put_u64(j, "repositories", p->repositories);
+}
+
+void
+guts_view_peer(struct guts_json *j, const struct guts_peer_info *p)
+{
+	guts_json_object(j);
+	put_peer(j, p);
+	guts_json_object_end(j);
+}
+
+void
+guts_view_peer_detail(struct guts_json *j, const struct guts_peer_info *p)
+{
+	guts_json_object(j);
+	put_peer(j, p);
+	guts_json_key(j, "standing");
+	guts_json_object(j);
+	guts_json_key(j, "score");
+	guts_json_i64(j, p->score);
+	guts_json_put_u64(j, "bans", p->bans);
+	guts_json_put_u64(j, "useful", p->useful);
+	guts_json_key(j, "offences");
+	guts_json_array(j);
+	for (size_t i = 0; i < p->noffences; i++) {
+		guts_json_object(j);
+		guts_json_put_str(j, "name", p->offences[i].name);
+		guts_json_put_str(j, "reason", p->offences[i].text);
+		guts_json_put_u64(j, "count", p->offences[i].count);
+		guts_json_put_u64(j, "points", p->offences[i].points);
+		guts_json_put_time(j, "last_at", p->offences[i].last_wall_ms);
+		guts_json_object_end(j);
+	}
+	guts_json_array_end(j);
+	guts_json_object_end(j);
+	guts_json_object_end(j);
+}
+
+void
+guts_view_offence(struct guts_json *j, const struct guts_offence_info *o)
+{
+	guts_json_object(j);
+	guts_json_put_str(j, "name", o->name);
+	guts_json_put_str(j, "reason", o->text);
+	guts_json_put_u64(j, "points", o->points);
+	guts_json_put_str(j, "ends", o->ends);
+	guts_json_put_u64(j, "ban_seconds", o->ban_s);
+	guts_json_put_u64(j, "count", o->count);
+	guts_json_put_time_or_null(j, "last_at", o->last_wall_ms);
 	guts_json_object_end(j);
 }
 

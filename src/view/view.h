@@ -22,6 +22,9 @@ struct guts_view_status {
 };
 void guts_view_status(struct guts_json *j, const struct guts_snapshot *s, const struct guts_view_status *v);
 void guts_view_peer(struct guts_json *j, const struct guts_peer_info *p);
+/* The same with its standing: a PeerDetail. */
+void guts_view_peer_detail(struct guts_json *j, const struct guts_peer_info *p);
+void guts_view_offence(struct guts_json *j, const struct guts_offence_info *o);
 void guts_view_ban(struct guts_json *j, const struct guts_ban_info *b);
 void guts_view_address(struct guts_json *j, const struct guts_address_info *a);
 void guts_view_dial(struct guts_json *j, const struct guts_dial_info *d);

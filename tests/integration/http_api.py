@@ -95,6 +95,7 @@ def peers(tap, a, b):
         assert a.request("POST", "/api/v1/peers", {"address": b.addr, "x": 1}).status == 422
         assert a.request("POST", "/api/v1/peers", {"address": "/ip4/127.0.0.1/tcp/1"}).status >= 400
         a.get("/api/v1/dials")
+        assert all(o["count"] == 0 for o in a.get("/api/v1/offences") if o["ends"] == "ban")
         assert a.request("GET", "/api/v1/peers/xyz").status == 400
         assert a.request("GET", "/api/v1/peers/12D3KooWLt4kqhaib9sDQuZk3jKkUtZNxpnugFJ4UZNF6kH5vvHm").status == 404
     with tap.case("the address book: sources, tables, filters, cursor"):

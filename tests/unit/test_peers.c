@@ -28,7 +28,7 @@ struct node {
 	struct guts_maddr at; /* with /p2p */
 	struct row *rows;     /* what persists */
 	struct guts_protocol proto, extra;
-	int connected, disconnected, identified, banned, lifted, failed;
+	int connected, disconnected, identified, banned, lifted, failed, penalized;
 	int last_err;
 	char reason[GUTS_PEER_REASON_MAX];
 	int streams;
@@ -108,6 +108,15 @@ on_banned(void *owner, const struct guts_peerid *id, uint64_t until, const char 
 }
 
 static void
+on_penalized(void *owner, const struct guts_peerid *id, enum guts_offence what, unsigned points, int score)
+{
+	(void)id;
+	(void)what;
+	assert_true(points > 0 && score < 0);
+	((struct node *)owner)->penalized++;
+}
+
+static void
 on_lifted(void *owner, const struct guts_peerid *id)
 {
 	(void)id;
@@ -127,7 +136,7 @@ on_dial_failed(void *owner, const struct guts_maddr *addr, int err, const char *
 
 static const struct guts_peers_events events = {
 	.connected = on_connected, .identified = on_identified, .disconnected = on_disconnected,
-	.banned = on_banned, .lifted = on_lifted, .dial_failed = on_dial_failed,
+	.banned = on_banned, .lifted = on_lifted, .penalized = on_penalized, .dial_failed = on_dial_failed,
 };
 
 static bool
@@ -532,20 +541,43 @@ static void
 misbehaviour_adds_up_and_fades(void **state)
 {
 	struct guts_peer_state st;
+	struct guts_peer_ban ban;
+	const void *it = NULL;
+	uint64_t last;
 	struct node *a, *b;
 
 	(void)state;
 	connect_pair(&a, &b);
-	guts_peers_penalize(b->peers, &a->key.id, 60, "bad");
+	guts_peers_offend(b->peers, &a->key.id, GUTS_OFFENCE_NODE_ORDER, 3);
 	guts_peers_state(b->peers, &a->key.id, &st);
 	assert_int_equal(st.score, -60);
+	assert_int_equal(b->penalized, 1);
+	assert_int_equal(st.n_offences, 1);
+	assert_int_equal(st.offences[0].what, GUTS_OFFENCE_NODE_ORDER);
+	assert_int_equal(st.offences[0].count, 3);
+	assert_int_equal(st.offences[0].points, 60);
 	memnet_pass(net, 120 * GUTS_SECOND_NS);
 	guts_peers_state(b->peers, &a->key.id, &st);
 	assert_int_equal(st.score, -40);
-	guts_peers_penalize(b->peers, &a->key.id, 60, "bad");
+	/* What costs nothing is noted and does nothing. */
+	guts_peers_offend(b->peers, &a->key.id, GUTS_OFFENCE_GOSSIP_STALLED, 1000);
+	guts_peers_offend(b->peers, &a->key.id, GUTS_OFFENCE_NODE_ORDER, 1);
+	guts_peers_state(b->peers, &a->key.id, &st);
+	assert_int_equal(st.score, -60);
+	assert_int_equal(st.n_offences, 2);
+	assert_int_equal(st.offences[0].what, GUTS_OFFENCE_NODE_ORDER);
+	assert_int_equal(st.offences[0].count, 4);
+	assert_int_equal(st.offences[1].count, 1000);
+	assert_int_equal(b->penalized, 2);
+	assert_int_equal(guts_peers_offences(b->peers, GUTS_OFFENCE_NODE_ORDER, &last), 4);
+	assert_true(last > 0);
+	guts_peers_offend(b->peers, &a->key.id, GUTS_OFFENCE_GOSSIP_REJECTED, 4);
 	memnet_pass(net, GUTS_SECOND_NS);
 	assert_false(linked(b, a));
 	assert_true(guts_peers_is_banned(b->peers, &a->key.id));
+	assert_true(guts_peers_next_ban(b->peers, &it, &ban));
+	assert_string_equal(ban.reason, guts_offence_rule(GUTS_OFFENCE_GOSSIP_REJECTED)->text);
+	assert_int_equal(ban.until_wall_ns - ban.since_wall_ns, 600 * GUTS_SECOND_NS);
 	memnet_pass(net, 700 * GUTS_SECOND_NS);
 	assert_false(guts_peers_is_banned(b->peers, &a->key.id));
 	all_end();

@@ -136,7 +136,7 @@ out_data(void *owner, struct guts_stream *s, struct guts_slice data)
 		}
 	}
 	if (err != GUTS_EAGAIN) {
-		guts_peers_penalize(p->dht->node->peers, &p->id, (unsigned)guts_err_penalty(err), "answer on the DHT");
+		guts_offence_dht(p->dht->node, &p->id, err);
 		guts_stream_reset(s, 0);
 		out_end(p, err);
 		return data.n;
@@ -478,7 +478,8 @@ on_offence(void *owner, const struct guts_peerid *peer, int err, const char *wha
 {
 	struct guts_dht *d = owner;
 
-	guts_peers_penalize(d->node->peers, peer, (unsigned)guts_err_penalty(err), what);
+	guts_log_limited(GUTS_LOG_DEBUG, "dht", "a peer broke a rule: %s: %s", what, guts_err_text(err));
+	guts_offence_dht(d->node, peer, err);
 }
 
 static const struct guts_kad_events kad_events = { .value = on_value, .offence = on_offence };

@@ -11,7 +11,7 @@
  *	snapshot.c  values for other threads
  *	command.c   commands about peers and owners
  *	addresses.c the address book, shown
- *	offence.c   broken rules: from gossip and sync, to listeners
+ *	offence.c   broken rules: from gossip, sync and DHT, to listeners
  *	import.c    repositories from a folder of this machine
  *	reach.c     mDNS, port mapping
  *	persist.c   address book and subscriptions in the store
@@ -239,6 +239,7 @@ void guts_command_free(struct guts_node *n);
 /* -- offence.c -- */
 void guts_offence_gossip(struct guts_node *n, const struct guts_peerid *peer, enum guts_gossip_offence what, unsigned count);
 void guts_offence_sync(struct guts_node *n, const struct guts_peerid *peer, int err);
+void guts_offence_dht(struct guts_node *n, const struct guts_peerid *peer, int err);
 void guts_offence_tell(struct guts_node *n, const struct guts_peerid *peer, enum guts_offence what, unsigned points,
     int score);
 size_t guts_offence_fill(struct guts_node *n, struct guts_offence_info **out);

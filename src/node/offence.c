@@ -1,4 +1,4 @@
-/* node/offence.c - offences of gossip and sync in the words of the one table, and told to listeners. */
+/* node/offence.c - offences of gossip, sync and the DHT in the words of the one table, and told to listeners. */
 #include "node/internal.h"
 
 #include "base/alloc.h"
@@ -38,6 +38,22 @@ guts_offence_sync(struct guts_node *n, const struct guts_peerid *peer, int err)
 	case GUTS_ETIMEOUT: what = GUTS_OFFENCE_SYNC_TIMEOUT; break;
 	}
 	if (what != GUTS_OFFENCE_COUNT) /* else nobody's fault */
+		guts_peers_offend(n->peers, peer, what, 1);
+}
+
+void
+guts_offence_dht(struct guts_node *n, const struct guts_peerid *peer, int err)
+{
+	enum guts_offence what = GUTS_OFFENCE_COUNT;
+
+	switch (err) {
+	case GUTS_EPROTO: what = GUTS_OFFENCE_DHT_PROTOCOL; break;
+	case GUTS_ELIMIT: what = GUTS_OFFENCE_DHT_LIMIT; break;
+	case GUTS_ESIG: what = GUTS_OFFENCE_DHT_SIGNATURE; break;
+	case GUTS_EDENIED: what = GUTS_OFFENCE_DHT_DENIED; break;
+	case GUTS_EFUTURE: what = GUTS_OFFENCE_DHT_FUTURE; break;
+	}
+	if (what != GUTS_OFFENCE_COUNT)
 		guts_peers_offend(n->peers, peer, what, 1);
 }
 

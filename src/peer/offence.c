@@ -38,6 +38,11 @@ static const struct guts_offence_rule rules[GUTS_OFFENCE_COUNT] = {
 	RULE(GOSSIP_PROMISE, "gossip_promise", 5, MESSAGE, "announced gossip that it did not send"),
 	RULE(GOSSIP_STALLED, "gossip_stalled", 0, STREAM, "does not read its gossip"),
 	RULE(GOSSIP_RATE, "gossip_rate", 0, MESSAGE, "gossip over the rate"),
+	RULE(DHT_PROTOCOL, "dht_protocol", 20, STREAM, "a message on the DHT that breaks the protocol"),
+	RULE(DHT_LIMIT, "dht_limit", 10, STREAM, "over a limit on the DHT"),
+	RULE(DHT_SIGNATURE, "dht_signature", 100, BAN, "a value on the DHT whose signature does not hold"),
+	RULE(DHT_DENIED, "dht_denied", 5, STREAM, "a record on the DHT that is not its own"),
+	RULE(DHT_FUTURE, "dht_future", 5, STREAM, "a value on the DHT from too far in the future"),
 };
 
 static const char *const ends[] = {

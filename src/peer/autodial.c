@@ -5,7 +5,7 @@
  *   - anchors: the peers whose outbound links lasted longest are remembered and dialled first after
  *     a restart, so that a restart is no chance to take all slots at once;
  *   - while outbound links are few, the book is asked every 5 s, `tried` and `new` in turn by
- *     chance, several times, and who is in the netgroup with the fewest outbound links is dialled.  Half
+ *     chance, several times, and who is in the netgroup with the fewest outbound links is dialled.  Two
  *     of these slots at most go to one public netgroup;
  *   - feelers: else, every two minutes, one entry is dialled only to see that it is there.  That
  *     moves what is true in `new` to `tried` and drops what is not.
@@ -19,6 +19,7 @@
 #define FIRST_WAIT_NS (2 * GUTS_SECOND_NS)    /* after one failure; doubles with each */
 #define WAIT_MAX_NS (3600 * GUTS_SECOND_NS)
 #define DRAWS 4
+#define GROUP_MAX 2
 #define ANCHOR_LASTED_NS (60 * GUTS_SECOND_NS)
 #define ANCHORS_KEY "anchors"
 
@@ -66,12 +67,6 @@ outbound_in(const struct guts_peers *p, const struct guts_netgroup *g)
 }
 
 static bool
-is_over_share(const struct guts_peers *p, const struct guts_netgroup *g, unsigned n)
-{
-	return guts_netgroup_is_public(g) && n >= (p->cfg.outbound_reserved + 1) / 2;
-}
-
-static bool
 fits_slot(void *arg, const struct guts_book_entry *e)
 {
 	const struct choice *c = arg;
@@ -80,7 +75,7 @@ fits_slot(void *arg, const struct guts_book_entry *e)
 	if (!is_eligible(arg, e))
 		return false;
 	g = guts_netgroup_of(&e->addrs[0].at);
-	return !is_over_share(c->p, &g, outbound_in(c->p, &g));
+	return !guts_netgroup_is_public(&g) || outbound_in(c->p, &g) < GROUP_MAX;
 }
 
 /* The best of some draws. */

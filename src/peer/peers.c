@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define MAX_CONNECTIONS 50
-#define OUTBOUND_RESERVED 8
+#define OUTBOUND_RESERVED 10
 #define PRUNE_NS (60 * GUTS_SECOND_NS)
 
 struct peer_entry *
@@ -247,7 +247,8 @@ guts_peers_learn(struct guts_peers *p, const struct guts_peerid *id, const struc
 		return GUTS_ECONFLICT;
 	if (teller)
 		source.teller = *teller;
-	source.group = guts_netgroup_of(e ? guts_link_remote(e->active->link) : addr);
+	if (e) /* all who are not linked to us share one group */
+		source.group = guts_netgroup_of(guts_link_remote(e->active->link));
 	return guts_book_add(p->book, id, addr, &source, guts_env_wall(p->env));
 }
 

@@ -92,7 +92,7 @@ struct guts_peers_config {
 	const char *agent;              /* e.g. "guts/0.1.0" */
 	const char *guts_protocol;      /* a peer that does not serve it is a plain libp2p peer; NULL = all count as plain */
 	unsigned max_connections;       /* 0 = 50 */
-	unsigned outbound_reserved;     /* slots inbound links never take; 0 = 8 (less if max_connections is small) */
+	unsigned outbound_reserved;     /* slots inbound links never take; 0 = 10 (less if max_connections is small) */
 	bool no_auto_dial;              /* else the book is dialled while fewer than outbound_reserved are outbound, and felt */
 	unsigned plain_max;             /* slots of plain libp2p peers; 0 = a quarter of max_connections */
 	uint64_t connection_timeout_ns; /* 0 = 10 s */

@@ -38,7 +38,7 @@
 #define PEERS_BANS_MAX 4096
 #define PEERS_ACCOUNTS_MAX 4096
 #define PEERS_IPS_MAX 4096
-#define PEERS_ANCHORS_MAX 4       /* half of the slots kept for outbound links */
+#define PEERS_ANCHORS_MAX 4       /* fewer than the slots kept for outbound links: they are not all that is */
 
 struct peer_entry;
 struct peer_dial;

@@ -21,6 +21,7 @@ libtests_a_SOURCES += %reldir%/simuser.c
 script_tests += %reldir%/digests.sh
 unit_tests += %reldir%/sim_broadcast
 unit_tests += %reldir%/sim_disk
+unit_tests += %reldir%/sim_eclipse
 unit_tests += %reldir%/sim_gossip
 unit_tests += %reldir%/sim_mdns
 unit_tests += %reldir%/sim_kad

@@ -453,7 +453,7 @@ env_resolve(struct guts_env *e, const char *host, uint16_t port, int family,
 	if (family == AF_INET6) {
 		r->a.err = GUTS_ENOTFOUND;
 	} else if (sscanf(host, "n%u.si%c", &i, &end) == 2 && end == 'm' && i < p->s->c.places) {
-		sim_address(i, port, &r->a.v[r->a.n++]);
+		sim_place_address(p->s, i, port, &r->a.v[r->a.n++]);
 	} else if (sscanf(host, "%u.%u.%u.%u%c", &a, &b, &c, &d, &end) == 4) {
 		struct sockaddr_in *in = (struct sockaddr_in *)&r->a.v[r->a.n++];
 
@@ -737,4 +737,21 @@ sim_address(unsigned place, uint16_t port, struct sockaddr_storage *out)
 	in->sin_family = AF_INET;
 	in->sin_port = htons(port);
 	in->sin_addr.s_addr = htonl(UINT32_C(10) << 24 | place);
+}
+
+void
+sim_set_network(struct sim *s, unsigned place, uint8_t network)
+{
+	s->place[place].network = network;
+}
+
+void
+sim_place_address(const struct sim *s, unsigned place, uint16_t port, struct sockaddr_storage *out)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)out;
+	uint8_t network = s->place[place].network;
+
+	sim_address(place, port, out);
+	if (network)
+		in->sin_addr.s_addr = htonl((UINT32_C(64) + network) << 24 | place);
 }

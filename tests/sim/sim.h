@@ -140,7 +140,14 @@ void sim_digest(struct sim *s, uint8_t out[SIM_DIGEST_SIZE]);
 /* Number of events so far. */
 uint64_t sim_events(const struct sim *s);
 
-/* Address of a place. */
+/* Address of a place that is in no network of its own. */
 void sim_address(unsigned place, uint16_t port, struct sockaddr_storage *out);
+
+/* Put a place (< 65,536) into a public network (1..127): it is (64 + network).0.x.y from now on, with x·256 + y its
+ * number.  0 = none. */
+void sim_set_network(struct sim *s, unsigned place, uint8_t network);
+
+/* Address of a place, wherever it is. */
+void sim_place_address(const struct sim *s, unsigned place, uint16_t port, struct sockaddr_storage *out);
 
 #endif

@@ -55,6 +55,7 @@ struct sim_place {
 	struct guts_env env; /* first */
 	struct sim *s;
 	uint32_t index, group;
+	uint8_t network; /* 0 = 10/8 */
 	bool clogged, machine_on, stopping;
 	const struct sim_program *program;
 	void *arg, *owner; /* owner NULL = does not run */

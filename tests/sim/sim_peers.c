@@ -5,6 +5,7 @@
  * one link each, and the same seed gives the same digest.
  */
 #include "sim.h"
+#include "tests/unit/memrows.h"
 #include "simdead.h"
 #include "simdigest.h"
 
@@ -27,19 +28,12 @@
 
 struct world;
 
-struct row {
-	uint8_t key[64];
-	size_t key_n;
-	struct guts_buf value;
-	struct row *next;
-};
-
 /* A place: what outlives a crash, and what does not. */
 struct place {
 	struct world *w;
 	unsigned number;
 	struct guts_key key;
-	struct row *rows;
+	struct memrows rows;
 	struct guts_env *env;
 	struct guts_peers *peers; /* NULL = down */
 	struct guts_protocol proto;
@@ -49,37 +43,6 @@ struct world {
 	struct sim *sim;
 	struct place place[PLACES];
 };
-
-/* --- what persists --- */
-
-static void
-save(void *owner, struct guts_slice key, struct guts_slice value)
-{
-	struct place *p = owner;
-	struct row *r = p->rows;
-
-	while (r && !guts_slice_eq(guts_slice(r->key, r->key_n), key))
-		r = r->next;
-	if (!r) {
-		r = guts_alloc(sizeof(*r));
-		memcpy(r->key, key.p, key.n);
-		r->key_n = key.n;
-		guts_buf_init(&r->value, 8192);
-		r->next = p->rows;
-		p->rows = r;
-	}
-	guts_buf_clear(&r->value);
-	guts_buf_add_slice(&r->value, value);
-}
-
-static void
-load(void *owner, struct guts_slice prefix, void (*each)(void *arg, struct guts_slice key, struct guts_slice value),
-    void *arg)
-{
-	for (struct row *r = ((struct place *)owner)->rows; r; r = r->next)
-		if (r->value.len > 0 && r->key_n >= prefix.n && memcmp(r->key, prefix.p, prefix.n) == 0)
-			each(arg, guts_slice(r->key, r->key_n), guts_buf_slice(&r->value));
-}
 
 /* --- the program --- */
 
@@ -148,7 +111,7 @@ start(struct guts_env *e, struct guts_store *st, struct guts_repos *r, unsigned 
 	struct world *w = arg;
 	struct place *p = &w->place[number];
 	struct guts_peers_config cfg = {
-		.env = e, .key = &p->key, .agent = "sim", .guts_protocol = GUTS_ID, .store = { save, load, p },
+		.env = e, .key = &p->key, .agent = "sim", .guts_protocol = GUTS_ID, .store = memrows_store(&p->rows),
 	};
 	struct guts_maddr m;
 
@@ -281,13 +244,7 @@ run(uint64_t seed, uint8_t digest[SIM_DIGEST_SIZE])
 		sim_stop(w->sim, i);
 	sim_free(w->sim);
 	for (unsigned i = 0; i < PLACES; i++)
-		while (w->place[i].rows) {
-			struct row *row = w->place[i].rows;
-
-			w->place[i].rows = row->next;
-			guts_buf_deinit(&row->value);
-			free(row);
-		}
+		memrows_free(&w->place[i].rows);
 	free(w);
 }
 

@@ -618,7 +618,8 @@ simnet_dial(struct guts_env *e, const struct sockaddr *to, const struct guts_con
 	pair->s = s;
 	if (address >> 24 == 127)
 		place = p->index;
-	else if (address >> 24 != 10 || place >= s->c.places)
+	else if (place >= s->c.places
+		 || address >> 24 != (s->place[place].network ? UINT32_C(64) + s->place[place].network : 10))
 		place = NOBODY;
 	end_init(pair, 0, p, p->next_port);
 	end_init(pair, 1, place == NOBODY ? NULL : &s->place[place], ntohs(in->sin_port));
@@ -675,14 +676,17 @@ void
 simnet_local(struct guts_env *e, const struct guts_conn *c, struct sockaddr_storage *out)
 {
 	(void)e;
-	sim_address(c->p->index, c->port, out);
+	sim_place_address(c->p->s, c->p->index, c->port, out);
 }
 
 void
 simnet_remote(struct guts_env *e, const struct guts_conn *c, struct sockaddr_storage *out)
 {
 	(void)e;
-	sim_address(c->other->p ? c->other->p->index : 0xffffff, c->other->port, out);
+	if (c->other->p)
+		sim_place_address(c->other->p->s, c->other->p->index, c->other->port, out);
+	else
+		sim_address(0xffffff, c->other->port, out);
 }
 
 void

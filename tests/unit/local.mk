@@ -2,6 +2,7 @@
 #   unit_tests += %reldir%/test_x        (made of test_x.c)
 libtests_a_SOURCES += %reldir%/gossip_one.c
 libtests_a_SOURCES += %reldir%/memenv.c
+libtests_a_SOURCES += %reldir%/memrows.c
 libtests_a_SOURCES += %reldir%/message_samples.c
 libtests_a_SOURCES += %reldir%/pb_sample.c
 libtests_a_SOURCES += %reldir%/record_samples.c

@@ -1,7 +1,7 @@
 /* tests/unit/test_book.c - the address book: shares, tried and new, better and worse words, what persists. */
-#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "memrows.h"
 #include "peer/book.h"
 #include "unit.h"
 
@@ -14,65 +14,6 @@
 #define NOW (20000 * DAY_NS)
 
 static const uint8_t secret[GUTS_BOOK_SECRET_SIZE] = { 7 };
-
-/* --- what persists --- */
-
-struct row {
-	uint8_t key[64];
-	size_t key_n;
-	struct guts_buf value;
-	struct row *next;
-};
-
-static void
-save(void *owner, struct guts_slice key, struct guts_slice value)
-{
-	struct row **list = owner, *r = *list;
-
-	while (r && !guts_slice_eq(guts_slice(r->key, r->key_n), key))
-		r = r->next;
-	if (!r) {
-		r = guts_alloc(sizeof(*r));
-		memcpy(r->key, key.p, key.n);
-		r->key_n = key.n;
-		guts_buf_init(&r->value, 8192);
-		r->next = *list;
-		*list = r;
-	}
-	guts_buf_clear(&r->value);
-	guts_buf_add_slice(&r->value, value);
-}
-
-static void
-load(void *owner, struct guts_slice prefix, void (*each)(void *arg, struct guts_slice key, struct guts_slice value),
-    void *arg)
-{
-	for (struct row *r = *(struct row **)owner; r; r = r->next)
-		if (r->value.len > 0 && r->key_n >= prefix.n && memcmp(r->key, prefix.p, prefix.n) == 0)
-			each(arg, guts_slice(r->key, r->key_n), guts_buf_slice(&r->value));
-}
-
-static size_t
-rows_live(const struct row *r)
-{
-	size_t n = 0;
-
-	for (; r; r = r->next)
-		n += r->value.len > 0;
-	return n;
-}
-
-static void
-rows_free(struct row *r)
-{
-	while (r) {
-		struct row *next = r->next;
-
-		guts_buf_deinit(&r->value);
-		free(r);
-		r = next;
-	}
-}
 
 static struct guts_book *
 book_new(void)
@@ -439,8 +380,8 @@ a_holder_in_tried_is_tested_first(void **state)
 static void
 it_persists(void **state)
 {
-	struct row *rows = NULL;
-	struct guts_book_store store = { save, load, &rows };
+	struct memrows rows = { 0 };
+	struct guts_book_store store = memrows_store(&rows);
 	struct guts_book *b = guts_book_new(&store, secret);
 	struct guts_book_entry before;
 	size_t n, tried;
@@ -457,7 +398,7 @@ it_persists(void **state)
 	tried = guts_book_count_tried(b);
 	before = *entry(b, 21);
 	guts_book_free(b);
-	assert_int_equal(rows_live(rows), n);
+	assert_int_equal(memrows_count(&rows), n);
 	b = guts_book_new(&store, secret);
 	assert_int_equal(guts_book_count(b), n);
 	assert_int_equal(guts_book_count_tried(b), tried);
@@ -472,17 +413,17 @@ it_persists(void **state)
 	assert_int_equal(entry(b, 21)->addrs[0].via, before.addrs[0].via);
 	guts_book_forget(b, &before.id);
 	assert_null(entry(b, 21));
-	assert_int_equal(rows_live(rows), n - 1);
+	assert_int_equal(memrows_count(&rows), n - 1);
 	guts_book_free(b);
-	rows_free(rows);
+	memrows_free(&rows);
 }
 
 /* Rows as the first version wrote them. */
 static void
 it_reads_the_old_form(void **state)
 {
-	struct row *rows = NULL;
-	struct guts_book_store store = { save, load, &rows };
+	struct memrows rows = { 0 };
+	struct guts_book_store store = memrows_store(&rows);
 	struct guts_maddr m = in_net(4, 1);
 	struct guts_book *b;
 
@@ -504,7 +445,7 @@ it_reads_the_old_form(void **state)
 		guts_buf_add_slice(&value, guts_peerid_slice(&id));
 		guts_buf_add_be16(&value, i == 2 ? 500 : m.n);     /* the third is damaged */
 		guts_buf_add_slice(&value, guts_maddr_slice(&m));
-		save(&rows, guts_buf_slice(&key), guts_buf_slice(&value));
+		store.save(store.owner, guts_buf_slice(&key), guts_buf_slice(&value));
 		guts_buf_deinit(&key);
 		guts_buf_deinit(&value);
 	}
@@ -515,7 +456,7 @@ it_reads_the_old_form(void **state)
 	assert_int_equal(entry(b, 0)->failures, 2);
 	assert_true(guts_maddr_eq(&entry(b, 0)->addrs[0].at, &m));
 	guts_book_free(b);
-	rows_free(rows);
+	memrows_free(&rows);
 }
 
 static void

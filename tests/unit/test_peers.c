@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "discover/bootstrap.h"
 #include "memenv.h"
+#include "memrows.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,19 +15,12 @@
 #define GUTS_ID "/guts/node/1.0.0"
 #define NODES_MAX 12
 
-struct row {
-	uint8_t key[64];
-	size_t key_n;
-	struct guts_buf value;
-	struct row *next;
-};
-
 struct node {
 	struct guts_env *env;
 	struct guts_key key;
 	struct guts_peers *peers;
 	struct guts_maddr at; /* with /p2p */
-	struct row *rows;     /* what persists */
+	struct memrows rows;  /* what persists */
 	struct guts_protocol proto, extra;
 	int connected, disconnected, identified, banned, lifted, failed, penalized;
 	int last_err;
@@ -37,38 +31,6 @@ struct node {
 static struct memnet *net;
 static struct node nodes[NODES_MAX];
 static size_t n_nodes;
-
-/* --- the store --- */
-
-static void
-save(void *owner, struct guts_slice key, struct guts_slice value)
-{
-	struct node *d = owner;
-	struct row *r = d->rows;
-
-	while (r && !guts_slice_eq(guts_slice(r->key, r->key_n), key))
-		r = r->next;
-	if (!r) {
-		r = guts_alloc(sizeof(*r));
-		assert_true(key.n <= sizeof(r->key));
-		memcpy(r->key, key.p, key.n);
-		r->key_n = key.n;
-		guts_buf_init(&r->value, 8192);
-		r->next = d->rows;
-		d->rows = r;
-	}
-	guts_buf_clear(&r->value);
-	guts_buf_add_slice(&r->value, value);
-}
-
-static void
-load(void *owner, struct guts_slice prefix, void (*each)(void *arg, struct guts_slice key, struct guts_slice value),
-    void *arg)
-{
-	for (struct row *r = ((struct node *)owner)->rows; r; r = r->next)
-		if (r->value.len > 0 && r->key_n >= prefix.n && memcmp(r->key, prefix.p, prefix.n) == 0)
-			each(arg, guts_slice(r->key, r->key_n), guts_buf_slice(&r->value));
-}
 
 /* --- events --- */
 
@@ -163,7 +125,7 @@ node_start(struct node *d, struct guts_peers_config cfg, const char *at, bool pl
 
 	cfg.env = d->env;
 	cfg.key = &d->key;
-	cfg.store = (struct guts_book_store){ save, load, d };
+	cfg.store = memrows_store(&d->rows);
 	d->peers = guts_peers_new(&cfg, &events, d);
 	d->proto = (struct guts_protocol){ .id = GUTS_ID, .inbound_max = 2, .on_stream = on_stream, .owner = d };
 	if (!plain)
@@ -196,13 +158,7 @@ all_end(void)
 {
 	for (size_t i = 0; i < n_nodes; i++) {
 		guts_peers_free(nodes[i].peers);
-		while (nodes[i].rows) {
-			struct row *r = nodes[i].rows;
-
-			nodes[i].rows = r->next;
-			guts_buf_deinit(&r->value);
-			free(r);
-		}
+		memrows_free(&nodes[i].rows);
 	}
 	memnet_free(net);
 	net = NULL;

@@ -153,7 +153,9 @@ guts_node_peer_disconnect(struct guts_node *n, const struct guts_peerid *peer)
 		if (guts_maddr_add_peer(&a, guts_peerid_slice(peer)) == GUTS_OK)
 			(void)guts_peers_keep(n->peers, &a, false);
 	}
-	return guts_peers_disconnect(n->peers, peer, "asked for by the user");
+	err = guts_peers_disconnect(n->peers, peer, "asked for by the user");
+	guts_swarm_forget(n, peer);
+	return err;
 }
 
 void

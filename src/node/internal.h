@@ -6,6 +6,7 @@
  *	dht.c       Kademlia on streams; dhtuse.c: what it is used for
  *	gossiplook.c what gossip knows, as values
  *	topics.c    users' topics and messages
+ *	swarm.c     topics of repositories, links to others that seed them
  *	policy.c    which repositories this node keeps
  *	events.c    facts and signals to the listeners
  *	snapshot.c  values for other threads
@@ -41,6 +42,7 @@
 #define GUTS_DIALS_MAX 64                     /* failed or running dials shown */
 #define GUTS_CONNECTS_MAX 32                  /* connect commands that wait for an answer */
 #define GUTS_SUBJECTS_MAX 512                 /* signals that are held back */
+#define GUTS_TOPICS_REPO_MAX 1000             /* repositories with a topic */
 #define GUTS_TOPICS_USER_MAX 256              /* users' topics */
 #define GUTS_MESSAGES_KEPT 1000               /* users' messages kept for the API */
 #define GUTS_JOBS_KEPT 1000
@@ -82,6 +84,7 @@ struct guts_offer;
 struct guts_pubsub;
 struct guts_dht;
 struct guts_topic_user;
+struct guts_swarm;
 struct guts_job_entry;
 
 struct guts_node {
@@ -126,6 +129,9 @@ struct guts_node {
 	struct guts_offer *offers;
 	struct guts_topic_user *topics;
 	uint64_t message_cursor, message_oldest, user_sequence;
+	struct guts_swarm *swarms, *swarms_hot, *swarms_cold; /* all by id; with a topic; without */
+	size_t nswarms_hot;
+	uint64_t swarm_at_ns, swarm_step_ns;   /* when seeders are looked for; and how long after that again */
 	pthread_mutex_t jobs_lock;
 	struct guts_job_entry *jobs;
 	size_t njobs;
@@ -159,7 +165,6 @@ void guts_pubsub_free(struct guts_node *n);
 void guts_pubsub_register(struct guts_node *n);
 void guts_pubsub_identified(struct guts_node *n, const struct guts_peerid *peer);
 void guts_pubsub_gone(struct guts_node *n, const struct guts_peerid *peer);
-void guts_pubsub_repo(struct guts_node *n, const struct guts_repo *r, bool on);
 void guts_pubsub_topic(struct guts_node *n, const char *topic, bool on);
 /* Errors: GUTS_ELIMIT; `id` gets the message id. */
 int guts_pubsub_publish(struct guts_node *n, const char *topic, struct guts_slice data, uint8_t id[32]);
@@ -202,6 +207,20 @@ bool guts_topics_has(struct guts_node *n, struct guts_slice topic);
 /* A message on a user's topic; how it is to be treated. */
 enum guts_verdict guts_topics_heard(struct guts_node *n, struct guts_slice topic, const struct guts_peerid *from,
     struct guts_slice data, const uint8_t id[32]);
+
+/* -- swarm.c -- */
+/* A repository came, went, changed; private ones have no topic. */
+void guts_swarm_add(struct guts_node *n, const struct guts_repo *r);
+void guts_swarm_remove(struct guts_node *n, const struct guts_repo *r);
+void guts_swarm_touch(struct guts_node *n, const struct guts_repo *r);
+/* All repositories there are, the last changed ones hot. */
+void guts_swarm_load(struct guts_node *n);
+void guts_swarm_free(struct guts_node *n);
+/* The user does not want a link to this peer. */
+void guts_swarm_forget(struct guts_node *n, const struct guts_peerid *peer);
+/* A peer came or went: count seeders soon. */
+void guts_swarm_peers_changed(struct guts_node *n);
+uint64_t guts_swarm_tick(struct guts_node *n, uint64_t now); /* returns the next deadline */
 
 /* -- policy.c -- */
 int guts_policy_may_seed(void *owner, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_peerid *creator,

@@ -13,4 +13,5 @@ libguts_a_SOURCES += %reldir%/policy.c
 libguts_a_SOURCES += %reldir%/pubsub.c
 libguts_a_SOURCES += %reldir%/reach.c
 libguts_a_SOURCES += %reldir%/snapshot.c
+libguts_a_SOURCES += %reldir%/swarm.c
 libguts_a_SOURCES += %reldir%/topics.c

@@ -34,6 +34,7 @@ on_identified(void *owner, const struct guts_peerid *id)
 
 	guts_neighbour_identified(n, id);
 	guts_pubsub_identified(n, id);
+	guts_swarm_peers_changed(n);
 	guts_dht_identified(n, id);
 	guts_snapshot_dirty(n);
 }
@@ -46,6 +47,7 @@ on_disconnected(void *owner, const struct guts_peerid *id, int err, const char *
 
 	guts_neighbour_gone(n, id);
 	guts_pubsub_gone(n, id);
+	guts_swarm_peers_changed(n);
 	guts_dht_gone(n, id);
 	guts_node_peer_fact(n, "peer.disconnected", id, &attr, 1);
 	guts_snapshot_dirty(n);
@@ -134,7 +136,7 @@ on_publish_new(void *owner, const struct guts_repo *r, struct guts_slice message
 static void
 on_added(void *owner, const struct guts_repo *r)
 {
-	guts_pubsub_repo(owner, r, true);
+	guts_swarm_add(owner, r);
 	guts_dht_repo(owner, r);
 	guts_snapshot_dirty(owner);
 }
@@ -142,7 +144,7 @@ on_added(void *owner, const struct guts_repo *r)
 static void
 on_removed(void *owner, const struct guts_repo *r)
 {
-	guts_pubsub_repo(owner, r, false);
+	guts_swarm_remove(owner, r);
 	guts_dht_repo_gone(owner, r);
 	guts_snapshot_dirty(owner);
 }
@@ -151,14 +153,17 @@ on_removed(void *owner, const struct guts_repo *r)
 static void
 on_renewed(void *owner, const struct guts_repo *r)
 {
-	guts_pubsub_repo(owner, r, !guts_repo_is_private(r));
+	if (guts_repo_is_private(r))
+		guts_swarm_remove(owner, r);
+	else
+		guts_swarm_add(owner, r);
 	guts_dht_repo(owner, r);
 }
 
 static void
 on_changed(void *owner, const struct guts_repo *r)
 {
-	(void)r;
+	guts_swarm_touch(owner, r);
 	guts_snapshot_dirty(owner);
 	guts_neighbour_digest_changed(owner);
 }
@@ -226,8 +231,7 @@ on_sync_ready(void *owner, int err)
 	n->is_ready = true;
 	guts_pubsub_register(n);
 	guts_topics_load(n);
-	for (struct guts_repo *r = guts_sync_next(n->sync, NULL); r; r = guts_sync_next(n->sync, r))
-		guts_pubsub_repo(n, r, true);
+	guts_swarm_load(n);
 	guts_neighbour_register(n);
 	for (size_t i = 0; i < n->s.nlisten && !err; i++)
 		err = guts_peers_listen(n->peers, &n->s.listen[i], NULL, &ei);
@@ -301,6 +305,9 @@ guts_node_rearm(struct guts_node *n)
 	other = guts_command_tick(n, now);
 	if (other < at)
 		at = other;
+	other = guts_swarm_tick(n, now);
+	if (other < at)
+		at = other;
 	if (guts_peers_count(n->peers) && n->rates_at_ns < at)
 		at = n->rates_at_ns;
 	if (n->is_stopping && n->stop_until_ns != GUTS_NEVER && now + 20 * GUTS_MS_NS < at)
@@ -336,8 +343,10 @@ guts_node_new(struct guts_node **out, const struct guts_node_setup *s, struct gu
 	n->s.listen = guts_memdup(s->listen, s->nlisten * sizeof *s->listen);
 	n->s.announce = guts_memdup(s->announce, s->nannounce * sizeof *s->announce);
 	n->s.bootstrap = guts_memdup(s->bootstrap, s->nbootstrap * sizeof *s->bootstrap);
+	if (!n->s.topics_max)
+		n->s.topics_max = GUTS_TOPICS_REPO_MAX;
 	n->started_wall_ms = guts_env_wall(n->env) / GUTS_MS_NS;
-	n->digest_at_ns = n->stop_until_ns = GUTS_NEVER;
+	n->digest_at_ns = n->stop_until_ns = n->swarm_at_ns = GUTS_NEVER;
 	n->rates_prev_ns = guts_env_now(n->env);
 	n->tick = (struct guts_timer){ .fire = on_tick, .owner = n };
 	n->snap = (struct guts_timer){ .fire = on_snap, .owner = n };
@@ -417,6 +426,7 @@ guts_node_free(struct guts_node *n)
 	guts_dht_free(n);
 	guts_events_free(n);
 	guts_topics_free(n);
+	guts_swarm_free(n);
 	guts_policy_free(n);
 	guts_snapshot_unref(n->snapshot);
 	pthread_mutex_destroy(&n->snapshot_lock);

@@ -43,6 +43,7 @@ struct guts_node_setup {
 	uint64_t quota_total_bytes, quota_creator_bytes, quota_repo_bytes;
 	unsigned quota_creator_repos, quota_new_per_hour;
 	uint64_t pack_max_bytes;
+	unsigned topics_max;                /* repositories with a topic of their own; 0 = 1,000 */
 	bool gossip_keep;                   /* keep users' gossip messages for the API */
 	enum guts_dht_mode dht_mode;
 	const char *dht_protocol;           /* NULL or empty = the network's own */

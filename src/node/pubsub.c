@@ -169,6 +169,23 @@ on_stream(void *owner, struct guts_stream *s, const struct guts_protocol *proto)
 	return true;
 }
 
+/* Peers behind one address share P6 of the score; 0 = at home, where many may be behind one. */
+static uint64_t
+group_of(const struct guts_maddr *m)
+{
+	uint8_t hash[32];
+	struct guts_slice host;
+	uint64_t group;
+	size_t pos = 0;
+	uint32_t code;
+
+	if (guts_maddr_is_private(m) || !guts_maddr_next(m, &pos, &code, &host))
+		return 0;
+	guts_sha256(hash, guts_slice(host.p, host.n < 8 ? host.n : 8)); /* of IPv6 its network */
+	memcpy(&group, hash, sizeof group);
+	return group;
+}
+
 void
 guts_pubsub_identified(struct guts_node *n, const struct guts_peerid *id)
 {
@@ -190,6 +207,7 @@ guts_pubsub_identified(struct guts_node *n, const struct guts_peerid *id)
 	if (p->out)
 		goto out;
 	(void)guts_gossip_peer_add(ps->gossip, id, !st->inbound, doors[i], guts_env_now(n->env));
+	guts_gossip_peer_group(ps->gossip, id, group_of(&st->remote));
 	if (guts_peers_open_stream(n->peers, id, &names[i], 1, &out_events, p, &p->out)) {
 		p->out = NULL;
 		guts_gossip_peer_remove(ps->gossip, id, guts_env_now(n->env));
@@ -322,8 +340,47 @@ on_score(void *owner, const struct guts_peerid *peer)
 	return score;
 }
 
+static bool
+on_allow(void *owner, const struct guts_peerid *peer)
+{
+	struct guts_pubsub *ps = owner;
+
+	return guts_peers_take(ps->node->peers, peer, GUTS_PEER_GOSSIP, 1);
+}
+
+static int
+on_px_record(void *owner, const struct guts_peerid *peer, struct guts_buf *out)
+{
+	struct guts_pubsub *ps = owner;
+
+	return guts_peers_record(ps->node->peers, peer, out);
+}
+
+/* Its addresses are worth knowing; a link only while there are few.  Nobody from elsewhere sends us to our own machine. */
+static void
+on_px_connect(void *owner, const struct guts_peerid *via, const struct guts_peerrecord *r, struct guts_slice signed_record)
+{
+	struct guts_pubsub *ps = owner;
+	struct guts_node *n = ps->node;
+	struct guts_peer_state *st = guts_alloc(sizeof *st);
+	bool near = guts_peers_state(n->peers, via, st) == GUTS_OK && guts_maddr_is_loopback(&st->remote);
+
+	(void)signed_record;
+	for (size_t i = 0; i < r->naddrs; i++) {
+		struct guts_maddr m = r->addrs[i];
+
+		guts_maddr_strip_peer(&m);
+		if (m.n > 0 && (near || !guts_maddr_is_loopback(&m)))
+			(void)guts_peers_learn(n->peers, &r->peer, &m, GUTS_BOOK_SIGNED, via);
+	}
+	free(st);
+	if (guts_peers_count(n->peers) < n->s.max_connections / 2)
+		(void)guts_peers_connect_id(n->peers, &r->peer);
+}
+
 static const struct guts_gossip_events gossip_events = {
-	.validate = on_validate, .deliver = on_deliver, .wants_write = on_wants_write, .forward = on_forward, .offence = on_offence,
+	.allow = on_allow, .validate = on_validate, .deliver = on_deliver, .wants_write = on_wants_write,
+	.forward = on_forward, .offence = on_offence, .px_record = on_px_record, .px_connect = on_px_connect,
 	.score = on_score,
 };
 
@@ -340,17 +397,6 @@ guts_pubsub_topic(struct guts_node *n, const char *topic, bool on)
 	else
 		(void)guts_gossip_unsubscribe(ps->gossip, guts_slice_str(topic), now);
 	arm(ps);
-}
-
-void
-guts_pubsub_repo(struct guts_node *n, const struct guts_repo *r, bool on)
-{
-	char topic[GUTS_TOPIC_TEXT_MAX];
-
-	if (on && guts_repo_is_private(r))
-		return;
-	guts_topic_repo(topic, n->network, guts_repo_id(r));
-	guts_pubsub_topic(n, topic, on);
 }
 
 int

@@ -90,6 +90,11 @@ take_addresses(struct guts_peers *p, struct peer_entry *e, const struct guts_ide
 	bool is_signed = m->has_signed_peer_record && guts_peerrecord_open(r, m->signed_peer_record) == 0
 	    && guts_peerid_eq(&r->peer, &e->id);
 
+	if (is_signed) {
+		free(e->record);
+		e->record = guts_memdup(m->signed_peer_record.p, m->signed_peer_record.n);
+		e->record_n = m->signed_peer_record.n;
+	}
 	if (is_signed || m->listen_addrs.n > 0)
 		e->n_addrs = 0;
 	for (size_t i = 0; is_signed && i < r->naddrs; i++)
@@ -101,6 +106,17 @@ take_addresses(struct guts_peers *p, struct peer_entry *e, const struct guts_ide
 			take_address(p, e, a, e->active->inbound ? GUTS_BOOK_INBOUND : GUTS_BOOK_IDENTIFY);
 	}
 	free(r);
+}
+
+int
+guts_peers_record(const struct guts_peers *p, const struct guts_peerid *id, struct guts_buf *out)
+{
+	const struct peer_entry *e = peers_find(p, id);
+
+	if (!e || !e->record)
+		return GUTS_ENOTFOUND;
+	guts_buf_add(out, e->record, e->record_n);
+	return GUTS_OK;
 }
 
 /* Where it sees us; js-libp2p appends our own id. */

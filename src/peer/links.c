@@ -37,6 +37,7 @@ entry_free(struct guts_peers *p, struct peer_entry *e)
 	HASH_DEL(p->entries, e);
 	for (size_t i = 0; i < e->n_protocols; i++)
 		free(e->protocols[i]);
+	free(e->record);
 	free(e);
 }
 

@@ -157,6 +157,9 @@ bool guts_peers_next(const struct guts_peers *p, const void **it, struct guts_pe
 /* Snapshot of a connected peer.  Errors: GUTS_ENOTFOUND. */
 int guts_peers_state(const struct guts_peers *p, const struct guts_peerid *id, struct guts_peer_state *out);
 
+/* Append the signed peer record that a connected peer sent.  Errors: GUTS_ENOTFOUND. */
+int guts_peers_record(const struct guts_peers *p, const struct guts_peerid *id, struct guts_buf *out);
+
 /* Note how many repositories the peer says it has, for its state. */
 void guts_peers_set_repositories(struct guts_peers *p, const struct guts_peerid *id, uint64_t n);
 

@@ -69,6 +69,8 @@ struct peer_entry {
 	char agent[GUTS_PEER_AGENT_MAX];
 	struct guts_maddr addrs[GUTS_PEER_ADDRS_MAX];
 	size_t n_addrs;
+	uint8_t *record;              /* the signed peer record it sent, record_n bytes; NULL = none */
+	size_t record_n;
 	char *protocols[GUTS_PEER_PROTOCOLS_MAX];
 	size_t n_protocols;
 	bool close_due;               /* by the next tick */

@@ -32,3 +32,4 @@ unit_tests += %reldir%/sim_portmap
 unit_tests += %reldir%/sim_self
 unit_tests += %reldir%/sim_udp
 unit_tests += %reldir%/sim_tiers
+unit_tests += %reldir%/sim_swarm

@@ -29,17 +29,23 @@ key_of(unsigned place, struct guts_key *k)
 	guts_key_from_seed(k, seed);
 }
 
-static void
-address_of(unsigned place, bool with_peer, struct guts_maddr *out)
+void
+simnode_address(unsigned place, struct guts_maddr *out)
 {
 	struct sockaddr_storage a;
-	struct guts_key k;
 
 	sim_address(place, PORT, &a);
 	guts_maddr_from_tcp(out, (struct sockaddr *)&a);
+}
+
+static void
+full_address(unsigned place, struct guts_maddr *out)
+{
+	struct guts_key k;
+
+	simnode_address(place, out);
 	key_of(place, &k);
-	if (with_peer)
-		assert(guts_maddr_add_peer(out, guts_peerid_slice(&k.id)) == 0);
+	assert(guts_maddr_add_peer(out, guts_peerid_slice(&k.id)) == 0);
 }
 
 static void
@@ -71,10 +77,15 @@ node_start(struct guts_env *e, struct guts_store *st, struct guts_repos *r, unsi
 		s.network = "elsewhere";
 	*sn = (struct simnode){ .w = w, .place = place, .env = e, .store = st, .repos = r };
 	key_of(place, &s.key);
-	address_of(place, false, &listen);
+	simnode_address(place, &listen);
 	for (unsigned i = 1; i <= w->dials && i <= place && s.nbootstrap < 8; i++)
-		address_of(w->random ? (unsigned)guts_rng_below(sim_rng(w->sim), place) : place - i, true,
+		full_address(w->random ? (unsigned)guts_rng_below(sim_rng(w->sim), place) : place - i,
 		    &boot[s.nbootstrap++]);
+	for (unsigned i = 0; place >= w->core && i < w->core; i++)
+		full_address(i, &boot[s.nbootstrap++]);
+	if (place < w->core)
+		s.seed_default = GUTS_SEED_NONE;
+	s.topics_max = w->topics_max;
 	assert(guts_node_new(&sn->node, &s, &ei) == 0);
 	guts_node_start(sn->node, on_ready, sn);
 	return sn;

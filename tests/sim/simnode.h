@@ -38,6 +38,8 @@ struct simnet_world {
 	unsigned n;
 	unsigned dials;            /* place i dials i-1 … i-dials */
 	bool random;               /* or so many that were there before it, drawn by lot */
+	unsigned core;             /* if not 0: places below keep no repositories, the others dial all of them (≤ 8) */
+	unsigned topics_max;       /* of struct guts_node_setup */
 	unsigned inventory_ms;
 	bool mdns;                 /* they look for each other on the local network */
 	bool stranger;             /* the last place belongs to another network */
@@ -52,6 +54,9 @@ struct simnet_world {
 
 /* Make a world of `n` places on `sim` (config already set) and start a node on each. */
 void simnet_world_start(struct simnet_world *w, struct sim *sim, unsigned n, unsigned dials);
+
+/* Where a place listens, without its peer id. */
+void simnode_address(unsigned place, struct guts_maddr *out);
 
 /* Free what users wait for; after sim_free. */
 void simnet_world_end(struct simnet_world *w);

@@ -1,68 +1,25 @@
 // Signed gossip with js-libp2p's gossipsub: both ways, and through us from one js peer to another.
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { done, group, needsPackages, ok } from './tap.mjs'
 
 needsPackages()
 await import('./compat.mjs')
-const { jsPeer, multiaddr } = await import('./jspeer.mjs')
-const { gossipsub } = await import('@libp2p/gossipsub')
+const { multiaddr } = await import('./jspeer.mjs')
+const { gossiper, inMesh, text } = await import('./gossiper.mjs')
 const { Probe } = await import('./probe.mjs')
 
 const TOPIC = 'guts-interop/' + randomBytes(4).toString('hex')
-const text = (data) => new TextDecoder().decode(data)
-
-// The id every Guts node gives a message (doc/protocol.md).
-function messageId({ topic, data }) {
-  const hash = createHash('sha256').update('guts-gossip-id/1\0')
-  for (const part of [Buffer.from(topic), data]) {
-    const n = Buffer.alloc(4)
-    n.writeUInt32BE(part.length)
-    hash.update(n).update(part)
-  }
-  return hash.digest()
-}
-
-async function gossiper() {
-  const node = await jsPeer({
-    pubsub: gossipsub({ msgIdFn: messageId, globalSignaturePolicy: 'StrictSign', allowPublishToZeroTopicPeers: true }),
-  })
-  const heard = []
-  const waiting = []
-  node.services.pubsub.addEventListener('message', ({ detail }) => {
-    const i = waiting.findIndex((w) => w.match(detail))
-    if (i >= 0) waiting.splice(i, 1)[0].resolve(detail)
-    else heard.push(detail)
-  })
-  node.hears = (match) => {
-    const i = heard.findIndex(match)
-    return i >= 0 ? Promise.resolve(heard.splice(i, 1)[0]) : new Promise((resolve) => waiting.push({ match, resolve }))
-  }
-  node.says = (line) => node.services.pubsub.publish(TOPIC, new TextEncoder().encode(line))
-  node.services.pubsub.subscribe(TOPIC)
-  return node
-}
-
-// Until the js node has us in its mesh of the topic: its own event says when to look again.
-async function inMesh(node, peer) {
-  const { pubsub } = node.services
-  while (!pubsub.getMeshPeers(TOPIC).includes(peer)) {
-    await new Promise((resolve) => {
-      pubsub.addEventListener('gossipsub:graft', resolve, { once: true })
-      pubsub.addEventListener('gossipsub:heartbeat', resolve, { once: true })
-    })
-  }
-}
 
 await group('gossip', async () => {
   const probe = await Probe.start()
   const us = probe.ready.peer_id
-  const [first, second] = [await gossiper(), await gossiper()]
+  const [first, second] = [await gossiper(TOPIC), await gossiper(TOPIC)]
   const id = first.peerId.toString()
 
   ok((await probe.ask({ cmd: 'subscribe', topic: TOPIC })).ok, 'we subscribe')
   await first.dial(multiaddr(probe.ready.listen))
   probe.tell({ cmd: 'connect', addr: second.getMultiaddrs()[0].toString() })
-  await Promise.all([inMesh(first, us), inMesh(second, us)])
+  await Promise.all([inMesh(first, TOPIC, us), inMesh(second, TOPIC, us)])
   ok(first.services.pubsub.getSubscribers(TOPIC).map(String).includes(us), 'it knows our subscription')
   const mesh = await probe.ask({ cmd: 'mesh', topic: TOPIC })
   ok(mesh.bytes === 2, 'both are in our mesh', mesh.bytes)

@@ -2,6 +2,7 @@
 # Helper programs they start (built, not run):     test_programs += %reldir%/x
 script_tests += %reldir%/gossip.mjs
 script_tests += %reldir%/kad.mjs
+script_tests += %reldir%/gossip_control.mjs
 script_tests += %reldir%/libp2p.mjs
 script_tests += %reldir%/webhook.py
 script_tests += %reldir%/mdns.mjs

@@ -12,8 +12,10 @@
  *	{"cmd":"echo","peer":…,"bytes":9,"id":3}     sends, receives, compares
  *	{"cmd":"state","peer":…,"id":4}
  *	{"cmd":"subscribe","topic":…,"id":5}         then heard: author, topic, data
+ *	{"cmd":"unsubscribe","topic":…,"id":5}
  *	{"cmd":"publish","topic":…,"data":"text","id":6}
  *	{"cmd":"mesh","topic":…,"id":7}              "bytes": peers in our mesh
+ *	{"cmd":"control","id":7}                     entries of gossip's control, sent and received
  *	{"cmd":"redial","addr":…,"count":9,"id":8}   links made and closed one after the other
  */
 #include "base/alloc.h"
@@ -432,6 +434,30 @@ int_of(json_object *o, const char *name)
 }
 
 static void
+say_control(int64_t id)
+{
+	json_object *o = json_object_new_object();
+	struct guts_gossip_stats st;
+
+	probe_gossip_stats(&st);
+	add_int(o, "id", (uint64_t)id);
+	add_int(o, "graft_sent", st.graft_sent);
+	add_int(o, "prune_sent", st.prune_sent);
+	add_int(o, "ihave_sent", st.ihave_sent);
+	add_int(o, "iwant_sent", st.iwant_sent);
+	add_int(o, "idontwant_sent", st.idontwant_sent);
+	add_int(o, "graft_received", st.graft_received);
+	add_int(o, "prune_received", st.prune_received);
+	add_int(o, "ihave_received", st.ihave_received);
+	add_int(o, "iwant_received", st.iwant_received);
+	add_int(o, "idontwant_received", st.idontwant_received);
+	add_int(o, "broken_promises", st.broken_promises);
+	for (int i = 0; i < GUTS_GOSSIP_OFFENCE_COUNT; i++)
+		add_int(o, guts_gossip_offence_name((enum guts_gossip_offence)i), st.offences[i]);
+	say(o);
+}
+
+static void
 obey(json_object *o)
 {
 	const char *cmd = str_of(o, "cmd");
@@ -461,6 +487,10 @@ obey(json_object *o)
 		start_exchange(&peer, ECHO_ID, (struct exchange){ .id = id, .bytes = (uint64_t)int_of(o, "bytes") });
 	} else if (strcmp(cmd, "subscribe") == 0) {
 		answer(id, probe_gossip_subscribe(str_of(o, "topic")), 0);
+	} else if (strcmp(cmd, "unsubscribe") == 0) {
+		answer(id, probe_gossip_unsubscribe(str_of(o, "topic")), 0);
+	} else if (strcmp(cmd, "control") == 0) {
+		say_control(id);
 	} else if (strcmp(cmd, "publish") == 0) {
 		answer(id, probe_gossip_publish(str_of(o, "topic"), str_of(o, "data")), 0);
 	} else if (strcmp(cmd, "mesh") == 0) {

@@ -2,7 +2,6 @@
 #include "probe_gossip.h"
 
 #include "base/alloc.h"
-#include "gossip/gossip.h"
 
 #include <stdlib.h>
 #include <utlist.h>
@@ -222,6 +221,21 @@ probe_gossip_subscribe(const char *topic)
 
 	arm();
 	return err;
+}
+
+int
+probe_gossip_unsubscribe(const char *topic)
+{
+	int err = guts_gossip_unsubscribe(gossip, guts_slice_str(topic), guts_env_now(env));
+
+	arm();
+	return err;
+}
+
+void
+probe_gossip_stats(struct guts_gossip_stats *out)
+{
+	guts_gossip_stats(gossip, out);
 }
 
 int

@@ -2,6 +2,7 @@
 #ifndef TESTS_INTEROP_PROBE_GOSSIP_H
 #define TESTS_INTEROP_PROBE_GOSSIP_H
 
+#include "gossip/gossip.h"
 #include "peer/peers.h"
 
 /* `heard` is called for each message that was accepted. */
@@ -14,6 +15,8 @@ void probe_gossip_identified(const struct guts_peerid *id);
 void probe_gossip_gone(const struct guts_peerid *id);
 
 int probe_gossip_subscribe(const char *topic);
+int probe_gossip_unsubscribe(const char *topic);
+void probe_gossip_stats(struct guts_gossip_stats *out);
 int probe_gossip_publish(const char *topic, const char *text);
 
 /* Peers in our mesh of the topic. */

@@ -4,13 +4,16 @@
  * The input is a program: each byte names a step, the next ones its arguments.  Steps send
  * arbitrary bytes on a peer's stream, well-formed RPCs with every kind of entry over a few topics
  * and ids, signed messages good and bad, connect and disconnect peers, answer validations,
- * publish, subscribe, read or do not read, and let time pass.  After every input the object must
- * be consistent (gossip_check).
+ * publish, subscribe, expect deliveries, read or do not read, and let time pass.  After every step
+ * the object must be consistent (gossip_check): caps, meshes of subscribers only and outside their
+ * back-off, memory accounted.  What it sends must be whole frames of bounded size, with messages
+ * whose signatures hold, to peers that are there.
  */
 #include "../sim/gossip_net.h"
 
 #include "base/alloc.h"
 #include "base/cursor.h"
+#include "wire/varint.h"
 
 #include <stdlib.h>
 
@@ -34,7 +37,7 @@ struct run {
 	struct guts_gossip *g;
 	struct guts_cursor in;
 	uint64_t now, wall;
-	bool acting;
+	bool connected[PEERS];
 };
 
 static void
@@ -72,6 +75,30 @@ prepare(void)
 	fixed.ready = true;
 }
 
+static size_t
+index_of(const struct guts_peerid *peer)
+{
+	size_t i = 0;
+
+	while (i < PEERS && !guts_peerid_eq(&fixed.peers[i].id, peer))
+		i++;
+	return i;
+}
+
+static void
+must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void
+lose(struct run *r, const struct guts_peerid *peer)
+{
+	guts_gossip_peer_remove(r->g, peer, r->now);
+	r->connected[index_of(peer)] = false;
+}
+
 static const struct guts_peerid *
 any_peer(struct run *r)
 {
@@ -105,7 +132,7 @@ act(struct run *r, const struct guts_peerid *peer)
 	uint8_t id[32], what = guts_cursor_u8(&r->in);
 
 	switch (what) {
-	case 1: guts_gossip_peer_remove(r->g, peer, r->now); break;
+	case 1: lose(r, peer); break;
 	case 2: guts_gossip_subscribe(r->g, any_topic(r), r->now); break;
 	case 3: guts_gossip_unsubscribe(r->g, any_topic(r), r->now); break;
 	case 4:
@@ -135,8 +162,29 @@ on_offence(void *owner, const struct guts_peerid *peer, enum guts_gossip_offence
 static void
 on_forward(void *owner, const struct guts_peerid *peer, const struct guts_gossip_message *m)
 {
-	(void)m;
-	act(owner, peer);
+	struct run *r = owner;
+	struct guts_peerid from;
+
+	must(r->connected[index_of(peer)]);
+	must(guts_rpc_message_verify(m->raw, &from) == 0);
+	act(r, peer);
+}
+
+static void
+on_wants_write(void *owner, const struct guts_peerid *peer)
+{
+	struct run *r = owner;
+
+	must(r->connected[index_of(peer)]);
+}
+
+static bool
+on_allow(void *owner, const struct guts_peerid *peer)
+{
+	struct run *r = owner;
+
+	must(r->connected[index_of(peer)]);
+	return guts_cursor_left(&r->in) % 8 != 7;
 }
 
 static int
@@ -147,6 +195,8 @@ on_score(void *owner, const struct guts_peerid *peer)
 }
 
 static const struct guts_gossip_events events = {
+	.allow = on_allow,
+	.wants_write = on_wants_write,
 	.validate = on_validate,
 	.deliver = on_deliver,
 	.forward = on_forward,
@@ -226,13 +276,49 @@ send_message(struct run *r)
 }
 
 static void
+check_frame(struct guts_slice frame)
+{
+	struct guts_arena arena;
+	struct guts_rpc rpc;
+	struct guts_peerid from;
+
+	must(frame.n > 0 && frame.n <= GUTS_GOSSIP_RPC_MAX);
+	guts_arena_init(&arena, 4u << 20);
+	must(guts_pb_decode(&guts_rpc_desc, frame, &rpc, &arena) == 0);
+	for (size_t i = 0; i < rpc.publish.n; i++)
+		must(guts_rpc_message_verify(&rpc.publish.v[i], &from) == 0);
+	guts_arena_deinit(&arena);
+}
+
+/* All of it, so that frames are whole. */
+static void
 pull(struct run *r)
 {
 	const struct guts_peerid *peer = any_peer(r);
-	static uint8_t out[70000];
+	struct guts_slice frame, rest;
+	static uint8_t out[1u << 20];
+	size_t n = guts_gossip_pull(r->g, peer, out, sizeof out), used;
 
-	while (guts_gossip_pull(r->g, peer, out, sizeof out) > 0)
-		continue;
+	must(n < sizeof out && (n == 0 || r->connected[index_of(peer)]));
+	for (rest = guts_slice(out, n); rest.n > 0;
+	     rest = guts_slice(rest.p + used, rest.n - used)) {
+		must(guts_frame_read(rest, GUTS_GOSSIP_RPC_MAX, &frame, &used) == 0);
+		check_frame(frame);
+	}
+}
+
+/* Rare steps. */
+static void
+step_aside(struct run *r, uint8_t what)
+{
+	const struct guts_peerid *peer = any_peer(r);
+
+	switch (what >> 4 & 3) {
+	case 0: guts_gossip_peer_group(r->g, peer, 5); break;
+	case 1: guts_gossip_out_reset(r->g, peer, r->now); break;
+	case 2: guts_gossip_expect(r->g, any_topic(r), what >> 6); break;
+	default: guts_gossip_in_reset(r->g, peer); break;
+	}
 }
 
 static void
@@ -255,10 +341,11 @@ step(struct run *r)
 	case 6: send_message(r); break;
 	case 7:
 		peer = any_peer(r);
+		r->connected[index_of(peer)] = true;
 		guts_gossip_peer_add(r->g, peer, what & 16, (enum guts_gossip_door)(what >> 6),
 				     r->now);
 		break;
-	case 8: guts_gossip_peer_remove(r->g, any_peer(r), r->now); break;
+	case 8: lose(r, any_peer(r)); break;
 	case 9: guts_gossip_subscribe(r->g, any_topic(r), r->now); break;
 	case 10: guts_gossip_unsubscribe(r->g, any_topic(r), r->now); break;
 	case 11:
@@ -270,12 +357,7 @@ step(struct run *r)
 				      (enum guts_gossip_verdict)(what >> 6 & 1), r->now);
 		break;
 	case 13: pull(r); break;
-	case 14:
-		if (what & 16)
-			guts_gossip_out_reset(r->g, any_peer(r), r->now);
-		else
-			guts_gossip_peer_group(r->g, any_peer(r), 5);
-		break;
+	case 14: step_aside(r, what); break;
 	default:
 		r->now = what & 128 ? r->now + what * SECOND / 4 : guts_gossip_deadline(r->g);
 		guts_gossip_tick(r->g, r->now);
@@ -308,10 +390,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	guts_cursor_init(&r.in, guts_slice(data, size));
 	r.g = guts_gossip_new(&cfg, &fixed.us, 1, &events, &r, r.now);
 	guts_gossip_subscribe(r.g, guts_slice_str("t"), r.now);
+	r.connected[0] = true;
 	guts_gossip_peer_add(r.g, &fixed.peers[0].id, true, GUTS_GOSSIP_MESHSUB_12, r.now);
-	while (guts_cursor_left(&r.in) > 0)
+	while (guts_cursor_left(&r.in) > 0) {
 		step(&r);
-	gossip_check(r.g);
+		gossip_check(r.g);
+	}
 	guts_gossip_free(r.g);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* tests/sim/gossip_check.c - what must hold in a gossip object between calls. */
 #include "gossip/gossip_int.h"
 #include "gossip_net.h"
+#include "wire/varint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@ check_topics(const struct guts_gossip *g)
 			MUST(l->key.topic == t);
 			MUST(!l->mesh ||
 			     (l->subscribed && t->subscribed && l->key.peer->connected));
+			MUST(!l->mesh || l->backoff_until <= l->mesh_since);
 			MUST(!l->fanout || (l->subscribed && !l->mesh));
 			MUST(l->subscribed || l->stale);
 			MUST(!l->subscribed || l->key.peer->connected);
@@ -70,6 +72,40 @@ check_score(const struct gpeer *p)
 		MUST(l->scored || !l->mesh || l->key.topic->expected == 0);
 	}
 	MUST(p2 == p->p2 && p3 == p->p3 && p3b == p->p3b && p4 == p->p4);
+}
+
+/* What came and is no whole frame yet; large ones are counted over all peers. */
+static void
+check_frames(const struct guts_gossip *g)
+{
+	size_t big = 0;
+	const struct gpeer *p;
+
+	DL_FOREACH (g->connected, p) {
+		MUST(p->in.len <= g->cfg.rpc_recv_max + GUTS_UVARINT_MAX_SIZE);
+		MUST(p->frame_n == 0 || p->in.len < p->frame_n);
+		MUST(!p->is_big || p->frame_n > g->cfg.rpc_send_max);
+		big += p->is_big ? p->frame_n : 0;
+	}
+	MUST(big == g->big_bytes && big <= BIG_FRAMES_MAX);
+}
+
+/* Each peer's share of questions and validations is what they say. */
+static void
+check_shares(const struct guts_gossip *g, const struct gpeer *p)
+{
+	size_t wants = 0, pending = 0;
+	const struct gwant *w;
+	const struct gmsg *m;
+
+	for (w = g->wants; w; w = w->hh.next) {
+		MUST(w->n >= 1 && w->n <= WANT_OFFERS_MAX && w->asks <= WANT_ASKS_MAX);
+		for (unsigned i = 0; i < w->n; i++)
+			wants += w->offers[i].serial == p->serial;
+	}
+	DL_FOREACH (g->pending, m)
+		pending += m->senders[0] == p->serial;
+	MUST(wants == p->n_wants && pending == p->n_pending);
 }
 
 static void
@@ -140,6 +176,7 @@ gossip_check(const struct guts_gossip *g)
 		node_door += p->door == GUTS_GOSSIP_NODE_DOOR;
 		wants += p->n_wants;
 		check_peer(g, p);
+		check_shares(g, p);
 	}
 	DL_FOREACH (g->gone, p) {
 		MUST(!p->connected);
@@ -154,5 +191,6 @@ gossip_check(const struct guts_gossip *g)
 	MUST(connected + gone == HASH_COUNT(g->peers));
 	MUST(stale == g->n_stale);
 	MUST(wants <= (size_t)HASH_COUNT(g->wants) * WANT_OFFERS_MAX);
+	check_frames(g);
 	check_messages(g);
 }

@@ -116,6 +116,7 @@ guts_settings_read(struct guts_settings *s, const struct guts_conf *conf, struct
 	n->quota_new_per_hour = (unsigned)guts_conf_number(conf, GUTS_CONF_QUOTA_NEW_PER_HOUR);
 	n->pack_max_bytes = guts_conf_number(conf, GUTS_CONF_LIMITS_PACK);
 	n->gossip_keep = guts_conf_bool(conf, GUTS_CONF_GOSSIP_KEEP);
+	n->gossip_expect = (unsigned)guts_conf_number(conf, GUTS_CONF_GOSSIP_EXPECT);
 	return GUTS_OK;
 }
 

@@ -62,6 +62,9 @@ static const struct guts_conf_option options[GUTS_CONF_N] = {
 	    "Largest pack that is taken from a push or a peer." },
 	[GUTS_CONF_GOSSIP_KEEP] = { "gossip.keep", GUTS_CONF_BOOL, false, "true", 0, 0, NULL, false,
 	    "Keep the newest users' gossip messages for the API." },
+	[GUTS_CONF_GOSSIP_EXPECT] = { "gossip.expect", GUTS_CONF_NUMBER, false, "0", 0, 1000, NULL, false,
+	    "Messages that a peer in the mesh of a user's topic has to bring, in a count that halves in 34 seconds, to keep its "
+	    "score; 0: silence is normal." },
 	[GUTS_CONF_BRIDGE_ALLOW] = { "bridge.allow", GUTS_CONF_TEXT, true, NULL, 1, 64, NULL, false,
 	    "Where webhooks may go beside public addresses: loopback, private, or networks like 10.1.0.0/16." },
 	[GUTS_CONF_BRIDGE_TIMEOUT] = { "bridge.timeout", GUTS_CONF_DURATION, false, "10s", 100, 120000, NULL, false,

@@ -166,6 +166,8 @@ void guts_pubsub_register(struct guts_node *n);
 void guts_pubsub_identified(struct guts_node *n, const struct guts_peerid *peer);
 void guts_pubsub_gone(struct guts_node *n, const struct guts_peerid *peer);
 void guts_pubsub_topic(struct guts_node *n, const char *topic, bool on);
+/* What peers have to bring of a topic that is subscribed, see guts_gossip_expect. */
+void guts_pubsub_expect(struct guts_node *n, const char *topic, unsigned deliveries);
 /* Errors: GUTS_ELIMIT; `id` gets the message id. */
 int guts_pubsub_publish(struct guts_node *n, const char *topic, struct guts_slice data, uint8_t id[32]);
 void guts_pubsub_verdict(struct guts_node *n, uint64_t ticket, enum guts_verdict v);

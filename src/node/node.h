@@ -45,6 +45,7 @@ struct guts_node_setup {
 	uint64_t pack_max_bytes;
 	unsigned topics_max;                /* repositories with a topic of their own; 0 = 1,000 */
 	bool gossip_keep;                   /* keep users' gossip messages for the API */
+	unsigned gossip_expect;             /* messages expected in users' topics, see guts_gossip_expect */
 	enum guts_dht_mode dht_mode;
 	const char *dht_protocol;           /* NULL or empty = the network's own */
 	bool dht_private;                   /* loopback and private addresses are taken and told whoever the other is */

@@ -399,6 +399,12 @@ guts_pubsub_topic(struct guts_node *n, const char *topic, bool on)
 	arm(ps);
 }
 
+void
+guts_pubsub_expect(struct guts_node *n, const char *topic, unsigned deliveries)
+{
+	(void)guts_gossip_expect(n->pubsub->gossip, guts_slice_str(topic), deliveries);
+}
+
 int
 guts_pubsub_publish(struct guts_node *n, const char *topic, struct guts_slice data, uint8_t id[32])
 {

@@ -45,6 +45,7 @@ add(struct guts_node *n, struct guts_slice topic)
 	t->name = guts_memdup(topic.p, topic.n);
 	HASH_ADD_KEYPTR(hh, n->topics, t->name, topic.n, t);
 	guts_pubsub_topic(n, t->name, true);
+	guts_pubsub_expect(n, t->name, n->s.gossip_expect);
 }
 
 static struct guts_slice

@@ -3,6 +3,7 @@
  *   - only the repositories that changed last have a topic; the others converge by the inventory exchange
  *   - a node that missed every message converges
  *   - lost seeders are looked for until three are linked
+ *   - where messages are expected in users' topics, silence costs score there, and only there
  */
 #include "simnode.h"
 
@@ -162,6 +163,40 @@ lost_seeders_are_found_again(void **state)
 	simnet_world_end(&w);
 }
 
+static void
+on_subscribed(void *owner, int err, const struct guts_errinfo *ei)
+{
+	(void)owner;
+	(void)ei;
+	assert_int_equal(err, GUTS_OK);
+}
+
+static void
+silence_costs_where_messages_are_expected(void **state)
+{
+	struct sim_config c = { .seed = seed(), .places = 2 };
+	struct simnet_world w = { .gossip_expect = 4 };
+	struct sim *s = sim_new(&c);
+	struct guts_gossip_peer_info *v;
+
+	(void)state;
+	simnet_world_start(&w, s, 2, 1);
+	sim_run_for(s, 3 * S);
+	simnet_world_create(&w, 0);
+	sim_run_for(s, 60 * S);
+	assert_int_equal(guts_node_gossip_peers(simnet_world_node(&w, 0)->node, &v), 1);
+	assert_true(v[0].mesh > 0 && v[0].score >= 0);
+	free(v);
+	for (unsigned i = 0; i < 2; i++)
+		guts_node_subscribe(simnet_world_node(&w, i)->node, "chat", true, on_subscribed, NULL);
+	sim_run_for(s, 45 * S);
+	assert_int_equal(guts_node_gossip_peers(simnet_world_node(&w, 0)->node, &v), 1);
+	assert_true(v[0].components.p3 + v[0].components.p3b < 0);
+	free(v);
+	sim_free(s);
+	simnet_world_end(&w);
+}
+
 int
 main(void)
 {
@@ -169,6 +204,7 @@ main(void)
 		cmocka_unit_test(cold_repositories_converge),
 		cmocka_unit_test(who_missed_everything_converges),
 		cmocka_unit_test(lost_seeders_are_found_again),
+		cmocka_unit_test(silence_costs_where_messages_are_expected),
 	};
 
 	if (guts_crypto_init())

@@ -86,6 +86,7 @@ node_start(struct guts_env *e, struct guts_store *st, struct guts_repos *r, unsi
 	if (place < w->core)
 		s.seed_default = GUTS_SEED_NONE;
 	s.topics_max = w->topics_max;
+	s.gossip_expect = w->gossip_expect;
 	assert(guts_node_new(&sn->node, &s, &ei) == 0);
 	guts_node_start(sn->node, on_ready, sn);
 	return sn;

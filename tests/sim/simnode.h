@@ -39,7 +39,7 @@ struct simnet_world {
 	unsigned dials;            /* place i dials i-1 … i-dials */
 	bool random;               /* or so many that were there before it, drawn by lot */
 	unsigned core;             /* if not 0: places below keep no repositories, the others dial all of them (≤ 8) */
-	unsigned topics_max;       /* of struct guts_node_setup */
+	unsigned topics_max, gossip_expect; /* of struct guts_node_setup */
 	unsigned inventory_ms;
 	bool mdns;                 /* they look for each other on the local network */
 	bool stranger;             /* the last place belongs to another network */

@@ -3,6 +3,7 @@
  *   - only the repositories that changed last have a topic; the others converge by the inventory exchange
  *   - a node that missed every message converges
  *   - lost seeders are looked for until three are linked
+ *   - who is refused by a full mesh is told of others, and links to them
  *   - where messages are expected in users' topics, silence costs score there, and only there
  */
 #include "simnode.h"
@@ -10,6 +11,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -171,6 +173,51 @@ on_subscribed(void *owner, int err, const struct guts_errinfo *ei)
 	assert_int_equal(err, GUTS_OK);
 }
 
+/* Links that places 1 … n-1 have among themselves. */
+static size_t
+links_beside_hub(struct simnet_world *w, unsigned n)
+{
+	size_t links = 0;
+
+	for (unsigned i = 1; i < n; i++) {
+		struct guts_snapshot *snap;
+
+		guts_node_snapshot_flush(simnet_world_node(w, i)->node);
+		snap = guts_node_snapshot(simnet_world_node(w, i)->node);
+		links += snap->npeers - 1;
+		guts_snapshot_unref(snap);
+	}
+	return links / 2;
+}
+
+/* All know the hub only, and it takes twelve into its mesh. */
+static void
+a_full_mesh_names_others(void **state)
+{
+	enum { ALL = 16 };
+	struct sim_config c = { .seed = seed(), .places = ALL };
+	struct simnet_world w = { .core = 1 };
+	struct sim *s = sim_new(&c);
+	struct guts_errinfo ei;
+	char id[65], text[16];
+
+	(void)state;
+	simnet_world_start(&w, s, ALL, 0);
+	sim_run_for(s, 5 * S);
+	for (unsigned i = 0; i < ALL; i++)
+		guts_node_subscribe(simnet_world_node(&w, i)->node, "chat", true, on_subscribed, NULL);
+	sim_run_for(s, 20 * S);
+	assert_int_equal(links_beside_hub(&w, ALL), 0);
+	for (unsigned i = 0; i < 40; i++) { /* the hub earns that its word counts */
+		snprintf(text, sizeof text, "message %u", i);
+		assert_int_equal(guts_node_publish(simnet_world_node(&w, 0)->node, "chat", guts_slice_str(text), id, &ei), 0);
+		sim_run_for(s, 5 * S);
+	}
+	assert_true(links_beside_hub(&w, ALL) >= 3);
+	sim_free(s);
+	simnet_world_end(&w);
+}
+
 static void
 silence_costs_where_messages_are_expected(void **state)
 {
@@ -204,6 +251,7 @@ main(void)
 		cmocka_unit_test(cold_repositories_converge),
 		cmocka_unit_test(who_missed_everything_converges),
 		cmocka_unit_test(lost_seeders_are_found_again),
+		cmocka_unit_test(a_full_mesh_names_others),
 		cmocka_unit_test(silence_costs_where_messages_are_expected),
 	};
 

@@ -43,6 +43,7 @@ try {
 		peers: 'peers',
 		'a peer': `peers/${b.id}`,
 		'the address book': 'peers?view=addresses',
+		offences: 'peers?view=offences',
 		network: 'network',
 		'the mesh of a topic': 'network?topic=chat',
 		repositories: 'repos',

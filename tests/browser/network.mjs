@@ -1,4 +1,5 @@
 // The pages about the network on four real nodes: the picture of links and meshes, a peer, scores, counters, bans.
+import { connect } from 'node:net'
 import { Net, assert, browserOrSkip, done, equal, must, test, until, watched } from './lib.mjs'
 
 const browser = await browserOrSkip()
@@ -139,6 +140,21 @@ try {
 		await item.waitFor({ state: 'detached' })
 	})
 
+	await test('offences: every rule with its price, and how often it was broken', async () => {
+		await go('peers?view=offences')
+		const rules = await a.get('/api/v1/offences')
+		const rows = page.getByRole('region', { name: 'Offences' }).locator('tbody tr')
+		await until(async () => (await rows.count()) === rules.length, 'a row for each rule')
+		const broken = rows.filter({ hasText: 'handshake' }).locator('td[data-name="Broken"]')
+		const before = Number(await broken.textContent())
+		const stranger = connect(Number(a.addr.match(/\/tcp\/(\d+)/)[1]), '127.0.0.1').on('error', () => {})
+		stranger.write('GET / HTTP/1.1\r\n\r\n')
+		await until(async () => Number(await broken.textContent()) > before, 'the broken rule')
+		stranger.destroy()
+		await go(`peers/${b.id}`)
+		await page.getByText('It broke no rule.').waitFor()
+	})
+
 	await test('the address book: who, where, from whom; searched and filtered', async () => {
 		await a.api('POST', '/api/v1/peers', { address: b.addr }).catch(() => {})
 		await go('peers')
@@ -180,7 +196,10 @@ try {
 	await test('every page says that the node is gone, and goes on when it is back', async () => {
 		a.keepPorts()
 		await a.api('POST', '/api/v1/repos', { name: 'demo' })
-		const pages = ['', 'peers', 'peers?view=addresses', 'network', `r/${a.id}/demo`, `peers/${b.id}`, 'repos', 'gossip', 'gossip?view=peers', 'gossip?view=counters', 'events', 'log', 'settings']
+		const pages = [
+			'', 'peers', 'peers?view=addresses', 'peers?view=offences', `peers/${b.id}`, 'network', 'repos', `r/${a.id}/demo`,
+			'gossip', 'gossip?view=peers', 'gossip?view=counters', 'events', 'log', 'settings',
+		]
 		const tabs = []
 		for (const to of pages) {
 			const tab = await context.newPage()
@@ -200,7 +219,7 @@ try {
 			await until(() => tab.evaluate(() => !document.querySelector('main [role=alert], main .notice.bad, .loading')), `no error at "${pages[i]}"`)
 			equal(await tab.evaluate(() => window.sameDocument), true, 'the document')
 		}
-		await tabs[3].locator('.graph .dot').filter({ hasText: end(b) }).waitFor()
+		await tabs[pages.indexOf('network')].locator('.graph .dot').filter({ hasText: end(b) }).waitFor()
 		await until(async () => /^guts_http_event_streams 1$/m.test(await a.get('/metrics')), 'one stream')
 	})
 

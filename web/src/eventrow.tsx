@@ -70,6 +70,12 @@ const lines: Record<string, Line> = {
 			The ban of <Peer id={e.peer} /> was lifted
 		</>
 	),
+	'peer.penalized': (e) => (
+		<>
+			<Peer id={e.peer} /> broke a rule
+			<Why s={text(e, 'reason')} /> ({plural(number(e, 'points'), 'point')}, {num(number(e, 'total'))} in all)
+		</>
+	),
 	'repo.created': (e) => (
 		<>
 			<Repo id={e.repo} /> was created here

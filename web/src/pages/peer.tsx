@@ -9,11 +9,12 @@ import { Ago, bytes, Copy, num, plain, rtt, shortPeer, T } from '../text'
 import { Badge, Card, Empty, Facts, Head, Loaded } from '../ui'
 import { Ban, until } from './ban'
 import { ComponentTable } from './mesh'
+import { Conduct } from './offences'
 
 const EVENTS = 30
 
 interface Known {
-	peer?: Peer
+	peer?: Schemas['PeerDetail']
 	ban?: Schemas['Ban']
 	gossip?: Schemas['GossipPeer']
 }
@@ -47,7 +48,6 @@ function Link({ p }: { p: Peer }) {
 					['RTT', rtt(p.rtt_us)],
 					['Traffic', `${bytes(p.bytes_in)} in, ${bytes(p.bytes_out)} out`],
 					['Repositories', p.speaks_guts ? num(p.repositories) : 'a plain libp2p peer'],
-					['Misbehaviour', <Badge tone={p.score > 0 ? 'warn' : 'ok'}>{num(p.score)}</Badge>],
 				]}
 			/>
 		</Card>
@@ -176,6 +176,7 @@ export function PeerPage({ id }: { id: string }) {
 											<Empty>There is no link to this peer now.</Empty>
 										</Card>
 									)}
+									{peer && <Conduct s={peer.standing} />}
 									{peer && <Lines title="Addresses" lines={peer.addresses} />}
 								</div>
 								<div>

@@ -9,6 +9,7 @@ import { Addr, type Column, Field, fields, type FormEvent, Needs, Pager, Search,
 import { Badge, Card, Empty, Head, Loaded } from '../ui'
 import { AddressBook } from './addresses'
 import { Ban, Bans } from './ban'
+import { Offences } from './offences'
 
 const SIZE = 50
 const peerEvent = (e: { type: string }) => e.type.startsWith('peer.')
@@ -67,7 +68,7 @@ function columns(onBan: (p: Peer) => void): Column<Peer>[] {
 			class: 'n',
 			cell: (p) => (p.speaks_guts ? num(p.repositories) : <span title="a plain libp2p peer">–</span>),
 		},
-		{ name: 'Score', sort: 'score', class: 'n', cell: (p) => <Badge tone={p.score > 0 ? 'warn' : 'ok'}>{num(p.score)}</Badge> },
+		{ name: 'Score', sort: 'score', class: 'n', cell: (p) => <Badge tone={p.score ? 'warn' : 'ok'}>{num(p.score)}</Badge> },
 	]
 	if (canAdmin.value)
 		all.push({
@@ -200,18 +201,19 @@ function Connected() {
 }
 
 export function Peers() {
-	const book = route.value.query.get('view') === 'addresses'
+	const view = route.value.query.get('view')
 	return (
 		<>
 			<Head text="Peers" />
 			<Tabs
 				label="Peers"
 				items={[
-					['#/peers', 'Connected', !book],
-					['#/peers?view=addresses', 'Address book', book],
+					['#/peers', 'Connected', !view],
+					['#/peers?view=addresses', 'Address book', view === 'addresses'],
+					['#/peers?view=offences', 'Offences', view === 'offences'],
 				]}
 			/>
-			{book ? <AddressBook /> : <Connected />}
+			{view === 'addresses' ? <AddressBook /> : view === 'offences' ? <Offences /> : <Connected />}
 		</>
 	)
 }

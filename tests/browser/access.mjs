@@ -64,6 +64,8 @@ try {
 		'a topic': 'gossip/chat',
 		scores: 'gossip?view=peers',
 		counters: 'gossip?view=counters',
+		DHT: 'dht',
+		'a lookup': `dht?target=${repo.id}`,
 		events: 'events',
 		log: 'log',
 		settings: 'settings',

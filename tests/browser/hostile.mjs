@@ -103,6 +103,7 @@ try {
 		'picture of a mesh': [`network?topic=${encodeURIComponent(topic)}`, 'in the mesh'],
 		gossip: ['gossip', `${IMG} U+202Emessage <script>${RUN}</script>`],
 		topic: [`gossip/${encodeURIComponent(topic)}`, `U+202Emessage`],
+		'a lookup of nonsense': [`dht?target=${encodeURIComponent(IMG)}`, 'DHT'],
 		events: ['events', IMG],
 		tokens: ['settings', IMG],
 		'repository settings': [at('settings'), 'Sign a new version'],

@@ -5,9 +5,10 @@ import { Net, assert, browserOrSkip, done, equal, must, test, until, watched } f
 const browser = await browserOrSkip()
 const net = new Net()
 try {
-	const a = await net.node('A')
-	const b = await net.node('B', '--bootstrap', a.addr)
-	const c = await net.node('C', '--bootstrap', a.addr)
+	const server = ['--set', 'kad.mode=server'] // by itself only a node that somebody dialled
+	const a = await net.node('A', ...server)
+	const b = await net.node('B', '--bootstrap', a.addr, ...server)
+	const c = await net.node('C', '--bootstrap', a.addr, ...server)
 	for (const n of [a, b, c]) await n.api('PUT', '/api/v1/gossip/topics/chat')
 	await a.api('PUT', '/api/v1/gossip/topics/pairs')
 	await b.api('PUT', '/api/v1/gossip/topics/pairs')
@@ -172,6 +173,38 @@ try {
 		await entry(b).waitFor()
 	})
 
+	await test('the DHT: routing table, a lookup with its hops, providers of a repository', async () => {
+		const repo = await b.api('POST', '/api/v1/repos', { name: 'sought' })
+		await until(async () => (await a.get('/api/v1/dht')).buckets.some((x) => x.entries.some((e) => e.peer === b.id)), 'B in the table')
+		await go('dht')
+		const bucket = page.locator('.bucket').filter({ hasText: end(b) })
+		await bucket.getByRole('row').filter({ hasText: end(b) }).getByText('connected').waitFor()
+		const target = page.getByLabel('Peer id or repository', { exact: true })
+		await target.fill(c.id)
+		await press('Look up')
+		const result = page.getByRole('status').filter({ hasText: /found/ })
+		await result.getByText('found', { exact: true }).waitFor()
+		await page.getByRole('region', { name: 'Closest peers' }).getByRole('row').filter({ hasText: end(c) }).waitFor()
+		await until(async () => (await a.get(`/api/v1/dht/providers/${repo.id}`)).some((x) => x.peer === b.id), 'B as a provider')
+		await target.fill(`guts://${repo.id}`)
+		await press('Look up')
+		await page.getByRole('region', { name: 'Providers' }).getByRole('row').filter({ hasText: end(b) }).waitFor()
+		const hops = page.getByRole('region', { name: 'Hops' }).getByRole('row')
+		await until(async () => (await hops.count()) > 1, 'a hop')
+		await page.reload()
+		await page.getByRole('region', { name: 'Providers' }).getByRole('row').filter({ hasText: end(b) }).waitFor()
+		await page.goBack()
+		await result.getByText('found', { exact: true }).waitFor()
+		equal(await target.inputValue(), c.id, 'target after going back')
+		await target.fill('nonsense')
+		await press('Look up')
+		await page.locator('main [role=alert]').waitFor()
+		await until(async () => (await a.get('/api/v1/repos')).some((r) => r.id === repo.id), 'the repository at A')
+		await go(`r/${repo.full_name}/network`)
+		await press('Ask')
+		await page.getByRole('region', { name: 'Providers' }).getByRole('row').filter({ hasText: end(b) }).waitFor()
+	})
+
 	await test('scores by component, the mesh of a topic, and counters that move', async () => {
 		await go('gossip?view=peers')
 		await row(b).waitFor()
@@ -198,7 +231,7 @@ try {
 		await a.api('POST', '/api/v1/repos', { name: 'demo' })
 		const pages = [
 			'', 'peers', 'peers?view=addresses', 'peers?view=offences', `peers/${b.id}`, 'network', 'repos', `r/${a.id}/demo`,
-			'gossip', 'gossip?view=peers', 'gossip?view=counters', 'events', 'log', 'settings',
+			'gossip', 'gossip?view=peers', 'gossip?view=counters', 'dht', 'events', 'log', 'settings',
 		]
 		const tabs = []
 		for (const to of pages) {

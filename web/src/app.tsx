@@ -18,6 +18,7 @@ const Network = lazy(() => import('./pages/network').then((m) => m.Network))
 const Repos = lazy(() => import('./pages/repos').then((m) => m.Repos))
 const RepoPage = lazy(() => import('./repo/repo').then((m) => m.RepoPage))
 const Gossip = lazy(() => import('./pages/gossip').then((m) => m.Gossip))
+const Dht = lazy(() => import('./pages/dht').then((m) => m.DhtPage))
 const Events = lazy(() => import('./pages/events').then((m) => m.Events))
 const Log = lazy(() => import('./pages/log').then((m) => m.Log))
 const Settings = lazy(() => import('./pages/settings').then((m) => m.Settings))
@@ -40,6 +41,7 @@ const NAV = [
 	],
 	['repos', 'Repositories', 'r', 'M3 2h10v12H4.5A1.5 1.5 0 0 1 3 12.5zm0 10.5A1.5 1.5 0 0 1 4.5 11H13M6 4.5h4'],
 	['gossip', 'Gossip', 'g', 'M2 3h12v8H7l-3 3v-3H2z'],
+	['dht', 'DHT', 'd', 'M6.5 2.5 5 13.5m6-11-1.5 11M3 6h11M2 10h11'],
 	['events', 'Events', 'e', 'M1.5 8h3l2-5 3 10 2-5h3'],
 	['settings', 'Settings', 's', 'M2 4h7m3 0h2M2 12h2m3 0h7M9 2.5h3v3H9zM4 10.5h3v3H4z'],
 	['api', 'API', 'a', 'M5 3 1.5 8 5 13m6-10 3.5 5L11 13M9 2 7 14'],
@@ -60,6 +62,8 @@ function Page() {
 			return <RepoPage />
 		case 'gossip':
 			return <Gossip />
+		case 'dht':
+			return <Dht />
 		case 'events':
 			return <Events />
 		case 'log':

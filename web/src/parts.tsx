@@ -1,7 +1,7 @@
 // Forms, tables and lists of the pages that are fetched when they are first shown.
 import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
-import { canAdmin, canWrite } from './session'
+import { canAdmin, canRead, canWrite } from './session'
 import { visible } from './text'
 import { attempt } from './ui'
 
@@ -95,8 +95,9 @@ export function useTyped(value: string, set: (v: string) => void): [string, (v: 
 }
 
 // Says who may do what is not offered.
-export function Needs({ scope, children }: { scope: 'write' | 'admin'; children: ComponentChildren }) {
-	if ((scope === 'admin' ? canAdmin : canWrite).value) return <>{children}</>
+const RIGHTS = { read: canRead, write: canWrite, admin: canAdmin }
+export function Needs({ scope, children }: { scope: keyof typeof RIGHTS; children: ComponentChildren }) {
+	if (RIGHTS[scope].value) return <>{children}</>
 	return (
 		<p class="hint">
 			This needs the right <code>{scope}</code>: <a href="#/login">log in</a>.

@@ -7,11 +7,12 @@ export const session = signal<Session | undefined>(undefined)
 export const loginError = signal('')
 
 type Scope = Session['scopes'][number]
-const can = (scope: Scope) =>
+const can = (...any: Scope[]) =>
 	computed(() => {
 		const have = session.value?.scopes ?? []
-		return have.includes('admin') || have.includes(scope)
+		return have.includes('admin') || any.some((s) => have.includes(s))
 	})
+export const canRead = can('read', 'write')
 export const canWrite = can('write')
 export const canAdmin = can('admin')
 

@@ -148,8 +148,8 @@ export function Dialog({
 	)
 }
 
-export const Facts = ({ rows }: { rows: [string, ComponentChildren][] }) => (
-	<dl class="facts">
+export const Facts = ({ rows, wide }: { rows: [string, ComponentChildren][]; wide?: boolean }) => (
+	<dl class={wide ? 'facts wide' : 'facts'}>
 		{rows.map(([k, v]) => (
 			<div>
 				<dt>{k}</dt>

@@ -1,13 +1,42 @@
 // Who keeps this repository, what this node does about it, and fetching now.
-import { actRepo, getRepo, type Schemas } from '../api'
+import { useState } from 'preact/hooks'
+import { actRepo, get, getRepo, type Schemas } from '../api'
 import { useLive } from '../live'
-import { canAdmin, canWrite } from '../session'
+import { Contacts } from '../pages/contacts'
+import { href } from '../router'
+import { canAdmin, canRead, canWrite } from '../session'
 import { Ago, PeerId } from '../text'
 import { Needs, Select, Table, useBusy } from '../parts'
 import { Badge, Card, Empty, Facts, Loaded } from '../ui'
 import type { Of } from './repo'
 
 type Policy = Schemas['Policy']
+
+// Who has it beyond the peers of this node: asked of the DHT only when somebody wants to know.
+function Providers({ id }: { id: string }) {
+	const [found, set] = useState<Schemas['DhtContact'][] | undefined>()
+	const [busy, run] = useBusy()
+	const ask = () => run(get('/api/v1/dht/providers/{id}', { path: { id } }).then(set))
+	return (
+		<Card
+			title="Providers in the DHT"
+			after={
+				<span class="bar plain">
+					<a href={href(['dht'], { target: id })}>With its hops</a>
+					<button type="button" class="small" disabled={busy} onClick={ask}>
+						{busy ? 'Asking…' : 'Ask'}
+					</button>
+				</span>
+			}
+		>
+			{found?.length ? (
+				<Contacts label="Providers" list={found} />
+			) : (
+				<Empty>{found ? 'Nobody else provides it.' : 'Other nodes that say in the DHT that they have it.'}</Empty>
+			)}
+		</Card>
+	)
+}
 
 export function Network({ of }: { of: Of }) {
 	const { repo, path } = of
@@ -81,6 +110,7 @@ export function Network({ of }: { of: Of }) {
 					)}
 				</Card>
 			</div>
+			{!repo.private && canRead.value && <Providers key={repo.id} id={repo.id} />}
 			<Card title="Identity">
 				<Facts
 					rows={[

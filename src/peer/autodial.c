@@ -118,7 +118,7 @@ fill_slots(struct guts_peers *p, uint64_t now)
 	struct guts_peerid id;
 
 	p->auto_at_ns = now + AUTO_QUIET_NS;
-	if (!guts_peers_wants_outbound(p) || !choose(p, &id))
+	if (p->n_dials >= PEERS_DIALS_MAX || !guts_peers_wants_outbound(p) || !choose(p, &id))
 		return;
 	dial_own(p, &id, false);
 	p->auto_at_ns = now + AUTO_NS;
@@ -131,7 +131,7 @@ feel(struct guts_peers *p, uint64_t now)
 	struct guts_peerid id;
 
 	p->feeler_at_ns = now + FEELER_NS / 2 + guts_rng_below(&p->rng, FEELER_NS);
-	if (p->n_dialing == 0 && p->n_outbound >= p->cfg.outbound_reserved
+	if (p->n_dials < PEERS_DIALS_MAX && p->n_dialing == 0 && p->n_outbound >= p->cfg.outbound_reserved
 	    && guts_book_pick_feeler(p->book, &p->rng, is_eligible, &c, &id)) {
 		p->stats.feelers++;
 		dial_own(p, &id, true);
@@ -249,9 +249,9 @@ autodial_link_gone(struct guts_peers *p)
 void
 autodial_tick(struct guts_peers *p, uint64_t now, uint64_t *next)
 {
-	if (p->auto_at_ns <= now && p->n_dials < PEERS_DIALS_MAX)
+	if (p->auto_at_ns <= now)
 		fill_slots(p, now);
-	if (p->feeler_at_ns <= now && p->n_dials < PEERS_DIALS_MAX)
+	if (p->feeler_at_ns <= now)
 		feel(p, now);
 	if (p->auto_at_ns < *next)
 		*next = p->auto_at_ns;

@@ -31,7 +31,7 @@ class Ours:
     def __init__(self, net, size):
         self.nodes = []
         for _ in range(size):
-            self.nodes.append(net.node(bootstrap=self.nodes[-LINKS:], args=["--set", "kad.mode=server"]))
+            self.nodes.append(net.node(bootstrap=self.nodes[-LINKS:], args=["--set", "kad.mode=server"], dht=True))
         self.took = []
         while any(n.get("/api/v1/dht")["size"] < size - 1 for n in self.nodes):
             time.sleep(0.1)

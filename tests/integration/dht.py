@@ -32,9 +32,9 @@ def entries(node):
 
 with tap.net() as net:
     # The hub keeps nothing; the others know only the hub.
-    hub = net.node("hub", args=NONE)
-    alice = net.node("alice", bootstrap=[hub], args=NONE)
-    bob = net.node("bob", bootstrap=[hub], args=NONE)
+    hub = net.node("hub", args=NONE, dht=True)
+    alice = net.node("alice", bootstrap=[hub], args=NONE, dht=True)
+    bob = net.node("bob", bootstrap=[hub], args=NONE, dht=True)
     for n in (alice, bob):
         n.wait_peer(hub)
     state = {}
@@ -121,14 +121,14 @@ with tap.net() as net:
         assert len(lines) == 27 and "12D3" not in "".join(lines), sorted(lines)
 
     with tap.case("switched off it is silent, and says so"):
-        quiet = net.node("quiet", bootstrap=[hub], args=NONE + ["--set", "kad.mode=off"])
+        quiet = net.node("quiet", bootstrap=[hub], args=NONE + ["--set", "kad.mode=off"], dht=True)
         quiet.wait_peer(hub)
         assert get(quiet, "/dht")["role"] == "off" and get(quiet, "/dht")["protocol"] is None
         assert quiet.request("GET", "/api/v1/dht/providers/" + state["rid"]).status == 503
         assert quiet.id not in entries(hub)
 
     with tap.case("a client asks and is in no table"):
-        client = net.node("client", bootstrap=[hub], args=NONE + ["--set", "kad.mode=client"])
+        client = net.node("client", bootstrap=[hub], args=NONE + ["--set", "kad.mode=client"], dht=True)
         client.wait_peer(hub)
         wait_for(lambda: alice.id in providers(client, state["rid"]), "a client finds the provider")
         assert get(client, "/dht")["role"] == "client" and client.id not in entries(hub)
@@ -136,9 +136,9 @@ with tap.net() as net:
         assert found["found"] and found["closest"][0]["peer"] == client.id, found
 
     with tap.case("other networks have another protocol"):
-        other = net.node("other", args=["--network", "test"])
+        other = net.node("other", args=["--network", "test"], dht=True)
         assert get(other, "/dht")["protocol"] == "/guts/test/kad/1.0.0"
-        named = net.node("named", args=["--set", "kad.protocol=/x/kad/1.0.0"])
+        named = net.node("named", args=["--set", "kad.protocol=/x/kad/1.0.0"], dht=True)
         assert get(named, "/dht")["protocol"] == "/x/kad/1.0.0"
 
 tap.done()

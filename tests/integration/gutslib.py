@@ -447,14 +447,17 @@ class Net:
         return os.path.join(self.dir, name)
 
     def node(self, name=None, bootstrap=(), args=(), start=True, listen="/ip4/127.0.0.1/tcp/0", http="127.0.0.1:0",
-             env=None, home=None, wrapper=(), mdns=False):
+             env=None, home=None, wrapper=(), mdns=False, dht=False):
         """A node on free ports of 127.0.0.1; bootstrap: nodes or multiaddresses.  Further options in args.
 
-        Without mdns it does not look for other nodes of this machine: there may be those of other tests."""
+        Without mdns it does not look for other nodes of this machine: there may be those of other tests.  Without dht it is
+        linked only to those it is told of."""
         name = name or "node%d" % len(self.nodes)
         full = ["--listen", listen, "--http", http]
         if not mdns:
             full += ["--set", "p2p.mdns=false"]
+        if not dht:
+            full += ["--set", "kad.mode=off"]
         for b in bootstrap:
             full += ["--bootstrap", b.addr if isinstance(b, Node) else b]
         node = Node(name, home or self.path(name), full + list(args), env, wrapper)

@@ -511,7 +511,7 @@ def other_listener(tap, net):
 def main():
     tap = Tap()
     with tap.net() as net:
-        a, b = net.node(args=["--log-level", "debug"] + ALLOW), net.node()
+        a, b = net.node(args=["--log-level", "debug"] + ALLOW, dht=True), net.node(dht=True)
         node_itself(tap, a)
         peers(tap, a, b)
         rid, base, tip = repos(tap, a, b, net)

@@ -16,8 +16,8 @@ def rows(text):
 
 
 with tap.net() as net:
-    a = net.node("a", args=ALLOW)
-    b = net.node("b", bootstrap=[a])
+    a = net.node("a", args=ALLOW, dht=True)
+    b = net.node("b", bootstrap=[a], dht=True)
     a.wait_peer(b)
     b.wait_peer(a)
     state = {}

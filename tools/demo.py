@@ -9,7 +9,7 @@ usage: demo.py [--repo PATH] [--once] [--keep]
   2. C learns of it, fetches it through B, and shows it on its event stream
   3. stock git clones it from C; every ref is compared
   4. new commits are pushed to A and timed until C has them
-  5. C's key, named by the owner, signs a commit status; A shows it, attributed to C
+  5. a push to A fires C's webhook; C's key, named by the owner, signs a commit status; A shows it, attributed to C
 
 Then the dashboards' addresses are printed and everything stays up until Ctrl-C.  With --once it ends by itself; the exit
 code is 0 only if all of it was verified.  --repo takes a folder with a git repository, --keep leaves the nodes' folders.
@@ -30,6 +30,7 @@ TREE = os.environ.get("GUTS_SRCDIR") or os.path.dirname(os.path.dirname(os.path.
 sys.path.insert(0, os.path.join(TREE, "tests", "integration"))
 import gutslib  # noqa: E402
 from gutslib import ApiError, Net, commit, git, wait_for  # noqa: E402
+from hooklib import ALLOW, Receiver, hook  # noqa: E402
 
 COLOR = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 COMMITS = 3        # pushed and timed one after another
@@ -198,7 +199,7 @@ def start_line(net):
     nodes = []
     for name in "ABC":
         started = time.monotonic()
-        node = net.node(name, bootstrap=nodes[-1:])
+        node = net.node(name, bootstrap=nodes[-1:], args=ALLOW)
         nodes.append(node)
         say("%s  %s  %s   ready after %d ms" % (name, short(node.id), node.url, (time.monotonic() - started) * 1000))
     a, b, c = nodes
@@ -272,15 +273,23 @@ def more_commits(a, c, repo, branch, folder, watch):
     at_c = gutslib.ls_remote("%s/%s.git" % (c.url, repo["id"]))
     assert at_c[branch] == sha, "git ls-remote C says %s" % at_c.get(branch)
     good("git ls-remote C agrees")
-    return sha
 
 
-def status_from_c(a, c, repo, sha):
-    title("a commit status, signed by C, seen at A")
+def ci_at_c(a, c, repo, branch, folder):
+    title("a push to A calls a CI system at C, whose result is seen at A")
     path = "/api/v1/repos/" + repo["id"]
     a.patch(path, {"signers": [c.id]})
     wait_for(lambda: c.id in c.repo(repo["id"])["signers"], "the new identity on C")
     say("the owner named C's key %s as a status signer" % short(c.id))
+    receiver = Receiver()
+    hook(c, repo, receiver.url(), config={"secret": "demo"})
+    sha = commit(folder, "demo: build this", {"demo.txt": "build this\n"})
+    push(a, folder, "%s/%s.git" % (a.url, repo["id"]), ["HEAD:" + branch])
+    pushed = time.monotonic()
+    called = wait_for(lambda: [d for d in receiver.of("push") if d.json["after"] == sha], "C's webhook", timeout=PATIENCE)[0]
+    called.check_signatures("demo")
+    good("C called its webhook: %s to %s, %+d ms from the end of the push" % (called.event, sha[:10], (called.at - pushed) * 1000))
+    receiver.close()
     started = time.monotonic()
     c.post("%s/statuses/%s" % (path, sha), {"state": "success", "context": "demo/build", "description": "it builds"})
 
@@ -324,8 +333,8 @@ def play(net, path, once):
         name += "-"
     repo, refs, branch = first_push(a, b, c, path, name, watch)
     clone_from_c(c, repo, refs, net.path("clone.git"))
-    sha = more_commits(a, c, repo, branch, net.path("work"), watch)
-    status_from_c(a, c, repo, sha)
+    more_commits(a, c, repo, branch, net.path("work"), watch)
+    ci_at_c(a, c, repo, branch, net.path("work"))
     check_line(a, b, c)
     title(style("32", "all of it was verified") + " in %.1f s; A and C were never linked" % (time.monotonic() - started))
     if not once:

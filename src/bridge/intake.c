@@ -97,6 +97,8 @@ item_free(struct item *it)
 	free(it->git_path);
 	for (int i = 0; i < 2; i++)
 		guts_buf_deinit(&it->body[i]);
+	if (it->hook)
+		explicit_bzero(it->hook, sizeof *it->hook);
 	free(it->hook);
 	free(it);
 }

@@ -43,7 +43,7 @@ with tempfile.TemporaryDirectory(prefix="guts-demo-") as tmp:
         done = demo("--repo", source, tmp=tmp + "/run")
         assert done.returncode == 0, done.stdout + done.stderr
         for words in ("31 commits, 4 branches and tags", "every one of 4 refs is equal", "git ls-remote C agrees",
-                      "A shows demo/build: success", "all of it was verified"):
+                      "C called its webhook: push", "A shows demo/build: success", "all of it was verified"):
             assert words in done.stdout, (words, done.stdout)
 
     with tap.case("nothing is left behind"):

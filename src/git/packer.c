@@ -153,6 +153,8 @@ sifted(struct guts_job *j, void *owner)
 	}
 	if (!p->err)
 		p->err = start(p);
+	free(p->oids);
+	p->oids = NULL;
 	if (p->err)
 		p->ev.end(p->owner, p->err);
 }

@@ -18,8 +18,8 @@
 #include "base/limits.h"
 #include "base/slice.h"
 
-#define GUTS_YAMUX_SEND_MAX (2u << 20)      /* [bytes] queued by guts_ystream_send on one stream */
-#define GUTS_YAMUX_LINK_SEND_MAX (4u << 20) /* [bytes] queued on all streams of a session */
+#define GUTS_YAMUX_SEND_MAX (512u << 10)      /* [bytes] queued by guts_ystream_send on one stream */
+#define GUTS_YAMUX_LINK_SEND_MAX (768u << 10) /* [bytes] queued on all streams of a session */
 #define GUTS_YAMUX_UNACKED_MAX 256          /* streams opened and not yet acknowledged */
 #define GUTS_YAMUX_OUT_STREAMS_MAX 1024     /* streams opened by us at once */
 

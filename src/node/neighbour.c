@@ -375,7 +375,7 @@ guts_neighbour_register(struct guts_node *n)
 {
 	const struct guts_protocol node = { .id = GUTS_NODE_PROTOCOL, .inbound_max = 1, .prio = GUTS_PRIO_MESSAGE,
 		.on_stream = on_stream, .owner = n };
-	const struct guts_protocol sync = { .id = GUTS_SYNC_PROTOCOL, .inbound_max = 16, .prio = GUTS_PRIO_BULK,
+	const struct guts_protocol sync = { .id = GUTS_SYNC_PROTOCOL, .inbound_max = 8, .prio = GUTS_PRIO_BULK,
 		.on_stream = on_sync_stream, .owner = n };
 
 	n->protocols[0] = node;

@@ -1,7 +1,8 @@
 /* sync/serve.c - the answering side of /guts/sync: one request per stream, answered as room appears.
  *
- * Nothing long is kept in memory: refs are turned into frames of at most 48 KiB when the stream asks
- * for more, pack bytes come from a git child that is paused while 128 KiB wait to be sent.
+ * A peer that does not read holds little: an answer from memory is made frame by frame when the stream has room
+ * for more, pack bytes come from a git child that is paused while 128 KiB wait to be sent, and one peer has two
+ * packs, or requests of many ids, at once.
  */
 #include "sync/internal.h"
 
@@ -11,26 +12,28 @@
 
 #include <stdlib.h>
 
-#define FRAME_SOFT_MAX (48u << 10)  /* [bytes] a frame of entries is closed when it reaches this */
+#define FRAME_SOFT_MAX (24u << 10)  /* [bytes] a frame of entries is closed when it reaches this */
 #define PACK_AHEAD (128u << 10)     /* [bytes] pack bytes that wait for the stream */
 #define REQUEST_MAX (400u << 10)    /* [bytes] one request frame: 8,192 ids */
+#define REQUEST_LARGE (32u << 10)   /* [bytes] a request frame above this has many ids */
+#define LARGE_PER_PEER GUTS_FETCHES_PER_PEER /* packs and large requests at once */
+#define RECORDS_SOFT_MAX (400u << 10) /* [bytes] of the records of one author in a frame */
+#define VERSIONS_PER_FRAME 64
 #define ENTRY_COST 64               /* [bytes] of an entry in a frame, beside its name */
 #define BUCKETS_FROM 4096           /* entries; a tree of more is compared by bucket when the asker's record is not known here */
 #define DEADLINE_NS (60 * GUTS_SECOND_NS) /* a stopped reader holds its place no longer */
 
-enum serve_kind { SERVE_NOTHING, SERVE_REFS, SERVE_OBJECTS, SERVE_ONCE };
+enum serve_kind { SERVE_NOTHING, SERVE_INVENTORY, SERVE_REFS, SERVE_OBJECTS, SERVE_STATUSES, SERVE_ERROR };
 
 struct serve_author {
 	struct guts_peerid id;
-	struct guts_bytes *records;
-	size_t nrecords;
+	struct guts_bytes head;           /* the record that owns the entries */
+	uint64_t since;                   /* sequence: earlier records are sent from here on; 0 = none */
 	struct guts_reftree *tree, *base; /* base NULL = everything */
 	uint8_t base_hash[GUTS_HASH_SIZE];
 	enum guts_msg_entries mode;       /* DELTA and FULL: entries; HASHES; BUCKETS; NONE */
-	uint8_t wanted[GUTS_REFTREE_BUCKETS];
-	unsigned bucket;                  /* the next to send, and how far it is */
-	struct guts_refentry *entries;
-	size_t nentries, at, cap;
+	unsigned bucket;                  /* the next to send, */
+	size_t at;                        /* and how far it is */
 	bool started;
 };
 
@@ -42,13 +45,21 @@ struct guts_serve {
 	struct guts_buf out;
 	uint64_t request_id;
 	enum serve_kind kind;
+	bool is_large;                    /* counts for LARGE_PER_PEER */
 	bool done;                        /* everything is in `out` */
+	uint8_t repository[GUTS_REPOID_SIZE];
+	/* inventory, statuses */
+	uint8_t cursor[GUTS_REPOID_SIZE], prefix[4];
+	size_t ncursor, nprefix;
+	uint64_t skip;                    /* rows of statuses passed over */
+	struct guts_oid commit;
 	/* refs */
-	GUTS_VEC(struct guts_bytes) identities;
-	GUTS_VEC(struct guts_bytes) votes;
+	uint64_t version;                 /* the next of the identity to send */
+	uint8_t version_before[GUTS_HASH_SIZE]; /* hash of the last one sent */
+	bool versions_sent, versions_over; /* some were; all were */
 	GUTS_VEC(struct serve_author) authors;
-	size_t at;
-	bool head_sent;
+	size_t author;                    /* the next */
+	uint8_t wanted[GUTS_REFTREE_BUCKETS];
 	/* objects */
 	struct guts_packer *packer;
 	bool paused;
@@ -69,22 +80,11 @@ serve_free(struct guts_serve *v)
 		guts_pack_close(s->s.repos, v->packer);
 	if (v->hashing)
 		guts_sha256_end(&v->sha, sum);
-	for (size_t i = 0; i < v->identities.n; i++)
-		guts_bytes_free(&v->identities.v[i]);
-	for (size_t i = 0; i < v->votes.n; i++)
-		guts_bytes_free(&v->votes.v[i]);
 	for (size_t i = 0; i < v->authors.n; i++) {
-		struct serve_author *a = &v->authors.v[i];
-
-		for (size_t k = 0; k < a->nrecords; k++)
-			guts_bytes_free(&a->records[k]);
-		free(a->records);
-		free(a->entries);
-		guts_reftree_unref(a->tree);
-		guts_reftree_unref(a->base);
+		guts_bytes_free(&v->authors.v[i].head);
+		guts_reftree_unref(v->authors.v[i].tree);
+		guts_reftree_unref(v->authors.v[i].base);
 	}
-	GUTS_VEC_FREE(v->identities);
-	GUTS_VEC_FREE(v->votes);
 	GUTS_VEC_FREE(v->authors);
 	guts_buf_deinit(&v->out);
 	DL_DELETE(s->serves, v);
@@ -125,14 +125,50 @@ put_error(struct guts_serve *v, int err, const char *text, uint64_t limit)
 	m.error.limit = limit;
 	m.error.retry_after_ms = err == GUTS_EBUSY ? 1000 : 0;
 	put(v, &m);
-	v->kind = SERVE_ONCE;
+	v->kind = SERVE_ERROR;
 	v->done = true;
+}
+
+/* The repository that is asked about, if the peer may know of it (still); else the answer ends. */
+static struct guts_repo *
+repo_of(struct guts_serve *v)
+{
+	struct guts_repo *r = guts_sync_find(v->sync, v->repository);
+
+	if (r && guts_repo_may_know(r, &v->peer))
+		return r;
+	put_error(v, GUTS_ENOTFOUND, "no such repository", 0);
+	return NULL;
+}
+
+/* Do the peer's other answers leave room for a large one? */
+static bool
+has_room(const struct guts_serve *v)
+{
+	const struct guts_serve *o;
+	unsigned n = 0;
+
+	DL_FOREACH (v->sync->serves, o)
+		n += o != v && o->is_large && guts_peerid_eq(&o->peer, &v->peer);
+	return n < LARGE_PER_PEER;
 }
 
 /* -- inventory -------------------------------------------------------------------------------------- */
 
 static void
 serve_inventory(struct guts_serve *v, const struct guts_msg_get_inventory *q)
+{
+	v->ncursor = q->cursor.n; /* the decoder checked that they fit */
+	v->nprefix = q->prefix.n;
+	if (v->ncursor)
+		memcpy(v->cursor, q->cursor.p, v->ncursor);
+	if (v->nprefix)
+		memcpy(v->prefix, q->prefix.p, v->nprefix);
+	v->kind = SERVE_INVENTORY;
+}
+
+static void
+put_inventory(struct guts_serve *v)
 {
 	struct guts_sync *s = v->sync;
 	struct guts_msg_response m = { .has_inventory = true };
@@ -142,8 +178,8 @@ serve_inventory(struct guts_serve *v, const struct guts_msg_get_inventory *q)
 	for (size_t i = 0; i < s->sorted.n; i++) {
 		const struct guts_repo *r = s->sorted.v[i];
 
-		if ((q->cursor.n && memcmp(r->id, q->cursor.p, GUTS_REPOID_SIZE) <= 0) ||
-		    (q->prefix.n && memcmp(r->id, q->prefix.p, q->prefix.n) != 0) || !guts_repo_may_know(r, &v->peer))
+		if ((v->ncursor && memcmp(r->id, v->cursor, GUTS_REPOID_SIZE) <= 0) ||
+		    (v->nprefix && memcmp(r->id, v->prefix, v->nprefix) != 0) || !guts_repo_may_know(r, &v->peer))
 			continue;
 		if (n == GUTS_MSG_INVENTORY_MAX) {
 			m.inventory.more = true;
@@ -156,59 +192,27 @@ serve_inventory(struct guts_serve *v, const struct guts_msg_get_inventory *q)
 	m.inventory.entries.n = n;
 	put(v, &m);
 	free(e);
-	v->kind = SERVE_ONCE;
 	v->done = true;
 }
 
 /* -- refs -------------------------------------------------------------------------------------------- */
 
-struct chain {
-	struct serve_author *a;
-	uint64_t since;
-	size_t cap;
-};
-
-static bool
-chain_row(void *owner, struct guts_slice key, struct guts_slice value)
-{
-	struct chain *c = owner;
-	struct guts_signedrefs rec;
-
-	(void)key;
-	if (guts_signedrefs_open(&rec, value, 0) || rec.sequence < c->since)
-		return true;
-	if (c->a->nrecords == c->cap) {
-		c->cap = c->cap ? 2 * c->cap : 8;
-		c->a->records = guts_realloc(c->a->records, c->cap * sizeof *c->a->records);
-	}
-	c->a->records[c->a->nrecords++] = guts_bytes_dup(value);
-	return c->a->nrecords < GUTS_MSG_RECORDS_MAX - 1;
-}
-
 /* One head of an author, with the records since and the entries against what the asker has. */
 static void
-add_head(struct guts_serve *v, struct guts_repo *r, const struct guts_author *a, const struct guts_head *h,
-    const struct guts_msg_get_refs *q, const struct guts_msg_author_state *known, uint64_t since)
+add_head(struct guts_serve *v, const struct guts_author *a, const struct guts_head *h, const struct guts_msg_get_refs *q,
+    const struct guts_msg_author_state *known, uint64_t since)
 {
-	struct serve_author out = { .id = a->id, .tree = guts_reftree_ref(h->tree), .mode = (enum guts_msg_entries)q->entries };
+	struct serve_author out = { .id = a->id, .tree = guts_reftree_ref(h->tree), .mode = (enum guts_msg_entries)q->entries,
+		.since = since, .head = guts_bytes_dup(guts_bytes_slice(h->envelope)) };
 	const struct guts_reftree *base = known && out.mode == GUTS_ENTRIES_DELTA ? guts_author_tree_of(a, known->known_hash) : NULL;
-	struct guts_slice none = { 0 };
-	struct guts_storekey k;
-	struct chain c = { &out, since, 0 };
 
 	if (!base && out.mode == GUTS_ENTRIES_DELTA && known && known->known_hash.n &&
 	    guts_reftree_count(h->tree) > BUCKETS_FROM)
 		out.mode = GUTS_ENTRIES_HASHES;
-	for (size_t i = 0; i < q->buckets.n; i++) /* the decoder checked that each is below 256 */
-		out.wanted[q->buckets.v[i]] = 1;
 	if (base) {
 		out.base = guts_reftree_ref((struct guts_reftree *)(uintptr_t)base);
 		memcpy(out.base_hash, known->known_hash.p, GUTS_HASH_SIZE);
 	}
-	if (since)
-		guts_store_scan(r->sync->s.store, GUTS_TABLE_REFS, guts_key_author(&k, r, &a->id), none, chain_row, &c);
-	out.records = guts_realloc(out.records, (out.nrecords + 1) * sizeof *out.records);
-	out.records[out.nrecords++] = guts_bytes_dup(guts_bytes_slice(h->envelope)); /* the last one owns the entries */
 	GUTS_VEC_PUSH(v->authors, out);
 }
 
@@ -225,11 +229,9 @@ known_of(const struct guts_msg_get_refs *q, const struct guts_peerid *id)
 static void
 serve_refs(struct guts_serve *v, struct guts_repo *r, const struct guts_msg_get_refs *q)
 {
-	for (size_t i = q->identity_known; i < r->chain.n; i++) {
-		GUTS_VEC_PUSH(v->identities, guts_bytes_dup(guts_bytes_slice(r->chain.v[i].envelope)));
-		for (size_t k = 0; k < r->chain.v[i].nvotes; k++)
-			GUTS_VEC_PUSH(v->votes, guts_bytes_dup(guts_bytes_slice(r->chain.v[i].votes[k])));
-	}
+	v->version = q->identity_known;
+	for (size_t i = 0; i < q->buckets.n; i++) /* the decoder checked that each is below 256 */
+		v->wanted[q->buckets.v[i]] = 1;
 	for (struct guts_author *a = r->authors; a; a = a->hh.next) {
 		const struct guts_msg_author_state *known = known_of(q, &a->id);
 		uint64_t since = known && known->known_sequence ? known->known_sequence : q->chain_since;
@@ -240,132 +242,182 @@ serve_refs(struct guts_serve *v, struct guts_repo *r, const struct guts_msg_get_
 			continue;
 		for (size_t k = 0; k < a->nrivals && q->entries != GUTS_ENTRIES_BUCKETS; k++) {
 			if (a->rivals[k].tree)
-				add_head(v, r, a, &a->rivals[k], q, known, since);
+				add_head(v, a, &a->rivals[k], q, known, since);
 		}
-		add_head(v, r, a, &a->head, q, known, since);
+		add_head(v, a, &a->head, q, known, since);
 	}
 	v->kind = SERVE_REFS;
 }
 
-static int
-add_entry(void *owner, const struct guts_refentry *e)
+/* A frame of identity versions with their votes.  false = the chain is another one than when the answer began. */
+static bool
+put_versions(struct guts_serve *v, struct guts_repo *r, struct guts_msg_response *m)
 {
-	struct serve_author *a = owner;
+	struct guts_slice ids[VERSIONS_PER_FRAME], votes[VERSIONS_PER_FRAME * GUTS_DELEGATES_MAX];
+	size_t size = 0, n = 0, nvotes = 0;
 
-	if (a->nentries == a->cap) {
-		a->cap = a->cap ? 2 * a->cap : 64;
-		a->entries = guts_realloc(a->entries, a->cap * sizeof *a->entries);
+	if (v->versions_sent && memcmp(r->chain.v[v->version - 1].id->hash, v->version_before, GUTS_HASH_SIZE) != 0)
+		return false;
+	for (; v->version < r->chain.n && n < VERSIONS_PER_FRAME && size < FRAME_SOFT_MAX; v->version++) {
+		const struct guts_version *version = &r->chain.v[v->version];
+
+		ids[n++] = guts_bytes_slice(version->envelope);
+		size += version->envelope.n;
+		for (size_t k = 0; k < version->nvotes && k < GUTS_DELEGATES_MAX; k++) {
+			votes[nvotes++] = guts_bytes_slice(version->votes[k]);
+			size += version->votes[k].n;
+		}
+		memcpy(v->version_before, version->id->hash, GUTS_HASH_SIZE);
+		v->versions_sent = true;
 	}
-	a->entries[a->nentries++] = *e;
+	m->refs.identities = (struct guts_pb_bytes_list){ ids, n };
+	m->refs.votes = (struct guts_pb_bytes_list){ votes, nvotes };
+	v->versions_over = v->version >= r->chain.n;
+	m->refs.more = !v->versions_over || v->authors.n;
+	put(v, m);
+	return true;
+}
+
+struct chain {
+	uint64_t since;
+	struct guts_bytes *v;
+	size_t n, cap, size;
+};
+
+static bool
+chain_row(void *owner, struct guts_slice key, struct guts_slice value)
+{
+	struct chain *c = owner;
+	struct guts_signedrefs rec;
+
+	(void)key;
+	if (guts_signedrefs_open(&rec, value, 0) || rec.sequence < c->since)
+		return true;
+	if (c->n == c->cap) {
+		c->cap = c->cap ? 2 * c->cap : 8;
+		c->v = guts_realloc(c->v, c->cap * sizeof *c->v);
+	}
+	c->v[c->n++] = guts_bytes_dup(value);
+	c->size += value.n;
+	return c->n < GUTS_MSG_RECORDS_MAX - 1 && c->size < RECORDS_SOFT_MAX;
+}
+
+static int
+nothing(void *owner, const struct guts_refentry *e)
+{
+	(void)owner;
+	(void)e;
 	return GUTS_OK;
 }
 
-/* The entries to send: changes since the base, or all. */
-static void
-start_author(struct guts_serve *v, struct serve_author *a)
-{
-	a->started = true;
-	if (a->mode != GUTS_ENTRIES_DELTA && a->mode != GUTS_ENTRIES_FULL)
-		return;
-	if (!a->base || guts_reftree_diff(a->base, a->tree, add_entry, a)) {
-		guts_reftree_unref(a->base);
-		a->base = NULL;
-		a->nentries = 0;
-		(void)guts_reftree_diff(v->sync->empty, a->tree, add_entry, a);
-	}
-}
-
-/* Fill one frame with whole or begun buckets; false = there are more. */
+/* Fill a frame with whole or begun buckets, or with the entries that the base does not have; false = there are more.  What the
+ * messages show lives in `e`. */
 static bool
-next_buckets(struct serve_author *a, struct guts_msg_author_refs *ar, struct guts_msg_bucket *buckets,
-    struct guts_msg_ref_entry *entries)
+next_entries(const struct guts_serve *v, struct serve_author *a, struct guts_msg_author_refs *ar, struct guts_refentry *e,
+    struct guts_msg_bucket *buckets, struct guts_msg_ref_entry *out)
 {
+	bool by_bucket = a->mode == GUTS_ENTRIES_BUCKETS;
 	size_t k = 0, size = 0;
 
-	/* Messages share the memory of what they show: entries of this frame are kept in `a`. */
-	if (!a->entries)
-		a->entries = guts_calloc(FRAME_SOFT_MAX / ENTRY_COST + 1, sizeof *a->entries);
 	ar->buckets.v = buckets;
+	ar->entries.v = out;
 	for (; a->bucket < GUTS_REFTREE_BUCKETS; a->bucket++, a->at = 0) {
 		struct guts_msg_bucket *b = &buckets[ar->buckets.n];
 
-		if (!a->wanted[a->bucket])
+		if (by_bucket ? !v->wanted[a->bucket] : a->base && memcmp(guts_reftree_bucket_hash(a->base, a->bucket),
+		    guts_reftree_bucket_hash(a->tree, a->bucket), GUTS_HASH_SIZE) == 0)
 			continue;
-		b->number = a->bucket;
-		b->entries.v = &entries[k];
-		ar->buckets.n++;
+		if (by_bucket) {
+			b->number = a->bucket;
+			b->entries.v = &out[k];
+			ar->buckets.n++;
+		}
 		for (; a->at < guts_reftree_bucket_count(a->tree, a->bucket); a->at++) {
-			struct guts_refentry *e = &a->entries[k];
+			struct guts_refentry old;
 
 			if (size >= FRAME_SOFT_MAX)
 				return false;
-			guts_reftree_at(a->tree, a->bucket, a->at, e);
-			size += e->name.n + ENTRY_COST;
-			guts_msg_entry_write(&entries[k++], e);
-			b->entries.n++;
+			guts_reftree_at(a->tree, a->bucket, a->at, &e[k]);
+			if (a->base && guts_reftree_find_in(a->base, a->bucket, e[k].name, &old) && old.version == e[k].version &&
+			    guts_oid_eq(&old.oid, &e[k].oid))
+				continue;
+			size += e[k].name.n + ENTRY_COST;
+			guts_msg_entry_write(&out[k], &e[k]);
+			k++;
+			if (by_bucket)
+				b->entries.n++;
+			else
+				ar->entries.n++;
 		}
 	}
 	return true;
 }
 
+/* A frame of the author whose turn it is. */
+static void
+put_author(struct guts_serve *v, struct guts_repo *r, struct guts_msg_response *m)
+{
+	enum { ENTRIES = FRAME_SOFT_MAX / ENTRY_COST + 1 };
+	struct serve_author *a = &v->authors.v[v->author];
+	struct guts_msg_author_refs ar = { .author = guts_peerid_slice(&a->id) };
+	struct guts_msg_bucket buckets[GUTS_REFTREE_BUCKETS] = { 0 };
+	struct guts_msg_ref_entry *out = guts_calloc(ENTRIES, sizeof *out);
+	struct guts_refentry *e = guts_calloc(ENTRIES, sizeof *e);
+	struct guts_slice *records = NULL, none = { 0 };
+	uint8_t hashes[GUTS_REFTREE_BUCKETS * GUTS_HASH_SIZE];
+	struct chain c = { .since = a->since };
+	struct guts_storekey k;
+
+	if (!a->started) {
+		if (a->since)
+			guts_store_scan(v->sync->s.store, GUTS_TABLE_REFS, guts_key_author(&k, r, &a->id), none, chain_row, &c);
+		records = guts_calloc(c.n + 1, sizeof *records);
+		for (size_t i = 0; i < c.n; i++)
+			records[i] = guts_bytes_slice(c.v[i]);
+		records[c.n] = guts_bytes_slice(a->head); /* the last one owns the entries */
+		ar.records = (struct guts_pb_bytes_list){ records, c.n + 1 };
+		a->started = true;
+		if (a->base && guts_reftree_diff(a->base, a->tree, nothing, NULL)) {
+			guts_reftree_unref(a->base); /* no delta exists: everything */
+			a->base = NULL;
+		}
+	}
+	if (a->base)
+		ar.base = guts_slice(a->base_hash, GUTS_HASH_SIZE);
+	if (a->mode == GUTS_ENTRIES_HASHES) {
+		for (unsigned i = 0; i < GUTS_REFTREE_BUCKETS; i++)
+			memcpy(hashes + i * GUTS_HASH_SIZE, guts_reftree_bucket_hash(a->tree, i), GUTS_HASH_SIZE);
+		ar.bucket_hashes = guts_slice(hashes, sizeof hashes);
+	} else if (a->mode != GUTS_ENTRIES_NONE) {
+		ar.more = !next_entries(v, a, &ar, e, buckets, out);
+	}
+	v->author += !ar.more;
+	m->refs.authors.v = &ar;
+	m->refs.authors.n = 1;
+	m->refs.more = v->author < v->authors.n;
+	put(v, m);
+	for (size_t i = 0; i < c.n; i++)
+		guts_bytes_free(&c.v[i]);
+	free(c.v);
+	free(records);
+	free(out);
+	free(e);
+}
+
 /* Put the next Refs frame into `out`. */
 static void
-next_refs(struct guts_serve *v)
+put_refs(struct guts_serve *v)
 {
 	struct guts_msg_response m = { .has_refs = true };
-	struct guts_msg_author_refs ar = { 0 };
-	struct guts_slice *lists = NULL;
-	struct guts_msg_ref_entry *entries = NULL;
-	struct guts_msg_bucket buckets[GUTS_REFTREE_BUCKETS] = { 0 };
-	uint8_t hashes[GUTS_REFTREE_BUCKETS * GUTS_HASH_SIZE];
-	size_t n = v->identities.n + v->votes.n, size = 0, k = 0;
+	struct guts_repo *r = repo_of(v);
 
-	if (!v->head_sent) {
-		lists = guts_calloc(n, sizeof *lists);
-		for (size_t i = 0; i < v->identities.n; i++)
-			lists[i] = guts_bytes_slice(v->identities.v[i]);
-		for (size_t i = 0; i < v->votes.n; i++)
-			lists[v->identities.n + i] = guts_bytes_slice(v->votes.v[i]);
-		m.refs.identities = (struct guts_pb_bytes_list){ lists, v->identities.n };
-		m.refs.votes = (struct guts_pb_bytes_list){ lists + v->identities.n, v->votes.n };
-		v->head_sent = true;
-	} else if (v->at < v->authors.n) {
-		struct serve_author *a = &v->authors.v[v->at];
-
-		ar.author = guts_peerid_slice(&a->id);
-		if (!a->started) {
-			start_author(v, a);
-			lists = guts_calloc(a->nrecords, sizeof *lists);
-			for (size_t i = 0; i < a->nrecords; i++)
-				lists[i] = guts_bytes_slice(a->records[i]);
-			ar.records = (struct guts_pb_bytes_list){ lists, a->nrecords };
-		}
-		if (a->base)
-			ar.base = guts_slice(a->base_hash, GUTS_HASH_SIZE);
-		entries = guts_calloc(GUTS_MSG_ENTRIES_MAX, sizeof *entries);
-		if (a->mode == GUTS_ENTRIES_HASHES) {
-			for (unsigned i = 0; i < GUTS_REFTREE_BUCKETS; i++)
-				memcpy(hashes + i * GUTS_HASH_SIZE, guts_reftree_bucket_hash(a->tree, i), GUTS_HASH_SIZE);
-			ar.bucket_hashes = guts_slice(hashes, sizeof hashes);
-		} else if (a->mode == GUTS_ENTRIES_BUCKETS) {
-			ar.more = !next_buckets(a, &ar, buckets, entries);
-		}
-		while (a->mode != GUTS_ENTRIES_BUCKETS && a->at < a->nentries && k < GUTS_MSG_ENTRIES_MAX && size < FRAME_SOFT_MAX) {
-			size += a->entries[a->at].name.n + ENTRY_COST;
-			guts_msg_entry_write(&entries[k++], &a->entries[a->at++]);
-		}
-		ar.entries.v = entries;
-		ar.entries.n = k;
-		ar.more |= a->at < a->nentries;
-		v->at += !ar.more;
-		m.refs.authors.v = &ar;
-		m.refs.authors.n = 1;
-	}
-	m.refs.more = v->at < v->authors.n;
-	v->done = !m.refs.more;
-	put(v, &m);
-	free(lists);
-	free(entries);
+	if (!r)
+		return;
+	if (v->versions_over)
+		put_author(v, r, &m);
+	else if (!put_versions(v, r, &m))
+		put_error(v, GUTS_EBUSY, "the identity has changed", 0);
+	v->done |= !m.refs.more;
 }
 
 /* -- objects ------------------------------------------------------------------------------------------- */
@@ -445,6 +497,9 @@ serve_objects(struct guts_serve *v, struct guts_repo *r, const struct guts_msg_g
 	if (!err)
 		err = read_ids(&q->haves, haves);
 	v->kind = SERVE_OBJECTS;
+	v->is_large = true;
+	if (!err && !has_room(v))
+		err = GUTS_EBUSY;
 	v->limit = q->pack_max;
 	if (!err)
 		err = guts_pack_open(v->sync->s.repos, r->id, wants, q->wants.n, haves, q->haves.n, &pack_events, v,
@@ -490,21 +545,35 @@ status_row(void *owner, struct guts_slice key, struct guts_slice value)
 	return true;
 }
 
-/* Statuses that count by the identity; the cursor is the number of rows passed, so a row that is added meanwhile may be
- * missed: the digests still differ then, and the asker comes again. */
 static void
-serve_statuses(struct guts_serve *v, struct guts_repo *r, const struct guts_msg_get_statuses *q)
+serve_statuses(struct guts_serve *v, const struct guts_msg_get_statuses *q)
 {
-	struct statuses w = { .id = guts_repo_identity(r), .commit = q->commit };
-	struct guts_msg_response m = { .has_statuses = true };
-	struct guts_slice list[GUTS_MSG_STATUSES_MAX], after = { 0 };
-	struct guts_storekey k;
 	struct guts_cursor c;
-	struct guts_buf cursor;
 
 	guts_cursor_init(&c, q->cursor);
 	if (q->cursor.n)
-		w.skip = guts_cursor_be64(&c);
+		v->skip = guts_cursor_be64(&c);
+	if (q->commit.n && guts_oid_from_bytes(&v->commit, q->commit))
+		put_error(v, GUTS_EINVAL, "that is no object id", 0);
+	else
+		v->kind = SERVE_STATUSES;
+}
+
+/* Statuses that count by the identity; the cursor is the number of rows passed, so a row that is added meanwhile may be
+ * missed: the digests still differ then, and the asker comes again. */
+static void
+put_statuses(struct guts_serve *v)
+{
+	struct guts_repo *r = repo_of(v);
+	struct statuses w = { .skip = v->skip, .commit = guts_oid_slice(&v->commit) };
+	struct guts_msg_response m = { .has_statuses = true };
+	struct guts_slice list[GUTS_MSG_STATUSES_MAX], after = { 0 };
+	struct guts_storekey k;
+	struct guts_buf cursor;
+
+	if (!r)
+		return;
+	w.id = guts_repo_identity(r);
 	guts_store_scan(r->sync->s.store, GUTS_TABLE_STATUS, guts_key_repo(&k, r), after, status_row, &w);
 	for (size_t i = 0; i < w.n; i++)
 		list[i] = guts_bytes_slice(w.v[i]);
@@ -517,7 +586,6 @@ serve_statuses(struct guts_serve *v, struct guts_repo *r, const struct guts_msg_
 	guts_buf_deinit(&cursor);
 	for (size_t i = 0; i < w.n; i++)
 		guts_bytes_free(&w.v[i]);
-	v->kind = SERVE_ONCE;
 	v->done = true;
 }
 
@@ -548,21 +616,21 @@ dispatch(struct guts_serve *v, struct guts_slice frame)
 	else if (m.has_get_statuses)
 		id = m.get_statuses.repository;
 	if (id.n)
-		r = guts_sync_find(s, id.p);
+		memcpy(v->repository, id.p, sizeof v->repository);
 	if (s->nserves > GUTS_SERVES_MAX || !guts_peers_take(s->s.peers, &v->peer, GUTS_PEER_SYNC_REQUESTS, 1))
 		put_error(v, GUTS_EBUSY, "too many requests", 0);
 	else if (m.has_get_inventory)
 		serve_inventory(v, &m.get_inventory);
 	else if (guts_msg_request_kind(&m) == GUTS_REQUEST_NONE)
 		put_error(v, GUTS_EUNSUPPORTED, "a request this node does not know", 0);
-	else if (!r || !guts_repo_may_know(r, &v->peer))
-		put_error(v, GUTS_ENOTFOUND, "no such repository", 0);
+	else if ((r = repo_of(v)) == NULL)
+		goto out;
 	else if (m.has_get_refs)
 		serve_refs(v, r, &m.get_refs);
 	else if (m.has_get_objects)
 		serve_objects(v, r, &m.get_objects);
 	else
-		serve_statuses(v, r, &m.get_statuses);
+		serve_statuses(v, &m.get_statuses);
 out:
 	guts_arena_deinit(&arena);
 	guts_stream_want_write(v->stream);
@@ -582,8 +650,15 @@ on_data(void *owner, struct guts_stream *st, struct guts_slice data)
 		return data.n; /* one request per stream */
 	err = guts_frame_read(data, REQUEST_MAX, &frame, &n);
 	if (err == GUTS_EAGAIN) {
-		if (guts_uvarint_read(data, &len, &n) == GUTS_OK)
-			(void)guts_stream_need(st, (size_t)len + n);
+		if (guts_uvarint_read(data, &len, &n))
+			return 0;
+		v->is_large = len > REQUEST_LARGE;
+		if (v->is_large && !has_room(v)) {
+			put_error(v, GUTS_EBUSY, "too many large requests", 0);
+			guts_stream_want_write(st);
+			return data.n;
+		}
+		(void)guts_stream_need(st, (size_t)len + n);
 		return 0;
 	}
 	if (err) {
@@ -607,18 +682,32 @@ on_eof(void *owner, struct guts_stream *st)
 	}
 }
 
+/* Of an answer from memory. */
+static void
+next_frame(struct guts_serve *v)
+{
+	if (v->kind == SERVE_INVENTORY)
+		put_inventory(v);
+	else if (v->kind == SERVE_REFS)
+		put_refs(v);
+	else
+		put_statuses(v);
+}
+
 static size_t
 on_pull(void *owner, struct guts_stream *st, uint8_t *out, size_t max)
 {
 	struct guts_serve *v = owner;
 	size_t n;
 
-	while (v->kind == SERVE_REFS && !v->done && v->out.len < max)
-		next_refs(v);
+	if (!v->done && v->kind != SERVE_OBJECTS && v->kind != SERVE_NOTHING && v->out.len == 0)
+		next_frame(v);
 	n = v->out.len < max ? v->out.len : max;
 	if (n) {
 		memcpy(out, guts_buf_slice(&v->out).p, n);
 		guts_buf_consume(&v->out, n);
+		if (v->out.len == 0)
+			guts_buf_deinit(&v->out); /* its memory goes until there is more */
 		touch(v);
 	}
 	if (v->paused && v->packer && v->out.len < PACK_AHEAD / 2) {

@@ -40,29 +40,6 @@ guts_retry_delay_ms(uint64_t first_ms, uint32_t attempts, uint64_t random)
 	return ms - ms / 5 + random % (2 * (ms / 5) + 1);
 }
 
-void
-guts_send_bury(struct guts_bridge *b, struct guts_batch *batch, struct guts_lane *l, struct guts_delivery *d,
-    const char *why)
-{
-	struct guts_fact f = { .type = "hook.dead", .wall_ns = guts_env_wall(b->env), .is_private = true, .n = 4 };
-
-	d->state = GUTS_DELIVERY_DEAD;
-	snprintf(d->error, sizeof d->error, "%s", why);
-	guts_delivery_put(batch, d);
-	l->nended++;
-	atomic_fetch_add(&b->n.dead, 1);
-	if (d->attempts == 0 && l->is_full)
-		return; /* told already: one fact for all that find the queue full */
-	l->is_full = d->attempts == 0;
-	if (l->hook.has_repo)
-		f.repo = guts_slice(l->hook.repo, sizeof l->hook.repo);
-	f.attr[0] = (struct guts_fact_attr){ .name = "hook", .is_number = true, .number = l->id };
-	f.attr[1] = (struct guts_fact_attr){ .name = "delivery", .is_number = true, .number = d->number };
-	f.attr[2] = (struct guts_fact_attr){ .name = "event", .text = guts_slice_str(d->event) };
-	f.attr[3] = (struct guts_fact_attr){ .name = "reason", .text = guts_slice_str(why) };
-	guts_batch_fact(batch, &f);
-}
-
 struct cut {
 	struct guts_batch *batch;
 	size_t ended; /* first counted, then to be removed */
@@ -103,6 +80,30 @@ cut_log(struct guts_bridge *b, struct guts_batch *batch, struct guts_lane *l)
 		return;
 	c.ended -= GUTS_BRIDGE_KEPT;
 	(void)guts_delivery_each(b->store, l->id, cut_ended, &c);
+}
+
+void
+guts_send_bury(struct guts_bridge *b, struct guts_batch *batch, struct guts_lane *l, struct guts_delivery *d,
+    const char *why)
+{
+	struct guts_fact f = { .type = "hook.dead", .wall_ns = guts_env_wall(b->env), .is_private = true, .n = 4 };
+
+	d->state = GUTS_DELIVERY_DEAD;
+	snprintf(d->error, sizeof d->error, "%s", why);
+	guts_delivery_put(batch, d);
+	l->nended++;
+	cut_log(b, batch, l);
+	atomic_fetch_add(&b->n.dead, 1);
+	if (d->attempts == 0 && l->is_full)
+		return; /* told already: one fact for all that find the queue full */
+	l->is_full = d->attempts == 0;
+	if (l->hook.has_repo)
+		f.repo = guts_slice(l->hook.repo, sizeof l->hook.repo);
+	f.attr[0] = (struct guts_fact_attr){ .name = "hook", .is_number = true, .number = l->id };
+	f.attr[1] = (struct guts_fact_attr){ .name = "delivery", .is_number = true, .number = d->number };
+	f.attr[2] = (struct guts_fact_attr){ .name = "event", .text = guts_slice_str(d->event) };
+	f.attr[3] = (struct guts_fact_attr){ .name = "reason", .text = guts_slice_str(why) };
+	guts_batch_fact(batch, &f);
 }
 
 static void
@@ -223,9 +224,9 @@ conclude(struct guts_flight *f, const char *why)
 		guts_delivery_put(batch, &f->d);
 		l->nended++;
 		l->is_full = false;
+		cut_log(b, batch, l);
 	}
 	put_exchange(batch, f);
-	cut_log(b, batch, l);
 	(void)guts_store_commit(b->store, batch, on_recorded, b);
 	flight_free(f);
 }

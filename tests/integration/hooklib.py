@@ -134,6 +134,3 @@ def listener_backlog():
     s.bind(("127.0.0.1", 0))
     s.listen(128)
     return s, "http://127.0.0.1:%d/" % s.getsockname()[1]
-
-
-__all__ = ["ALLOW", "QUICK", "Delivery", "Receiver", "dead_url", "hook", "listener_backlog"]

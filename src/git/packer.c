@@ -1,10 +1,12 @@
-/* git/packer.c - making a thin pack: git pack-objects under the supervisor.
+/* git/packer.c - making a pack: git pack-objects under the supervisor.
  *
- *	job: are the wants there, which haves do we know?  ──►  child: revisions in, pack out
+ *	job: are the wants there, which haves do we know?  ──►  child: revisions in, thin pack out
+ *	exact: …  ──►  child: all that the refs reach, until every want was seen  ──►  child: ids in, pack out
  *
  * pack-objects dies of an id it does not know, so the haves of a peer are sifted first by
  * libgit2; what is left goes to its standard input.  Its output is paused through the
- * supervisor, so a slow peer holds at most the pipe's buffer here.
+ * supervisor, so a slow peer holds at most the pipe's buffer here.  An object may be asked for by its id
+ * only if a ref reaches it: the newest commits are walked first, and the walk ends with the last want.
  */
 #include "git/repostore_priv.h"
 
@@ -26,9 +28,13 @@ struct guts_packer {
 	struct guts_packer_events ev;
 	void *owner;
 	int err;
-	bool in_job, closed, paused;
+	bool in_job, closed, paused, exact;
 	struct guts_buf input;   /* what pack-objects is still to read */
 	struct guts_child *child;
+	bool *seen;              /* exact: which of the wants (sorted) the walk has met, */
+	size_t nseen;            /* and how many */
+	char line[GUTS_OID_HEX_SIZE]; /* the one it is printing */
+	size_t nline;
 };
 
 static void
@@ -39,6 +45,7 @@ packer_free(struct guts_packer *p)
 	DL_DELETE(p->store->packers, p);
 	guts_buf_deinit(&p->input);
 	free(p->oids);
+	free(p->seen);
 	free(p->path);
 	free(p);
 }
@@ -85,24 +92,103 @@ on_ended(void *owner, const struct guts_child_result *r)
 
 static const struct guts_child_events child_events = { on_data, on_writable, on_ended };
 
+/* Run git with these arguments (NULL ends) in the repository. */
 static int
-start(struct guts_packer *p)
+run_git(struct guts_packer *p, const char *const *args, const struct guts_child_events *ev)
 {
-	static const char *const args[] = { "pack-objects", "--revs", "--thin", "--stdout", "--delta-base-offset",
-		"--progress" };
 	struct guts_gitcmd c;
 	int err;
 
 	guts_gitcmd_init(&c, p->store->git_path, p->path, guts_gitcmd_key(p->id));
-	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++)
-		guts_gitcmd_arg(&c, args[i]);
-	err = guts_child_start(p->store->children, &c.spec, &child_events, p, &p->child);
+	while (*args)
+		guts_gitcmd_arg(&c, *args++);
+	err = guts_child_start(p->store->children, &c.spec, ev, p, &p->child);
 	guts_gitcmd_deinit(&c);
+	return err;
+}
+
+static int
+start(struct guts_packer *p)
+{
+	static const char *const reached[] = { "pack-objects", "--revs", "--thin", "--stdout", "--delta-base-offset",
+		"--progress", NULL };
+	static const char *const listed[] = { "pack-objects", "--stdout", "--delta-base-offset", "--progress", NULL };
+	int err = run_git(p, p->exact ? listed : reached, &child_events);
+
 	if (err)
 		return err;
 	guts_child_pause(p->child, p->paused);
 	feed(p);
 	return GUTS_OK;
+}
+
+/* -- exact: do the refs reach the wants? ---------------------------------------------------- */
+
+static int
+cmp_oid(const void *a, const void *b)
+{
+	const struct guts_oid *x = a, *y = b;
+
+	return memcmp(x->b, y->b, sizeof(x->b));
+}
+
+/* The walk has met an object. */
+static void
+meet(struct guts_packer *p)
+{
+	struct guts_oid oid, *at;
+
+	if (guts_oid_from_hex(&oid, guts_slice(p->line, p->nline)))
+		return;
+	at = bsearch(&oid, p->oids, p->nwants, sizeof(oid), cmp_oid);
+	if (at && !p->seen[at - p->oids]) {
+		p->seen[at - p->oids] = true;
+		p->nseen++;
+	}
+}
+
+static void
+on_walk_data(void *owner, struct guts_slice bytes)
+{
+	struct guts_packer *p = owner;
+	int err;
+
+	for (size_t i = 0; i < bytes.n && p->nseen < p->nwants; i++) {
+		if (bytes.p[i] == '\n') {
+			meet(p);
+			p->nline = 0;
+		} else if (p->nline < sizeof(p->line)) {
+			p->line[p->nline++] = (char)bytes.p[i];
+		}
+	}
+	if (p->nseen < p->nwants)
+		return;
+	guts_child_cancel(p->child);
+	p->child = NULL;
+	err = start(p);
+	if (err)
+		p->ev.end(p->owner, err);
+}
+
+static void
+on_walk_ended(void *owner, const struct guts_child_result *r)
+{
+	struct guts_packer *p = owner;
+
+	p->child = NULL;
+	p->ev.end(p->owner, r->err ? guts_gitcmd_error(r, GUTS_EIO, NULL) : GUTS_ENOTFOUND);
+}
+
+static int
+walk(struct guts_packer *p)
+{
+	static const char *const args[] = { "rev-list", "--objects", "--no-object-names", "--in-commit-order", "--all", NULL };
+	static const struct guts_child_events events = { on_walk_data, NULL, on_walk_ended };
+	int err = run_git(p, args, &events);
+
+	if (!err)
+		guts_child_end_input(p->child);
+	return err;
 }
 
 /* -- before it: which ids do we have ----------------------------------------------------- */
@@ -152,23 +238,21 @@ sifted(struct guts_job *j, void *owner)
 		return;
 	}
 	if (!p->err)
-		p->err = start(p);
-	free(p->oids);
-	p->oids = NULL;
+		p->err = p->exact ? walk(p) : start(p);
+	if (!p->exact) {
+		free(p->oids);
+		p->oids = NULL;
+	}
 	if (p->err)
 		p->ev.end(p->owner, p->err);
 }
 
-int
-guts_repostore_pack_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *wants,
-    size_t nwants, const struct guts_oid *haves, size_t nhaves, const struct guts_packer_events *ev, void *owner,
-    struct guts_packer **out)
+static struct guts_packer *
+packer_new(struct guts_repostore *s, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *wants, size_t nwants,
+    const struct guts_oid *haves, size_t nhaves, const struct guts_packer_events *ev, void *owner)
 {
-	struct guts_repostore *s = (struct guts_repostore *)r;
 	struct guts_packer *p;
 
-	if (!guts_repostore_has(s, id))
-		return GUTS_ENOTFOUND;
 	p = guts_alloc(sizeof(*p));
 	p->store = s;
 	memcpy(p->id, id, GUTS_REPOID_SIZE);
@@ -183,11 +267,52 @@ guts_repostore_pack_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE
 	p->ev = *ev;
 	p->owner = owner;
 	guts_buf_init(&p->input, (nwants + nhaves + 1) * GUTS_OID_HEX_SIZE * 2);
+	return p;
+}
+
+static void
+packer_go(struct guts_packer *p)
+{
 	p->job = (struct guts_job){ .run = sift, .done = sifted, .name = "git.sift" };
 	p->in_job = true;
-	DL_APPEND(s->packers, p);
-	guts_env_submit(s->env, &p->job);
-	*out = p;
+	DL_APPEND(p->store->packers, p);
+	guts_env_submit(p->store->env, &p->job);
+}
+
+int
+guts_repostore_pack_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *wants,
+    size_t nwants, const struct guts_oid *haves, size_t nhaves, const struct guts_packer_events *ev, void *owner,
+    struct guts_packer **out)
+{
+	struct guts_repostore *s = (struct guts_repostore *)r;
+
+	if (!guts_repostore_has(s, id))
+		return GUTS_ENOTFOUND;
+	*out = packer_new(s, id, wants, nwants, haves, nhaves, ev, owner);
+	packer_go(*out);
+	return GUTS_OK;
+}
+
+int
+guts_repostore_pack_exact(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *wants,
+    size_t nwants, const struct guts_packer_events *ev, void *owner, struct guts_packer **out)
+{
+	struct guts_repostore *s = (struct guts_repostore *)r;
+	struct guts_packer *p;
+	size_t n = 0;
+
+	if (!guts_repostore_has(s, id))
+		return GUTS_ENOTFOUND;
+	*out = p = packer_new(s, id, wants, nwants, NULL, 0, ev, owner);
+	p->exact = true;
+	qsort(p->oids, nwants, sizeof(*p->oids), cmp_oid);
+	for (size_t i = 0; i < nwants; i++) { /* each once */
+		if (n == 0 || cmp_oid(&p->oids[n - 1], &p->oids[i]) != 0)
+			p->oids[n++] = p->oids[i];
+	}
+	p->nwants = n;
+	p->seen = guts_calloc(n, sizeof(*p->seen));
+	packer_go(p);
 	return GUTS_OK;
 }
 

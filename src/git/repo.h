@@ -108,6 +108,8 @@ struct guts_repos_ops {
 	int (*pack_open)(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *wants,
 	    size_t nwants, const struct guts_oid *haves, size_t nhaves, const struct guts_packer_events *ev, void *owner,
 	    struct guts_packer **out);
+	int (*pack_exact)(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *wants,
+	    size_t nwants, const struct guts_packer_events *ev, void *owner, struct guts_packer **out); /* NULL in the model */
 	void (*pack_pause)(struct guts_packer *p, bool pause);
 	void (*pack_close)(struct guts_packer *p);
 	void (*project)(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_ref_update *v, size_t n,
@@ -191,6 +193,15 @@ guts_pack_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const s
     struct guts_packer **out)
 {
 	return r->ops->pack_open(r, id, wants, nwants, haves, nhaves, ev, owner, out);
+}
+
+/* Make a pack of just the objects `wants`, if the repository's refs reach every one of them: `end` tells GUTS_ENOTFOUND if not,
+ * whether they are there or not.  Ends by guts_pack_close.  Errors: as guts_pack_open, GUTS_EUNSUPPORTED. */
+static inline int
+guts_pack_exact(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *wants, size_t nwants,
+    const struct guts_packer_events *ev, void *owner, struct guts_packer **out)
+{
+	return r->ops->pack_exact ? r->ops->pack_exact(r, id, wants, nwants, ev, owner, out) : GUTS_EUNSUPPORTED;
 }
 
 /* Stop or go on with `data` events: back-pressure down to the git child. */

@@ -539,6 +539,7 @@ static const struct guts_repos_ops ops = {
 	.ingest_accept = guts_repostore_ingest_accept,
 	.ingest_abort = guts_repostore_ingest_abort,
 	.pack_open = guts_repostore_pack_open,
+	.pack_exact = guts_repostore_pack_exact,
 	.pack_pause = guts_repostore_pack_pause,
 	.pack_close = guts_repostore_pack_close,
 	.project = guts_repostore_project,

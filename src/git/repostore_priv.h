@@ -79,6 +79,8 @@ void guts_repostore_ingests_free(struct guts_repostore *s);
 int guts_repostore_pack_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *wants,
     size_t nwants, const struct guts_oid *haves, size_t nhaves, const struct guts_packer_events *ev, void *owner,
     struct guts_packer **out);
+int guts_repostore_pack_exact(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_oid *wants,
+    size_t nwants, const struct guts_packer_events *ev, void *owner, struct guts_packer **out);
 void guts_repostore_pack_pause(struct guts_packer *p, bool pause);
 void guts_repostore_pack_close(struct guts_packer *p);
 void guts_repostore_packers_free(struct guts_repostore *s);

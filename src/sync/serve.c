@@ -492,7 +492,7 @@ serve_objects(struct guts_serve *v, struct guts_repo *r, const struct guts_msg_g
 	struct guts_oid *wants = guts_calloc(q->wants.n + q->haves.n + 1, sizeof *wants);
 	struct guts_oid *haves = wants + q->wants.n;
 	struct guts_msg_response m = { .has_objects_header = true };
-	int err = q->wants.n == 0 ? GUTS_EINVAL : q->exact ? GUTS_EUNSUPPORTED : read_ids(&q->wants, wants);
+	int err = q->wants.n == 0 || (q->exact && q->haves.n) ? GUTS_EINVAL : read_ids(&q->wants, wants);
 
 	if (!err)
 		err = read_ids(&q->haves, haves);
@@ -501,7 +501,9 @@ serve_objects(struct guts_serve *v, struct guts_repo *r, const struct guts_msg_g
 	if (!err && !has_room(v))
 		err = GUTS_EBUSY;
 	v->limit = q->pack_max;
-	if (!err)
+	if (!err && q->exact)
+		err = guts_pack_exact(v->sync->s.repos, r->id, wants, q->wants.n, &pack_events, v, &v->packer);
+	else if (!err)
 		err = guts_pack_open(v->sync->s.repos, r->id, wants, q->wants.n, haves, q->haves.n, &pack_events, v,
 		    &v->packer);
 	free(wants);

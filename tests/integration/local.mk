@@ -19,6 +19,7 @@ script_tests += %reldir%/hostile.py
 script_tests += %reldir%/kill_points.py
 script_tests += %reldir%/kill_random.py
 script_tests += %reldir%/offences.py
+script_tests += %reldir%/objects.py
 script_tests += %reldir%/private.py
 script_tests += %reldir%/mdns.py
 script_tests += %reldir%/portmap.py

@@ -342,6 +342,54 @@ make_pack(struct gitfix *f, const char *name, const struct guts_oid *wants, size
 	return k.err;
 }
 
+static int
+make_exact(struct gitfix *f, const char *name, const struct guts_oid *wants, size_t nw)
+{
+	struct packing k = { .f = f };
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	k.out = fopen(path, "wb");
+	assert_int_equal(guts_pack_exact(f->repos, f->id, wants, nw, &packing_events, &k, &k.p), 0);
+	guts_uvenv_run(f->uv);
+	guts_pack_close(f->repos, k.p);
+	fclose(k.out);
+	return k.err;
+}
+
+static void
+single_objects_go_out_if_a_ref_reaches_them(void **state)
+{
+	struct gitfix *f = *state;
+	struct guts_oid tip, some[4], hidden[2];
+	struct guts_packer *p;
+
+	assert_int_equal(sh(f, "cd work; echo 1 > a; git add .; git commit -q -m a; echo 2 > a; git commit -q -a -m b"), 0);
+	tip = fill(f);
+	assert_int_equal(make_exact(f, "early", &tip, 1), GUTS_ENOTFOUND); /* it is there, and no ref names it yet */
+	assert_int_equal(project_one(f, "refs/heads/main", &tip), 0);
+	some[0] = oid_of(f, "main~1:a");
+	some[1] = oid_of(f, "main^{tree}");
+	some[2] = oid_of(f, "main~1");
+	some[3] = some[0]; /* twice */
+	assert_int_equal(make_exact(f, "some", some, 4), 0);
+	assert_int_equal(sh(f, "rm -rf x; git init -q --bare x; git -C x index-pack --stdin < some > out;"
+	    "test $(git -C x cat-file --batch-all-objects --batch-check | wc -l) = 3"), 0);
+
+	/* A ref that was moved away leaves the object behind, out of reach. */
+	hidden[0] = tip;
+	hidden[1] = some[0];
+	assert_int_equal(project_one(f, "refs/heads/main", &some[2]), 0);
+	assert_int_equal(make_exact(f, "hidden", hidden, 1), GUTS_ENOTFOUND);
+	assert_int_equal(make_exact(f, "mixed", hidden, 2), GUTS_ENOTFOUND);
+	assert_int_equal(make_exact(f, "some", some, 1), 0);
+	hidden[0].b[0] ^= 0xff;
+	assert_int_equal(make_exact(f, "missing", hidden, 1), GUTS_ENOTFOUND);
+
+	assert_int_equal(guts_pack_exact(f->repos, f->id, some, 1, &packing_events, NULL, &p), 0);
+	guts_pack_close(f->repos, p);
+}
+
 static void
 packs_travel_between_repositories(void **state)
 {
@@ -542,6 +590,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(many_refs_change_at_once, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(questions_about_objects, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(packs_travel_between_repositories, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(single_objects_go_out_if_a_ref_reaches_them, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(fetches_are_served, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(a_dropped_fetch_frees_its_child, git_setup, git_teardown),
 	};

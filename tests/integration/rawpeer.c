@@ -6,6 +6,7 @@
  *	disconnect PEER         → gone PEER REASON
  *	open N PEER PROTOCOL    → opened N; closed N ERROR
  *	send N HEX, finish N, reset N, pause N, resume N
+ *	repeat N HEX            these bytes over and over, as fast as they are taken; until it is told so without HEX
  *	seal DOMAIN TYPE HEX    → sealed HEX            a signed envelope of its own key
  *	sign HEX                → signed HEX
  *	rekey                   → key PEER PUBKEY       all links are closed, another key is taken
@@ -30,7 +31,8 @@
 struct raw {
 	unsigned number;
 	struct guts_stream *s; /* NULL: over */
-	struct guts_buf out;
+	struct guts_buf out, repeat;
+	size_t repeat_at;
 	bool finish, refused;
 	UT_hash_handle hh;
 };
@@ -126,6 +128,10 @@ on_pull(void *owner, struct guts_stream *s, uint8_t *out, size_t max)
 	if (n)
 		memcpy(out, guts_buf_slice(&r->out).p, n);
 	guts_buf_consume(&r->out, n);
+	for (; n < max && r->repeat.len > 0; n++) {
+		out[n] = guts_buf_slice(&r->repeat).p[r->repeat_at];
+		r->repeat_at = (r->repeat_at + 1) % r->repeat.len;
+	}
 	if (r->finish && r->out.len == 0)
 		guts_stream_finish(s);
 	return n;
@@ -136,6 +142,7 @@ forget(struct raw *r)
 {
 	HASH_DEL(streams, r);
 	guts_buf_deinit(&r->out);
+	guts_buf_deinit(&r->repeat);
 	free(r);
 }
 
@@ -158,6 +165,7 @@ raw_new(unsigned number)
 
 	r->number = number;
 	guts_buf_init(&r->out, OUT_MAX);
+	guts_buf_init(&r->repeat, OUT_MAX);
 	HASH_ADD_INT(streams, number, r);
 	return r;
 }
@@ -290,6 +298,11 @@ on_stream_command(const char *cmd, struct raw *r, const char *hex)
 
 		guts_buf_add(&r->out, guts_buf_slice(&b).p, b.len);
 		guts_buf_deinit(&b);
+		guts_stream_want_write(r->s);
+	} else if (strcmp(cmd, "repeat") == 0) {
+		guts_buf_deinit(&r->repeat);
+		r->repeat = unhex(hex);
+		r->repeat_at = 0;
 		guts_stream_want_write(r->s);
 	} else if (strcmp(cmd, "finish") == 0) {
 		r->finish = true;

@@ -22,7 +22,8 @@ struct node {
 	struct guts_maddr at; /* with /p2p */
 	struct memrows rows;  /* what persists */
 	struct guts_protocol proto, extra;
-	int connected, disconnected, identified, banned, lifted, failed, penalized;
+	int connected, disconnected, identified, banned, lifted, failed, penalized, unreached;
+	struct guts_peerid unreached_id;
 	int last_err;
 	char reason[GUTS_PEER_REASON_MAX];
 	int streams;
@@ -96,9 +97,20 @@ on_dial_failed(void *owner, const struct guts_maddr *addr, int err, const char *
 	snprintf(d->reason, sizeof(d->reason), "%s", reason);
 }
 
+static void
+on_unreached(void *owner, const struct guts_peerid *id, int err)
+{
+	struct node *d = owner;
+
+	d->unreached++;
+	d->unreached_id = *id;
+	d->last_err = err;
+}
+
 static const struct guts_peers_events events = {
 	.connected = on_connected, .identified = on_identified, .disconnected = on_disconnected,
 	.banned = on_banned, .lifted = on_lifted, .penalized = on_penalized, .dial_failed = on_dial_failed,
+	.unreached = on_unreached,
 };
 
 static bool
@@ -375,6 +387,37 @@ another_peer_at_the_address(void **state)
 	assert_int_equal(a->failed, 1);
 	assert_int_equal(a->last_err, GUTS_EDENIED);
 	assert_int_equal(a->connected + b->connected, 0);
+	all_end();
+}
+
+/* For a purpose of our own: the end is told by the peer's id, and neither news nor listed. */
+static void
+reaching_a_peer_is_no_news(void **state)
+{
+	struct node *a, *b;
+	struct guts_maddr bare, wrong;
+	struct guts_peer_dial dial;
+	const void *it = NULL;
+
+	(void)state;
+	pair(&a, &b);
+	node_new(base_config(), 3, false);
+	bare = wrong = b->at;
+	guts_maddr_strip_peer(&bare);
+	assert_int_equal(guts_peers_reach(a->peers, &bare), GUTS_EINVAL);
+	guts_maddr_strip_peer(&wrong);
+	guts_maddr_add_peer(&wrong, guts_peerid_slice(&nodes[2].key.id));
+	assert_int_equal(guts_peers_reach(a->peers, &wrong), 0);
+	memnet_pass(net, GUTS_SECOND_NS);
+	assert_int_equal(a->unreached, 1);
+	assert_true(guts_peerid_eq(&a->unreached_id, &nodes[2].key.id));
+	assert_int_equal(a->last_err, GUTS_EDENIED);
+	assert_int_equal(a->failed, 0);
+	assert_false(guts_peers_next_dial(a->peers, &it, &dial));
+	assert_int_equal(guts_peers_reach(a->peers, &b->at), 0);
+	memnet_pass(net, GUTS_SECOND_NS);
+	assert_int_equal(a->connected, 1);
+	assert_int_equal(a->unreached, 1);
 	all_end();
 }
 
@@ -682,6 +725,7 @@ main(void)
 		cmocka_unit_test(dialling_a_connected_peer_by_bare_address),
 		cmocka_unit_test(dialling_ourselves),
 		cmocka_unit_test(another_peer_at_the_address),
+		cmocka_unit_test(reaching_a_peer_is_no_news),
 		cmocka_unit_test(slots_and_those_kept_for_outbound),
 		cmocka_unit_test(links_of_one_address_are_few_before_any_crypto),
 		cmocka_unit_test(plain_peers_have_few_slots),

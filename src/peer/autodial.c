@@ -7,6 +7,7 @@
  *   - while outbound links are few, the book is asked every 5 s, `tried` and `new` in turn by
  *     chance, several times, and who is in the netgroup with the fewest outbound links is dialled.  Two
  *     of these slots at most go to one public netgroup;
+ *     A link so chosen makes room when a peer that is to be kept (configuration, command) comes back;
  *   - feelers: else, every two minutes, one entry is dialled only to see that it is there.  That
  *     moves what is true in `new` to `tried` and drops what is not.
  */
@@ -122,6 +123,19 @@ fill_slots(struct guts_peers *p, uint64_t now)
 		return;
 	dial_own(p, &id, false);
 	p->auto_at_ns = now + AUTO_NS;
+}
+
+void
+autodial_give_up_one(struct guts_peers *p)
+{
+	struct peer_entry *e, *youngest = NULL;
+
+	for (e = p->entries; e; e = e->hh.next)
+		if (!e->active->inbound && !e->close_due && !dial_is_known(p, &e->id)
+		    && (!youngest || e->active->up_at_ns >= youngest->active->up_at_ns))
+			youngest = e;
+	if (youngest)
+		links_close_later(youngest, p, GUTS_EBUSY, "makes room for a peer that is to be kept");
 }
 
 static void

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define KEPT_CHANCES 3 /* failures before a kept peer has to wait for a free slot like everybody */
 #define BACKOFF_BASE_NS (GUTS_SECOND_NS / 2)
 #define BACKOFF_MAX_NS (60 * GUTS_SECOND_NS)
 #define SHOWN_NS (60 * GUTS_SECOND_NS)    /* a failed dial stays listed */
@@ -369,6 +370,8 @@ dial_due(struct guts_peers *p, struct peer_dial *d, uint64_t now)
 	}
 	if (p->n_dialing >= PEERS_DIALING_MAX /* a feeler's link is closed at once */
 	    || (!d->is_feeler && p->n_inbound + p->n_outbound + p->n_dialing >= p->cfg.max_connections)) {
+		if (d->keep && d->failures < KEPT_CHANCES)
+			autodial_give_up_one(p);
 		d->next_at_ns = now + NO_SLOT_NS;
 		return;
 	}

@@ -232,6 +232,8 @@ bool dial_is_known(const struct guts_peers *p, const struct guts_peerid *id);
 void autodial_init(struct guts_peers *p);
 void autodial_tick(struct guts_peers *p, uint64_t now, uint64_t *next);
 void autodial_link_gone(struct guts_peers *p);
+/* Close the youngest link of our own choice: a kept peer needs its slot. */
+void autodial_give_up_one(struct guts_peers *p);
 void autodial_note_anchors(struct guts_peers *p);
 
 /* evict.c: who leaves for an inbound link from `newcomer`; NULL = nobody. */

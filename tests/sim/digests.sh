@@ -48,7 +48,7 @@ for p in "${programs[@]}"; do
 	for ((i = 1; i <= seeds; i++)); do
 		n=$((n + 1))
 		lines=$(for b in "${builds[@]}"; do
-			echo "$(sed -n "${i}p" "$out/$b/$p.digests")"
+			echo "$(grep '^seed ' "$out/$b/$p.digests" | sed -n "${i}p")"
 		done)
 		if [ "$(sort -u <<<"$lines" | grep -c 'digest ')" = 1 ] &&
 			[ "$(grep -c 'digest ' <<<"$lines")" = ${#builds[@]} ]; then

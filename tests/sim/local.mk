@@ -31,5 +31,6 @@ unit_tests += %reldir%/sim_scale
 unit_tests += %reldir%/sim_portmap
 unit_tests += %reldir%/sim_self
 unit_tests += %reldir%/sim_udp
+unit_tests += %reldir%/sim_sybils
 unit_tests += %reldir%/sim_tiers
 unit_tests += %reldir%/sim_swarm

@@ -36,7 +36,7 @@ static const struct fault faults[] = {
 	{"20 % mute", 0, 0, 20, 200, 7.0, 9, false},
 	{"4 KiB each", 0, 0, 0, LARGE, 3.0, 9, false},
 	{"4 KiB each, 5 % loss, 10 % crashed, 10 % mute", 50, 10, 10, LARGE, 3.0, 10, false},
-	{"4 KiB each, slow uplinks", 0, 0, 0, LARGE, 3.0, 9, true},
+	{"4 KiB each, slow uplinks", 0, 0, 0, LARGE, 3.0, 10, true},
 };
 
 static void

@@ -125,7 +125,7 @@ world_start(struct simnet_world *w, uint64_t seed, unsigned n)
 {
 	struct sim_config c = { .seed = seed, .places = n };
 
-	*w = (struct simnet_world){ .random = true };
+	*w = (struct simnet_world){ .topology = SIMNET_RANDOM };
 	w->sim = sim_new(&c);
 	simnet_world_start(w, w->sim, n, 4);
 	sim_run_for(w->sim, 5 * S);

@@ -140,7 +140,7 @@ lost_seeders_are_found_again(void **state)
 	for (unsigned i = CORE + 1; i < ALL; i++) {
 		struct guts_maddr m;
 
-		simnode_address(i, &m);
+		simnode_address(&w, i, &m);
 		guts_node_peer_connect(simnet_world_node(&w, CORE)->node, &m, on_connect, &connected);
 	}
 	sim_run_for(s, 5 * S);

@@ -8,6 +8,8 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "gossip/gossip_int.h"
+#include "node/internal.h"
 #include "simdead.h"
 #include "simrepo.h"
 
@@ -30,22 +32,48 @@ key_of(unsigned place, struct guts_key *k)
 }
 
 void
-simnode_address(unsigned place, struct guts_maddr *out)
+simnode_address(const struct simnet_world *w, unsigned place, struct guts_maddr *out)
 {
 	struct sockaddr_storage a;
 
-	sim_address(place, PORT, &a);
+	sim_place_address(w->sim, place, PORT, &a);
 	guts_maddr_from_tcp(out, (struct sockaddr *)&a);
 }
 
 static void
-full_address(unsigned place, struct guts_maddr *out)
+full_address(const struct simnet_world *w, unsigned place, struct guts_maddr *out)
 {
 	struct guts_key k;
 
-	simnode_address(place, out);
+	simnode_address(w, place, out);
 	key_of(place, &k);
 	assert(guts_maddr_add_peer(out, guts_peerid_slice(&k.id)) == 0);
+}
+
+static enum guts_gossip_verdict
+relay_nothing(void *owner, const struct guts_peerid *peer, const struct guts_gossip_message *m)
+{
+	(void)owner;
+	(void)peer;
+	(void)m;
+	return GUTS_GOSSIP_IGNORE;
+}
+
+static bool
+is_sybil(const struct simnet_world *w, unsigned place)
+{
+	return w->sybils_from && place >= w->sybils_from;
+}
+
+/* A Sybil is the real node in all but one: what it hears goes no further. */
+static void
+turn_bad(struct simnode *sn)
+{
+	struct guts_gossip *g = guts_pubsub_gossip(sn->node);
+
+	sn->events = *g->ev;
+	sn->events.validate = relay_nothing;
+	g->ev = &sn->events;
 }
 
 static void
@@ -56,6 +84,32 @@ on_ready(void *owner, int err, const char *text)
 	if (err)
 		fprintf(stderr, "# node %u does not start: %s\n", sn->place, text);
 	sn->ready = err == 0;
+	if (sn->ready && is_sybil(sn->w, sn->place))
+		turn_bad(sn);
+}
+
+bool
+simnet_world_dial(struct simnet_world *w, unsigned from, unsigned to)
+{
+	struct simnode *sn = simnet_world_node(w, from);
+	struct guts_maddr at;
+
+	full_address(w, to, &at);
+	return sn && guts_peers_connect(sn->node->peers, &at) == 0;
+}
+
+/* Whom does it dial as the i-th; false = nobody. */
+static bool
+neighbour_of(struct simnet_world *w, unsigned place, unsigned i, unsigned *out)
+{
+	if (w->topology == SIMNET_RING) {
+		*out = (place + i) % (w->sybils_from ? w->sybils_from : w->n);
+		return true;
+	}
+	if (i > place)
+		return false;
+	*out = w->topology == SIMNET_RANDOM ? (unsigned)guts_rng_below(sim_rng(w->sim), place) : place - i;
+	return true;
 }
 
 static void *
@@ -65,6 +119,7 @@ node_start(struct guts_env *e, struct guts_store *st, struct guts_repos *r, unsi
 	struct simnode *sn = guts_alloc(sizeof *sn);
 	struct guts_maddr listen, boot[8];
 	struct guts_errinfo ei;
+	unsigned other;
 	struct guts_node_setup s = { .env = e, .store = st, .repos = r, .network = "sim", .agent = "guts/sim",
 		.listen = &listen, .nlisten = 1, .bootstrap = boot, .mdns = w->mdns, .max_connections = 50, .connection_timeout_ms = 10000,
 		.keepalive_interval_ms = 30000, .seed_default = w->seeds_nothing ? GUTS_SEED_NONE : GUTS_SEED_ALL,
@@ -75,14 +130,16 @@ node_start(struct guts_env *e, struct guts_store *st, struct guts_repos *r, unsi
 
 	if (w->stranger && place + 1 == w->n)
 		s.network = "elsewhere";
+	if (is_sybil(w, place))
+		s.max_connections = 1000;
 	*sn = (struct simnode){ .w = w, .place = place, .env = e, .store = st, .repos = r };
 	key_of(place, &s.key);
-	simnode_address(place, &listen);
-	for (unsigned i = 1; i <= w->dials && i <= place && s.nbootstrap < 8; i++)
-		full_address(w->random ? (unsigned)guts_rng_below(sim_rng(w->sim), place) : place - i,
-		    &boot[s.nbootstrap++]);
+	simnode_address(w, place, &listen);
+	for (unsigned i = 1; i <= w->dials && s.nbootstrap < 8; i++)
+		if (neighbour_of(w, place, i, &other))
+			full_address(w, other, &boot[s.nbootstrap++]);
 	for (unsigned i = 0; place >= w->core && i < w->core; i++)
-		full_address(i, &boot[s.nbootstrap++]);
+		full_address(w, i, &boot[s.nbootstrap++]);
 	if (place < w->core)
 		s.seed_default = GUTS_SEED_NONE;
 	s.topics_max = w->topics_max;
@@ -125,10 +182,19 @@ void
 simnet_world_start(struct simnet_world *w, struct sim *sim, unsigned n, unsigned dials)
 {
 	w->sim = sim;
-	w->n = n;
+	w->n = 0;
 	w->dials = dials;
-	for (unsigned i = 0; i < n; i++)
-		sim_start(sim, i, &program, w);
+	simnet_world_add(w, n);
+}
+
+void
+simnet_world_add(struct simnet_world *w, unsigned n)
+{
+	unsigned from = w->n;
+
+	w->n += n;
+	for (unsigned i = from; i < w->n; i++)
+		sim_start(w->sim, i, &program, w);
 }
 
 /* Kept until the world ends: a crash takes the answer with it. */

@@ -2,6 +2,7 @@
 #ifndef GUTS_TESTS_SIMNODE_H
 #define GUTS_TESTS_SIMNODE_H
 
+#include "gossip/gossip.h"
 #include "node/node.h"
 #include "sim.h"
 #include "simuser.h"
@@ -20,6 +21,7 @@ struct simnode {
 	struct guts_repos *repos;
 	struct guts_node *node;
 	bool ready;
+	struct guts_gossip_events events; /* of a Sybil */
 };
 
 /* A repository that a user of some place works on. */
@@ -36,9 +38,14 @@ struct simnode_repo {
 struct simnet_world {
 	struct sim *sim;
 	unsigned n;
-	unsigned dials;            /* place i dials i-1 … i-dials */
-	bool random;               /* or so many that were there before it, drawn by lot */
+	unsigned dials;            /* place i dials so many: */
+	enum simnet_topology {
+		SIMNET_LINE,           /* i-1, i-2 … */
+		SIMNET_RANDOM,         /* of those below it, drawn by lot */
+		SIMNET_RING,           /* i+1, i+2 … modulo all, or all who are no Sybils */
+	} topology;
 	unsigned core;             /* if not 0: places below keep no repositories, the others dial all of them (≤ 8) */
+	unsigned sybils_from;      /* places from here on relay nothing and have room for everybody; 0 = none */
 	unsigned topics_max, gossip_expect; /* of struct guts_node_setup */
 	unsigned inventory_ms;
 	bool mdns;                 /* they look for each other on the local network */
@@ -55,11 +62,17 @@ struct simnet_world {
 /* Make a world of `n` places on `sim` (config already set) and start a node on each. */
 void simnet_world_start(struct simnet_world *w, struct sim *sim, unsigned n, unsigned dials);
 
+/* Start `n` more. */
+void simnet_world_add(struct simnet_world *w, unsigned n);
+
 /* Where a place listens, without its peer id. */
-void simnode_address(unsigned place, struct guts_maddr *out);
+void simnode_address(const struct simnet_world *w, unsigned place, struct guts_maddr *out);
 
 /* Free what users wait for; after sim_free. */
 void simnet_world_end(struct simnet_world *w);
+
+/* `from` dials `to` now; false if it is linked or dialling already, or has no room. */
+bool simnet_world_dial(struct simnet_world *w, unsigned from, unsigned to);
 
 /* A user at `place` makes a repository; its number. */
 unsigned simnet_world_create(struct simnet_world *w, unsigned place);

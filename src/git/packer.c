@@ -102,6 +102,7 @@ run_git(struct guts_packer *p, const char *const *args, const struct guts_child_
 	guts_gitcmd_init(&c, p->store->git_path, p->path, guts_gitcmd_key(p->id));
 	while (*args)
 		guts_gitcmd_arg(&c, *args++);
+	c.spec.is_serving = true;
 	err = guts_child_start(p->store->children, &c.spec, ev, p, &p->child);
 	guts_gitcmd_deinit(&c);
 	return err;

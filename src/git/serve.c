@@ -83,6 +83,7 @@ guts_serve_upload(struct guts_repostore *s, const struct guts_serve_spec *spec, 
 		snprintf(version, sizeof(version), "version=%u", spec->protocol);
 		guts_gitcmd_env(&c, "GIT_PROTOCOL", version);
 	}
+	c.spec.is_serving = true;
 	guts_childpipe_start(s->children, &c.spec, in, out, done, owner);
 	guts_gitcmd_deinit(&c);
 	free(path);

@@ -135,6 +135,7 @@ guts_child_new(struct guts_children *s, const struct guts_child_spec *spec)
 	c->dir = guts_strdup(spec->dir ? spec->dir : "/");
 	c->argv = copy_list(spec->argv);
 	c->env = copy_list(spec->env);
+	c->is_serving = spec->is_serving;
 	c->key = spec->key;
 	c->memory_max_bytes = spec->memory_max_bytes;
 	c->file_max_bytes = spec->file_max_bytes;
@@ -171,16 +172,52 @@ count_key(struct guts_children *s, uint64_t key, bool waiting)
 	return n;
 }
 
+/* What those that serve may take of `max`. */
+static unsigned
+serving_part(unsigned max)
+{
+	return max > 1 ? max - (max + 3) / 4 : max;
+}
+
+static bool
+fits(const struct guts_children *s, const struct guts_child *c)
+{
+	return s->running < s->running_max &&
+	       (!c->is_serving || s->serving < serving_part(s->running_max));
+}
+
+static bool
+may_wait(struct guts_children *s, const struct guts_child *c)
+{
+	return s->waiting < s->waiting_max && count_key(s, c->key, true) < s->waiting_key_max &&
+	       (!c->is_serving || s->serving_waiting < serving_part(s->waiting_max));
+}
+
+static void
+take_slot(struct guts_children *s, struct guts_child *c)
+{
+	c->state = GUTS_CHILD_GRANTED;
+	s->running++;
+	s->serving += c->is_serving;
+}
+
+static void
+leave_queue(struct guts_children *s, const struct guts_child *c)
+{
+	s->waiting--;
+	s->serving_waiting -= c->is_serving;
+}
+
 /* Hand out free slots; locked. */
 static void
 grant(struct guts_children *s)
 {
-	while (s->running < s->running_max && s->waiting && !s->stopping) {
+	while (s->waiting && !s->stopping) {
 		struct guts_child *c, *best = NULL;
 		unsigned best_n = 0;
 
 		DL_FOREACH (s->list, c) {
-			if (c->state != GUTS_CHILD_WAITING)
+			if (c->state != GUTS_CHILD_WAITING || !fits(s, c))
 				continue;
 			unsigned n = count_key(s, c->key, false);
 			if (!best || n < best_n) {
@@ -188,9 +225,10 @@ grant(struct guts_children *s)
 				best_n = n;
 			}
 		}
-		best->state = GUTS_CHILD_GRANTED;
-		s->waiting--;
-		s->running++;
+		if (!best)
+			return;
+		leave_queue(s, best);
+		take_slot(s, best);
 		if (best->blocking) {
 			pthread_cond_broadcast(&s->granted);
 		} else if (!s->pump_posted) {
@@ -210,17 +248,16 @@ guts_child_slot_ask(struct guts_child *c, bool *granted)
 	pthread_mutex_lock(&s->lock);
 	if (s->stopping) {
 		rc = GUTS_ECANCELED;
-	} else if (s->running < s->running_max) { /* then none waits */
-		c->state = GUTS_CHILD_GRANTED;
+	} else if (fits(s, c)) { /* then none like it waits */
+		take_slot(s, c);
 		*granted = true;
-		s->running++;
 		DL_APPEND(s->list, c);
-	} else if (s->waiting >= s->waiting_max ||
-		   count_key(s, c->key, true) >= s->waiting_key_max) {
+	} else if (!may_wait(s, c)) {
 		rc = GUTS_EBUSY;
 	} else {
 		c->state = GUTS_CHILD_WAITING;
 		s->waiting++;
+		s->serving_waiting += c->is_serving;
 		DL_APPEND(s->list, c);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -234,10 +271,12 @@ guts_child_slot_release(struct guts_child *c)
 
 	pthread_mutex_lock(&s->lock);
 	DL_DELETE(s->list, c);
-	if (c->state == GUTS_CHILD_WAITING)
-		s->waiting--;
-	else
+	if (c->state == GUTS_CHILD_WAITING) {
+		leave_queue(s, c);
+	} else {
 		s->running--;
+		s->serving -= c->is_serving;
+	}
 	grant(s);
 	pthread_mutex_unlock(&s->lock);
 }

@@ -10,7 +10,8 @@
  * At most `running_max` run at once.  Others wait, at most `waiting_max` in all and
  * `waiting_key_max` of one key; then GUTS_EBUSY.  A free slot goes to the key with
  * the fewest running, among these to the one that waited longest.  One that waited for its
- * idle_max_ns ends with GUTS_EBUSY.
+ * idle_max_ns ends with GUTS_EBUSY.  Those that serve a stranger, who may read slowly, get three
+ * quarters of the slots and of the queue: the rest is for what we need ourselves, e.g. to take a push.
  *
  * Two ways to run one: with callbacks on the loop thread (guts_child_start), or blocking in a
  * worker's job (guts_child_run_blocking).  childpipe.h puts one between two pipes.
@@ -46,6 +47,7 @@ struct guts_child_spec {
 	const char *const *argv;   /* argv[0] included, NULL at the end */
 	const char *const *env;    /* "NAME=value", NULL at the end; NULL = empty environment */
 	const char *dir;           /* working directory; NULL = "/" */
+	bool is_serving;           /* its output waits for somebody else to read it */
 	uint64_t key;              /* whose: for fairness, e.g. hash of repository or peer */
 	uint64_t memory_max_bytes; /* RLIMIT_AS; 0 = none */
 	uint64_t file_max_bytes;   /* RLIMIT_FSIZE; 0 = none */

@@ -20,6 +20,7 @@ struct guts_children {
 	pthread_mutex_t lock;   /* all below, and state, pid of each child */
 	pthread_cond_t granted; /* a blocking one got its slot or was canceled */
 	unsigned running, waiting, blocking;
+	unsigned serving, serving_waiting; /* of these, is_serving */
 	struct guts_child *list; /* in order of arrival */
 	bool stopping, pump_posted;
 	uint8_t *mem; /* the loop's read buffer; not locked */
@@ -38,7 +39,7 @@ struct guts_child {
 	struct guts_children *s;
 	struct guts_child *prev, *next;
 	enum guts_child_state state;
-	bool blocking, canceled;
+	bool blocking, canceled, is_serving;
 	char *path, *dir, **argv, **env;
 	uint64_t key, memory_max_bytes, file_max_bytes, idle_max_ns, total_max_ns;
 	uint32_t cpu_max_s;

@@ -151,7 +151,8 @@ with tap.net() as net:
     fresh()
     with tap.case("stopped clone clients hold at most %d KiB each" % EACH_MAX):
         peak = Peak(a)
-        clients = [clone_client(a, repo, oid.hex()) for _ in range(2 * os.cpu_count())]  # as many as git may run for at once
+        slots = 2 * os.cpu_count()  # of git; a quarter is not for serving
+        clients = [clone_client(a, repo, oid.hex()) for _ in range(slots - (slots + 3) // 4)]
         got = [c.recv(512) for c in clients]
         assert all(b" 200 " in g for g in got), got
         still = []
@@ -159,7 +160,10 @@ with tap.net() as net:
                  "the end of its growth")
         print("# %d KiB in all, %d KiB each" % (peak.grown, peak.grown // len(clients)))
         assert peak.grown <= len(clients) * EACH_MAX
-        for c in clients:
-            c.close()
+    with tap.case("a push is taken while stopped clients hold all slots there are for them"):
+        commit(mine, "meanwhile")
+        git("push", "-q", a.git_url(small), "main", cwd=mine)
+    for c in clients:
+        c.close()
     push()
 tap.done()

@@ -456,6 +456,45 @@ test_queue_is_bounded_and_fair(void **state)
 }
 
 static void
+test_serving_leaves_slots(void **state)
+{
+	struct world *w = *state;
+	struct guts_child_spec serve = SH("cat"), own = SH("cat");
+	struct watched x[7] = { 0 };
+
+	/* of two slots one serves, three wait for it; a fourth is refused though the queue has a place */
+	serve.is_serving = true;
+	for (size_t i = 0; i < 4; i++) {
+		serve.key = i;
+		assert_int_equal(launch(w, &x[i], &serve), 0);
+	}
+	serve.key = 4;
+	assert_int_equal(launch(w, &x[4], &serve), GUTS_EBUSY);
+
+	/* work of our own runs at once; its end hands the slot to none of those */
+	assert_int_equal(launch(w, &x[5], &own), 0);
+	guts_child_end_input(x[5].c);
+	expected = 1;
+	guts_uvenv_run(w->u);
+	assert_int_equal(x[5].exits, 1);
+	assert_int_equal(launch(w, &x[6], &own), 0);
+	guts_child_end_input(x[6].c);
+	expected = 1;
+	guts_uvenv_run(w->u);
+	assert_int_equal(x[6].exits, 1);
+
+	/* one after another they are served */
+	for (size_t i = 0; i < 4; i++)
+		guts_child_end_input(x[i].c);
+	expected = 4;
+	guts_uvenv_run(w->u);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(x[i].exits, 1);
+	for (size_t i = 0; i < 7; i++)
+		guts_buf_deinit(&x[i].out);
+}
+
+static void
 test_waiting_has_an_end(void **state)
 {
 	struct world *w = *state;
@@ -648,6 +687,7 @@ main(void)
 		T(test_pause),
 		T(test_paused_for_too_long),
 		T(test_queue_is_bounded_and_fair),
+		T(test_serving_leaves_slots),
 		T(test_waiting_has_an_end),
 		T(test_blocking),
 		T(test_blocking_canceled),

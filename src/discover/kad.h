@@ -11,7 +11,7 @@
  *
  * Only servers enter the table: peers whose identify names the protocol.  A lookup asks `alpha`
  * peers at once along disjoint paths: a peer belongs to the path that named it first, so that a
- *liar misleads only its own.  Callbacks come last, when the object is whole: all functions but
+ * liar misleads only its own.  Callbacks come last, when the object is whole: all functions but
  * guts_kad_free may be called from them.  `now` is monotonic [ns] and never falls.  Same seed, same
  * calls: same bytes.
  *

@@ -1,5 +1,5 @@
 /* discover/kad_int.h - what the files of the Kademlia object share; no one else includes it (but
- *its tests).
+ * its tests).
  *
  *	kad.c         making, connected peers, requests under way, time
  *	kadtable.c    the routing table: buckets, spares, diversity, persistence

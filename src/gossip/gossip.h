@@ -15,7 +15,7 @@
  *
  * Callbacks may publish, subscribe, unsubscribe, answer validations and remove peers, nothing else
  * (asserted); allow, score and px_record only answer; wants_write comes last and may pull.  `now`
- *is monotonic time [ns] and never falls.  Same seed, same calls: same bytes.
+ * is monotonic time [ns] and never falls.  Same seed, same calls: same bytes.
  *
  * Source: libp2p specs, pubsub/README.md, pubsub/gossipsub/gossipsub-v1.{0,1,2}.md.
  */

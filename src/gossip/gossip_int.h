@@ -7,7 +7,7 @@
  *	             └─ gwant (by id): asked for by IWANT
  *
  * Everything iterated over is a list in order of insertion; tables keyed by pointers serve lookups
- *only.
+ * only.
  */
 #ifndef GUTS_GOSSIP_INT_H
 #define GUTS_GOSSIP_INT_H

@@ -16,7 +16,7 @@
  *   - P1 is the peer's, not a sum over topics, or sharing a thousand quiet repositories would buy
  *     off anything;
  *   - P3 and P3b hold where somebody said what to expect (guts_gossip_expect).  By default nothing
- *is: a repository may be silent for weeks, and at the edge of a small network an honest peer never
+ *     is: a repository may be silent for weeks, and at the edge of a small network an honest peer never
  *     has a message before we do, which P3 cannot tell from one that relays nothing;
  *   - what a peer did wrong in a topic that it left stays on its account, as one more topic.
  *

@@ -2,7 +2,7 @@
  *
  * Four uv_poll: input (while something is queued), output (unless paused), standard error, and
  * the pidfd.  One timer per child looks at the deadlines; a byte that moves only notes the time,
- *the timer finds out when it fires.
+ * the timer finds out when it fires.
  *
  *	guts_child_start → (slot) → running → output ended and leader ended → reap → exit event
  *	                                    ↘ cancel: group killed, reaped when it ended, no event

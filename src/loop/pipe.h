@@ -13,7 +13,7 @@
  * writer's, after guts_pipe_drop the reader's function is not called any more.
  *
  * Memory: one ring of the given size, made at the first write.  The pipe is freed when both ends
- *are gone.
+ * are gone.
  */
 #ifndef GUTS_LOOP_PIPE_H
 #define GUTS_LOOP_PIPE_H

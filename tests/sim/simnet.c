@@ -3,7 +3,7 @@
  * A connection is a pair of ends and, per direction:
  *
  *	queue (what the program wrote) → wire (pieces under way, in order of arrival) → unread →
- *program at most WINDOW bytes in wire and unread together
+ * program at most WINDOW bytes in wire and unread together
  *
  * The wire has one event, for its first piece.  A piece that arrives while the ends cannot reach
  * each other stays first and tries again later, so order holds by construction.  SYN answers, ends

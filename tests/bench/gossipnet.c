@@ -99,7 +99,7 @@ on_line(void *arg)
 
 	sscanf(arg, "%15s %383[^\n]", word, rest);
 	if (strcmp(word, "dial") == 0) {
-	XX
+		if (guts_maddr_parse(&m, guts_slice_str(rest)) != 0 || guts_peers_connect(peers, &m) != 0)
 			fprintf(stderr, "gossipnet: cannot dial %s\n", rest);
 	} else if (strcmp(word, "mesh") == 0) {
 		say(probe_gossip_mesh(TOPIC));

@@ -94,8 +94,7 @@ guts_reponame_is_valid(struct guts_slice name)
 	for (size_t i = 1; i < name.n; i++)
 		if (!is_alnum(name.p[i]) && name.p[i] != '.' && name.p[i] != '_' && name.p[i] != '-')
 			return false;
-	return !ends_with(name, ".git") && !ends_with(name, ".lock") &&
-	       !guts_routeword_is_reserved(name);
+	return !ends_with(name, ".git") && !ends_with(name, ".lock");
 }
 
 /* A branch name: what guts_refname_is_valid takes behind refs/heads/. */

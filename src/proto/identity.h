@@ -48,12 +48,12 @@ struct guts_identity {
 	char contexts[GUTS_CONTEXTS_MAX][GUTS_CONTEXT_MAX + 1];
 };
 
-/* A repository name: [A-Za-z0-9][A-Za-z0-9._-]{0,99}, not ending in .git or .lock (in any case),
- * no reserved word. */
+/* A repository name: [A-Za-z0-9][A-Za-z0-9._-]{0,99}, not ending in .git or .lock (in any
+ * case).  It is never the first part of a path, so every word will do. */
 bool guts_reponame_is_valid(struct guts_slice name);
 
 /* A word that the first part of a path may not be, because the gateway serves it; compared
- * without regard to case.  For repository names and local aliases. */
+ * without regard to case.  For local aliases of owners. */
 bool guts_routeword_is_reserved(struct guts_slice word);
 
 /* Sign a version: appends its envelope and sets hash, signer and, in a genesis, repository in *id.

@@ -29,7 +29,7 @@ fill(struct guts_identity *id, const struct guts_repo_params *p, struct guts_err
 	if (p->name && p->name[0]) {
 		if (!guts_reponame_is_valid(guts_slice_str(p->name)))
 			return guts_err_set(ei, GUTS_EINVAL, "\"%.100s\" is not a repository name: letters, digits, '.', '_', '-', "
-			    "at most %d, not ending in .git or .lock, no reserved word", p->name, GUTS_NAME_MAX);
+			    "at most %d, not ending in .git or .lock", p->name, GUTS_NAME_MAX);
 		snprintf(id->name, sizeof id->name, "%s", p->name);
 	}
 	if (p->description) {

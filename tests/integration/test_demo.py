@@ -31,7 +31,7 @@ def left_behind(tmp):
 
 
 with tempfile.TemporaryDirectory(prefix="guts-demo-") as tmp:
-    source = work_tree(os.path.join(tmp, "Some Project"), {"a.txt": "a\n" * 1000})
+    source = work_tree(os.path.join(tmp, "guts"), {"a.txt": "a\n" * 1000})
     for i in range(30):
         commit(source, "commit %d" % i, {"dir/f%d" % (i % 7): "%d\n" % i * 100})
     git("tag", "light", cwd=source)

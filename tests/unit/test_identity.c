@@ -68,10 +68,9 @@ static void
 repository_names(void **state)
 {
 	static const char *const good[] = { "a", "A9", "hello-world", "x.y_z-1", "0", "gitx",
-					    "a.git.b", "apis", "lock" };
+					    "a.git.b", "apis", "lock", "api", "guts" };
 	static const char *const bad[] = { "", ".a", "-a", "_a", "a/b", "a b", "a.git", "a.GIT",
-					   "a.lock", "a\n", "ä", "api", "API", "metrics", "assets",
-					   "a\\b", "a:b", "livez" };
+					   "a.lock", "a\n", "ä", "a\\b", "a:b" };
 	char name[GUTS_NAME_MAX + 2];
 
 	(void)state;

@@ -24,37 +24,40 @@ guts_offence_gossip(struct guts_node *n, const struct guts_peerid *peer, enum gu
 	guts_peers_offend(n->peers, peer, of_gossip[what], count);
 }
 
+/* What an error of a message is on each of two protocols; other errors are nobody's fault. */
+static const struct {
+	int err;
+	enum guts_offence sync, dht;
+} of_error[] = {
+	{ GUTS_EPROTO, GUTS_OFFENCE_SYNC_PROTOCOL, GUTS_OFFENCE_DHT_PROTOCOL },
+	{ GUTS_ELIMIT, GUTS_OFFENCE_SYNC_LIMIT, GUTS_OFFENCE_DHT_LIMIT },
+	{ GUTS_ESIG, GUTS_OFFENCE_SYNC_SIGNATURE, GUTS_OFFENCE_DHT_SIGNATURE },
+	{ GUTS_EDENIED, GUTS_OFFENCE_SYNC_DENIED, GUTS_OFFENCE_DHT_DENIED },
+	{ GUTS_EFUTURE, GUTS_OFFENCE_SYNC_FUTURE, GUTS_OFFENCE_DHT_FUTURE },
+	{ GUTS_ETIMEOUT, GUTS_OFFENCE_SYNC_TIMEOUT, GUTS_OFFENCE_COUNT },
+};
+
+static void
+offend(struct guts_node *n, const struct guts_peerid *peer, int err, bool is_dht)
+{
+	for (size_t i = 0; i < sizeof of_error / sizeof of_error[0]; i++) {
+		enum guts_offence what = is_dht ? of_error[i].dht : of_error[i].sync;
+
+		if (of_error[i].err == err && what != GUTS_OFFENCE_COUNT)
+			guts_peers_offend(n->peers, peer, what, 1);
+	}
+}
+
 void
 guts_offence_sync(struct guts_node *n, const struct guts_peerid *peer, int err)
 {
-	enum guts_offence what = GUTS_OFFENCE_COUNT;
-
-	switch (err) {
-	case GUTS_EPROTO: what = GUTS_OFFENCE_SYNC_PROTOCOL; break;
-	case GUTS_ELIMIT: what = GUTS_OFFENCE_SYNC_LIMIT; break;
-	case GUTS_ESIG: what = GUTS_OFFENCE_SYNC_SIGNATURE; break;
-	case GUTS_EDENIED: what = GUTS_OFFENCE_SYNC_DENIED; break;
-	case GUTS_EFUTURE: what = GUTS_OFFENCE_SYNC_FUTURE; break;
-	case GUTS_ETIMEOUT: what = GUTS_OFFENCE_SYNC_TIMEOUT; break;
-	}
-	if (what != GUTS_OFFENCE_COUNT) /* else nobody's fault */
-		guts_peers_offend(n->peers, peer, what, 1);
+	offend(n, peer, err, false);
 }
 
 void
 guts_offence_dht(struct guts_node *n, const struct guts_peerid *peer, int err)
 {
-	enum guts_offence what = GUTS_OFFENCE_COUNT;
-
-	switch (err) {
-	case GUTS_EPROTO: what = GUTS_OFFENCE_DHT_PROTOCOL; break;
-	case GUTS_ELIMIT: what = GUTS_OFFENCE_DHT_LIMIT; break;
-	case GUTS_ESIG: what = GUTS_OFFENCE_DHT_SIGNATURE; break;
-	case GUTS_EDENIED: what = GUTS_OFFENCE_DHT_DENIED; break;
-	case GUTS_EFUTURE: what = GUTS_OFFENCE_DHT_FUTURE; break;
-	}
-	if (what != GUTS_OFFENCE_COUNT)
-		guts_peers_offend(n->peers, peer, what, 1);
+	offend(n, peer, err, true);
 }
 
 void

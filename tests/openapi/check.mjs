@@ -27,7 +27,7 @@ ok(lint.status === 0 && !/warning|error/.test(lint.stdout ?? ''), 'redocly lint 
 
 const text = readFileSync(join(root, 'api/openapi.yaml'), 'utf8')
 const doc = parse(text)
-ok(JSON.stringify(doc) + '\n' === readFileSync(join(root, 'api/openapi.json'), 'utf8'),
+ok(JSON.stringify(doc, null, '\t') + '\n' === readFileSync(join(root, 'api/openapi.json'), 'utf8'),
   'api/openapi.json is made of api/openapi.yaml (tests/openapi/json.mjs)')
 
 // "GET /api/v1/repos/{repo}/contents/{path*} public" → "get /api/v1/repos/{owner}/{name}/contents/{path}"

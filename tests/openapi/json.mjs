@@ -3,4 +3,4 @@ import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 
 const yaml = new URL('../../api/openapi.yaml', import.meta.url)
-process.stdout.write(JSON.stringify(parse(readFileSync(yaml, 'utf8'))) + '\n')
+process.stdout.write(JSON.stringify(parse(readFileSync(yaml, 'utf8')), null, '\t') + '\n')

@@ -93,8 +93,8 @@ guts_read_lookup(struct guts_read *r, const struct guts_oid *id, git_commit **ou
 	return git_commit_lookup(out, r->repo, &oid) ? GUTS_ENOTFOUND : GUTS_OK;
 }
 
-static int
-fill_person(struct guts_read_person *p, const git_signature *s, struct guts_arena *a)
+int
+guts_read_fill_person(struct guts_read_person *p, const git_signature *s, struct guts_arena *a)
 {
 	p->name = guts_read_text(a, s ? s->name : "", s ? strlen(s->name) : 0);
 	p->email = guts_read_text(a, s ? s->email : "", s ? strlen(s->email) : 0);
@@ -112,7 +112,7 @@ fill_commit(struct guts_read_commit *out, git_commit *c, struct guts_arena *a)
 	memset(out, 0, sizeof(*out));
 	out->oid = guts_read_oid(git_commit_id(c));
 	out->tree = guts_read_oid(git_commit_tree_id(c));
-	if (fill_person(&out->author, git_commit_author(c), a) || fill_person(&out->committer, git_commit_committer(c), a))
+	if (guts_read_fill_person(&out->author, git_commit_author(c), a) || guts_read_fill_person(&out->committer, git_commit_committer(c), a))
 		return GUTS_ELIMIT;
 	out->message = guts_read_text(a, message, n);
 	out->summary = guts_read_text(a, message, message ? strcspn(message, "\n") : 0);
@@ -345,8 +345,8 @@ kind_of(const git_tree_entry *e)
 	}
 }
 
-static int
-fill_entry(struct guts_read *r, struct guts_read_entry *out, const git_tree_entry *e, struct guts_arena *a)
+int
+guts_read_fill_entry(struct guts_read *r, struct guts_read_entry *out, const git_tree_entry *e, struct guts_arena *a)
 {
 	const char *name = git_tree_entry_name(e);
 	git_object_t type;
@@ -378,7 +378,7 @@ guts_read_path(struct guts_read *r, const struct guts_oid *tip, struct guts_slic
 	if (!err && text[0] == '\0') {
 		*out = (struct guts_read_entry){ .name = "", .kind = GUTS_ENTRY_DIR, .oid = guts_read_oid(git_tree_id(t)) };
 	} else if (!err) {
-		err = git_tree_entry_bypath(&e, t, text) ? GUTS_ENOTFOUND : fill_entry(r, out, e, a);
+		err = git_tree_entry_bypath(&e, t, text) ? GUTS_ENOTFOUND : guts_read_fill_entry(r, out, e, a);
 	}
 	git_tree_entry_free(e);
 	git_tree_free(t);
@@ -415,7 +415,7 @@ guts_read_tree(struct guts_read *r, const struct guts_oid *tree, struct guts_are
 	if (out->v == NULL)
 		err = GUTS_ELIMIT;
 	for (size_t i = 0; i < out->n && !err; i++)
-		err = fill_entry(r, &out->v[i], git_tree_entry_byindex(t, i), a);
+		err = guts_read_fill_entry(r, &out->v[i], git_tree_entry_byindex(t, i), a);
 	if (!err && out->n > 1)
 		qsort(out->v, out->n, sizeof(*out->v), folders_first);
 	git_tree_free(t);
@@ -483,7 +483,7 @@ guts_read_readme(struct guts_read *r, const struct guts_oid *tip, struct guts_ar
 		}
 	}
 	if (!err)
-		err = best ? fill_entry(r, out, best, a) : GUTS_ENOTFOUND;
+		err = best ? guts_read_fill_entry(r, out, best, a) : GUTS_ENOTFOUND;
 	git_tree_free(t);
 	git_commit_free(c);
 	return err;

@@ -11,9 +11,11 @@
 #define GUTS_GIT_READ_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/oid.h"
 #include "base/slice.h"
+#include "git/repo.h"
 
 #define GUTS_READ_PAGE_MAX 100             /* commits of one page */
 #define GUTS_READ_RANGE_MAX 2048           /* commits of one range */
@@ -22,6 +24,10 @@
 #define GUTS_READ_PATCH_MAX (64u << 10)    /* [bytes] of one file's patch */
 #define GUTS_READ_PATCHES_MAX (1u << 20)   /* [bytes] of all patches of a commit */
 #define GUTS_READ_ENTRIES_MAX 10000        /* entries of one folder that are listed */
+#define GUTS_READ_TREE_MAX 100000          /* entries of a tree with all below it that are listed */
+#define GUTS_READ_DEPTH_MAX 64             /* folders within folders that are looked into */
+#define GUTS_READ_TEXT_MAX (16u << 20)     /* [bytes] of a change as text */
+#define GUTS_READ_LANGUAGES_MAX 64         /* languages that are told apart */
 
 struct guts_read;
 
@@ -101,6 +107,23 @@ int guts_read_names(struct guts_read *r, const struct guts_oid *commit, struct g
 int guts_read_compare(struct guts_read *r, const struct guts_oid *from, const struct guts_oid *to, bool with_patch,
     struct guts_arena *a, struct guts_read_diff *out);
 
+struct guts_read_relation {
+	struct guts_oid base;          /* nearest common ancestor; none = the histories are not related */
+	uint64_t ahead, behind;        /* commits that only `to`, only `from` reaches */
+};
+
+/* How the history of `to` relates to that of `from`.  Errors: GUTS_ENOTFOUND. */
+int guts_read_relate(struct guts_read *r, const struct guts_oid *from, const struct guts_oid *to,
+    struct guts_read_relation *out);
+
+enum guts_read_form { GUTS_FORM_DIFF, GUTS_FORM_PATCH };
+
+/* What lies between two commits as git prints it, at most GUTS_READ_TEXT_MAX bytes, behind what is in `out`: one diff of
+ * their trees, or each commit that only `to` reaches as a mail, oldest first, without merges (git am takes it).  `from`
+ * none: the one commit `to` alone, against its first parent.  Errors: GUTS_ENOTFOUND, GUTS_ELIMIT. */
+int guts_read_change(struct guts_read *r, const struct guts_oid *from, const struct guts_oid *to,
+    enum guts_read_form form, struct guts_buf *out);
+
 enum guts_read_kind { GUTS_ENTRY_DIR, GUTS_ENTRY_FILE, GUTS_ENTRY_EXEC, GUTS_ENTRY_LINK, GUTS_ENTRY_SUBMODULE };
 
 struct guts_read_entry {
@@ -123,6 +146,45 @@ int guts_read_path(struct guts_read *r, const struct guts_oid *tip, struct guts_
 
 /* The entries of a folder.  Errors: GUTS_ENOTFOUND, GUTS_EINVAL (no folder), GUTS_ELIMIT. */
 int guts_read_tree(struct guts_read *r, const struct guts_oid *tree, struct guts_arena *a, struct guts_read_tree *out);
+
+/* The tree that `id` is, or that the commit or tag of this id has.  Errors: GUTS_ENOTFOUND. */
+int guts_read_treeish(struct guts_read *r, const struct guts_oid *id, struct guts_oid *tree);
+
+/* The entries of a tree in git's order; `deep`: those of the folders in it too, each behind its folder, with whole paths
+ * as names; at most GUTS_READ_TREE_MAX.  Errors: GUTS_ENOTFOUND, GUTS_EINVAL (no tree), GUTS_ELIMIT. */
+int guts_read_list(struct guts_read *r, const struct guts_oid *tree, bool deep, struct guts_arena *a,
+    struct guts_read_tree *out);
+
+/* Type and size [bytes] of an object.  Errors: GUTS_ENOTFOUND. */
+int guts_read_object(struct guts_read *r, const struct guts_oid *id, enum guts_object_type *type, uint64_t *size);
+
+/* What `id` finally names: itself unless it is a tag; none if that is not here. */
+struct guts_oid guts_read_peel(struct guts_read *r, const struct guts_oid *id);
+
+struct guts_read_tag {
+	struct guts_oid oid, target;
+	enum guts_object_type type; /* of the target */
+	const char *name, *message;
+	bool has_tagger;
+	struct guts_read_person tagger;
+};
+
+/* An annotated tag by its own id.  Errors: GUTS_ENOTFOUND, GUTS_ELIMIT (arena). */
+int guts_read_tag(struct guts_read *r, const struct guts_oid *id, struct guts_arena *a, struct guts_read_tag *out);
+
+struct guts_read_language {
+	const char *name;           /* as Linguist names it */
+	uint64_t bytes;
+};
+
+struct guts_read_languages {
+	size_t n;                   /* most bytes first */
+	struct guts_read_language v[GUTS_READ_LANGUAGES_MAX];
+};
+
+/* Bytes of each programming or markup language in a tree, told by the names of its files.  Errors: as guts_read_list. */
+int guts_read_languages(struct guts_read *r, const struct guts_oid *tree, struct guts_arena *a,
+    struct guts_read_languages *out);
 
 /* The content of a blob of at most `max` bytes, with a NUL behind it.  Errors: GUTS_ENOTFOUND, GUTS_ELIMIT (larger; *size tells). */
 int guts_read_blob(struct guts_read *r, const struct guts_oid *blob, uint64_t max, struct guts_arena *a,

@@ -54,8 +54,16 @@ void guts_rest_topic_messages(struct guts_req *r);
 void guts_rest_publish(struct guts_req *r);
 void guts_rest_messages(struct guts_req *r);
 
-/* api_repos.c */
+/* api_list.c */
 void guts_rest_repos(struct guts_req *r);
+void guts_rest_github_search(struct guts_req *r);
+void guts_rest_gitea_search(struct guts_req *r);
+void guts_rest_user_repos(struct guts_req *r);
+void guts_rest_owner_repos(struct guts_req *r);
+void guts_rest_user(struct guts_req *r);
+void guts_rest_version(struct guts_req *r);
+
+/* api_repos.c */
 void guts_rest_repo_create(struct guts_req *r);
 void guts_rest_repo_import(struct guts_req *r);
 void guts_rest_repo(struct guts_req *r);
@@ -68,6 +76,8 @@ void guts_rest_repo_sync(struct guts_req *r);
 void guts_rest_branches(struct guts_req *r);
 void guts_rest_tags(struct guts_req *r);
 void guts_rest_refs(struct guts_req *r);
+void guts_rest_matching_refs(struct guts_req *r);
+void guts_rest_ref(struct guts_req *r);
 void guts_rest_authors(struct guts_req *r);
 void guts_rest_author_refs(struct guts_req *r);
 void guts_rest_seeders(struct guts_req *r);
@@ -79,6 +89,14 @@ void guts_rest_commit(struct guts_req *r);
 void guts_rest_contents(struct guts_req *r);
 void guts_rest_readme(struct guts_req *r);
 void guts_rest_raw(struct guts_req *r);
+
+/* api_objects.c */
+void guts_rest_git_tree(struct guts_req *r);
+void guts_rest_git_blob(struct guts_req *r);
+void guts_rest_git_tag(struct guts_req *r);
+void guts_rest_git_commit(struct guts_req *r);
+void guts_rest_languages(struct guts_req *r);
+void guts_rest_compare(struct guts_req *r);
 
 /* api_status.c */
 void guts_rest_statuses(struct guts_req *r);

@@ -1,114 +1,212 @@
-/* http/api_refs.c - branches, tags, refs, authors and seeders: all from the snapshot. */
+/* http/api_refs.c - branches, tags, refs, authors and seeders: names from the snapshot; what tags and refs name is looked up
+ * by a worker. */
 #include "http/api.h"
-#include "view/view.h"
+#include "http/readjob.h"
 
 #include <stdio.h>
 
-/* A validator of a whole view: the state's digest, and what of it is asked for. */
-static void
-refs_etag(const struct guts_req *r, const struct guts_repo_info *i, uint64_t page, uint64_t per_page, char out[80])
+/* Changes whenever the repository's records do. */
+static uint64_t
+refs_state(const struct guts_req *r, const struct guts_repo_info *i)
 {
-	uint64_t d, boot = r->h->boot;
+	uint64_t d;
 
 	memcpy(&d, i->state_digest, sizeof d);
-	snprintf(out, 80, "\"r%llx-%llx-%llu-%llu\"", (unsigned long long)boot, (unsigned long long)(d ^ i->updated_wall_ms),
-	    (unsigned long long)page, (unsigned long long)per_page);
+	return d ^ i->updated_wall_ms ^ r->h->boot;
 }
 
-enum kind { BRANCHES, TAGS, ALL };
+/* -- pages of refs ---------------------------------------------------------------------- */
 
 static void
-put_row(struct guts_json *j, enum kind kind, const struct guts_view_repo_ctx *x, const struct guts_refs_row *row)
+answer_rows(struct guts_req *r, struct guts_readjob *p)
 {
-	if (kind == BRANCHES)
-		guts_view_branch(j, x, row, NULL);
-	else if (kind == TAGS)
-		guts_view_tag(j, x, row, NULL);
-	else
-		guts_view_ref(j, row);
+	guts_reply_page(r, &p->body, &(struct guts_page){ p->page, p->per_page, p->total, false }, p->etag, 0);
+}
+
+static int
+make_branches(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, struct guts_json *j)
+{
+	struct guts_view_repo_ctx x = guts_readjob_ctx(p);
+
+	(void)g;
+	(void)a;
+	guts_json_array(j);
+	for (size_t i = 0; i < p->nrows; i++)
+		guts_view_branch(j, &x, p->rows[i], NULL);
+	guts_json_array_end(j);
+	return 0;
+}
+
+static int
+make_tags(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, struct guts_json *j)
+{
+	struct guts_view_repo_ctx x = guts_readjob_ctx(p);
+
+	(void)a;
+	guts_json_array(j);
+	for (size_t i = 0; i < p->nrows; i++) {
+		struct guts_oid commit = guts_read_peel(g, &p->rows[i]->oid);
+		guts_view_tag(j, &x, p->rows[i], guts_oid_is_none(&commit) ? &p->rows[i]->oid : &commit);
+	}
+	guts_json_array_end(j);
+	return 0;
 }
 
 static void
-reply_rows(struct guts_req *r, const struct guts_repo_info *i, const struct guts_refs_view *view, enum kind kind)
+put_ref(struct guts_readjob *p, struct guts_read *g, struct guts_json *j, const struct guts_refs_row *row)
 {
-	static const char *const prefixes[] = { "refs/heads/", "refs/tags/", "" };
-	const char *prefix = prefixes[kind];
-	char path[GUTS_VIEW_PATH_SIZE], etag[80];
-	struct guts_view_repo_ctx x = { .base = guts_req_base(r), .path = path, .default_branch = i->default_branch };
-	uint64_t page, per_page, n = 0;
-	struct guts_buf b;
-	struct guts_json j;
+	struct guts_view_repo_ctx x = guts_readjob_ctx(p);
+	enum guts_object_type type;
+	uint64_t size;
 
-	if (!guts_req_page(r, &page, &per_page))
+	if (guts_read_object(g, &row->oid, &type, &size) < 0)
+		type = GUTS_OBJ_COMMIT; /* of a ref whose objects are on their way */
+	guts_view_ref(j, &x, row, type);
+}
+
+static int
+make_refs(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, struct guts_json *j)
+{
+	(void)a;
+	guts_json_array(j);
+	for (size_t i = 0; i < p->nrows; i++)
+		put_ref(p, g, j, p->rows[i]);
+	guts_json_array_end(j);
+	return 0;
+}
+
+static int
+make_ref(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, struct guts_json *j)
+{
+	(void)a;
+	put_ref(p, g, j, p->rows[0]);
+	return 0;
+}
+
+static const char not_here[] = "its objects are not here yet";
+static const struct guts_readop branches = { "branches", make_branches, answer_rows, not_here, false };
+static const struct guts_readop tags = { "tags", make_tags, answer_rows, not_here, false };
+static const struct guts_readop refs = { "refs", make_refs, answer_rows, not_here, false };
+
+/* Answer with the page of `view`'s rows whose names begin with `prefix`. */
+static void
+start_rows(struct guts_req *r, struct guts_readjob *p, const struct guts_refs_view *view, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	if (!guts_req_page(r, &p->page, &p->per_page)) {
+		guts_readjob_drop(p);
 		return;
-	refs_etag(r, i, page, per_page, etag);
-	if (guts_reply_not_modified(r, etag))
-		return;
-	guts_view_repo_path(path, i);
-	guts_reply_begin(&b, &j);
-	guts_json_array(&j);
+	}
 	for (size_t k = 0; view && k < view->n; k++) {
-		if (strncmp(view->v[k].name, prefix, strlen(prefix)) != 0)
+		if (strncmp(view->v[k].name, prefix, n) != 0)
 			continue;
-		if (n >= (page - 1) * per_page && n < page * per_page)
-			put_row(&j, kind, &x, &view->v[k]);
-		n++;
+		if (p->total / p->per_page == p->page - 1)
+			p->rows[p->nrows++] = &view->v[k];
+		p->total++;
 	}
-	guts_json_array_end(&j);
-	guts_reply_page(r, &b, &(struct guts_page){ page, per_page, n, false }, etag, 0);
+	p->state = refs_state(r, p->info);
+	snprintf(p->file, sizeof p->file, "%s", prefix);
+	guts_readjob_start(r, p);
 }
 
 static void
-reply_canonical(struct guts_req *r, enum kind kind)
+reply_canonical(struct guts_req *r, const struct guts_readop *op, const char *prefix)
 {
-	struct guts_repo_info *i = guts_req_repo(r);
+	struct guts_readjob *p = guts_readjob_new(r, op);
 
-	if (i) {
-		reply_rows(r, i, i->canonical, kind);
-		guts_repo_info_unref(i);
-	}
+	if (p)
+		start_rows(r, p, p->info->canonical, prefix);
 }
 
 void
 guts_rest_branches(struct guts_req *r)
 {
-	reply_canonical(r, BRANCHES);
+	reply_canonical(r, &branches, "refs/heads/");
 }
 
 void
 guts_rest_tags(struct guts_req *r)
 {
-	reply_canonical(r, TAGS);
+	reply_canonical(r, &tags, "refs/tags/");
 }
 
 void
 guts_rest_refs(struct guts_req *r)
 {
-	reply_canonical(r, ALL);
+	reply_canonical(r, &refs, "refs/");
 }
+
+/* "refs/" and the name of parameter 2, which may begin with "refs/" itself; false: too long (an answer was queued). */
+static bool
+name_ref(struct guts_req *r, char out[GUTS_REFNAME_MAX + 6])
+{
+	memcpy(out, "refs/", 6);
+	if (!guts_req_param_rest(r, 2, out + 5, GUTS_REFNAME_MAX + 1)) {
+		guts_reply_problem(r, 404, "no such ref");
+		return false;
+	}
+	if (strncmp(out + 5, "refs/", 5) == 0)
+		memmove(out, out + 5, strlen(out + 5) + 1);
+	return true;
+}
+
+void
+guts_rest_matching_refs(struct guts_req *r)
+{
+	char name[GUTS_REFNAME_MAX + 6];
+
+	if (name_ref(r, name))
+		reply_canonical(r, &refs, name);
+}
+
+void
+guts_rest_ref(struct guts_req *r)
+{
+	static const struct guts_readop op = { "ref", make_ref, NULL, not_here, false };
+	char name[GUTS_REFNAME_MAX + 6];
+	struct guts_readjob *p;
+
+	if (!name_ref(r, name) || !(p = guts_readjob_new(r, &op)))
+		return;
+	if (p->info->canonical)
+		p->rows[0] = guts_refs_view_find(p->info->canonical, guts_slice_str(name));
+	if (!p->rows[0]) {
+		guts_readjob_drop(p);
+		guts_reply_problem(r, 404, "no such ref");
+		return;
+	}
+	p->tip = p->rows[0]->oid;
+	p->state = refs_state(r, p->info);
+	snprintf(p->file, sizeof p->file, "%s", name);
+	guts_readjob_start(r, p);
+}
+
+/* -- authors and seeders --------------------------------------------------------------------- */
 
 void
 guts_rest_author_refs(struct guts_req *r)
 {
-	struct guts_repo_info *i = guts_req_repo(r);
 	struct guts_peerid id;
 	const struct guts_repo_author *found = NULL;
+	struct guts_readjob *p;
 
-	if (!i)
-		return;
 	if (guts_peerid_parse(&id, guts_req_param(r, 2)) < 0) {
 		guts_reply_problem(r, 400, "no peer id");
-	} else {
-		for (size_t k = 0; k < i->nauthors; k++) {
-			if (guts_peerid_eq(&i->authors[k].id, &id))
-				found = &i->authors[k];
-		}
-		if (found)
-			reply_rows(r, i, found->refs_view, ALL);
-		else
-			guts_reply_problem(r, 404, "no refs of that author");
+		return;
 	}
-	guts_repo_info_unref(i);
+	if (!(p = guts_readjob_new(r, &refs)))
+		return;
+	for (size_t k = 0; k < p->info->nauthors; k++) {
+		if (guts_peerid_eq(&p->info->authors[k].id, &id))
+			found = &p->info->authors[k];
+	}
+	if (found) {
+		start_rows(r, p, found->refs_view, "refs/");
+	} else {
+		guts_readjob_drop(p);
+		guts_reply_problem(r, 404, "no refs of that author");
+	}
 }
 
 void

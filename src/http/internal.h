@@ -7,6 +7,7 @@
 #ifndef GUTS_HTTP_INTERNAL_H
 #define GUTS_HTTP_INTERNAL_H
 
+#include "git/read.h"
 #include "git/repostore.h"
 #include "http/auth.h"
 #include "http/http.h"
@@ -29,6 +30,7 @@ struct MHD_Response;
 #define GUTS_HTTP_ANSWER_MAX (64u << 20) /* [bytes] largest answer that is made in memory */
 #define GUTS_HTTP_GZIP_MIN 1024          /* [bytes] smaller answers are not compressed */
 #define GUTS_HTTP_CACHE_N 32             /* encoded snapshots kept */
+#define GUTS_HTTP_TREES_N 64             /* trees whose languages are kept */
 
 /* A listening address. */
 struct guts_lane {
@@ -58,6 +60,12 @@ struct guts_cached {
 	uint64_t key, version;
 	struct MHD_Response *plain, *gzip;
 	char etag[48];
+};
+
+/* The languages of a tree. */
+struct guts_counted_tree {
+	struct guts_oid tree;
+	struct guts_read_languages languages;
 };
 
 struct guts_counters {
@@ -109,6 +117,8 @@ struct guts_http {
 	pthread_mutex_t cache_lock;
 	struct guts_cached cache[GUTS_HTTP_CACHE_N];
 	unsigned cache_next;
+	struct guts_counted_tree trees[GUTS_HTTP_TREES_N]; /* under cache_lock too */
+	unsigned trees_next;
 	struct guts_watch *watch;
 	atomic_bool is_ready;                /* the node has loaded its repositories */
 	char fresh_token[GUTS_TOKEN_TEXT_SIZE];
@@ -252,7 +262,9 @@ void guts_call_delayed_problem(struct guts_req *r, unsigned ms, int status, cons
 
 /* The repository of parameters 0 and 1 as the asker may see it: a reference to release, or NULL (an answer was queued). */
 struct guts_repo_info *guts_req_repo(struct guts_req *r);
-/* Same without an answer; *moved: it is known under another path now. */
+/* Whose path it is: a peer id, or an alias on this node; false: neither. */
+bool guts_req_owner(struct guts_req *r, struct guts_slice owner, struct guts_peerid *id);
+/* As guts_req_repo without an answer; *moved: it is known under another path now. */
 struct guts_repo_info *guts_find_repo(struct guts_req *r, struct guts_slice owner, struct guts_slice name, bool *moved);
 
 #endif

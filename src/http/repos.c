@@ -6,9 +6,8 @@
 #include "http/internal.h"
 #include "wire/multibase.h"
 
-/* Whose path it is: a peer id, or an alias on this node. */
-static bool
-owner_of(struct guts_http *h, struct guts_slice owner, struct guts_peerid *id)
+bool
+guts_req_owner(struct guts_req *r, struct guts_slice owner, struct guts_peerid *id)
 {
 	struct guts_buf v;
 	bool found;
@@ -16,14 +15,14 @@ owner_of(struct guts_http *h, struct guts_slice owner, struct guts_peerid *id)
 	if (guts_peerid_parse(id, owner) == 0)
 		return true;
 	guts_buf_init(&v, 256);
-	found = owner.n <= GUTS_NAME_MAX && guts_store_get(h->store, GUTS_TABLE_ALIAS, owner, &v) == 0 &&
+	found = owner.n <= GUTS_NAME_MAX && guts_store_get(r->h->store, GUTS_TABLE_ALIAS, owner, &v) == 0 &&
 	    guts_peerid_decode(id, guts_buf_slice(&v)) == 0;
 	guts_buf_deinit(&v);
 	return found;
 }
 
 static struct guts_repo_info *
-lookup(struct guts_http *h, struct guts_snapshot *s, struct guts_slice owner, struct guts_slice name)
+lookup(struct guts_req *r, struct guts_snapshot *s, struct guts_slice owner, struct guts_slice name)
 {
 	uint8_t id[GUTS_REPOID_SIZE];
 	char text[GUTS_PEERID_TEXT_SIZE];
@@ -32,11 +31,11 @@ lookup(struct guts_http *h, struct guts_snapshot *s, struct guts_slice owner, st
 
 	if (name.n == 0)
 		return guts_repoid_parse(id, owner) == 0 ? guts_snapshot_repo(s, id) : NULL;
-	if (!owner_of(h, owner, &peer))
+	if (!guts_req_owner(r, owner, &peer))
 		return NULL;
 	guts_peerid_text(text, &peer);
 	i = guts_snapshot_repo_by_path(s, guts_slice_str(text), name);
-	if (!i && guts_sync_name_bound(h->store, &peer, name, id) == 0)
+	if (!i && guts_sync_name_bound(r->h->store, &peer, name, id) == 0)
 		i = guts_snapshot_repo(s, id); /* a name it had before */
 	return i;
 }
@@ -45,7 +44,7 @@ struct guts_repo_info *
 guts_find_repo(struct guts_req *r, struct guts_slice owner, struct guts_slice name, bool *moved)
 {
 	struct guts_snapshot *s = guts_node_snapshot(r->h->node);
-	struct guts_repo_info *i = lookup(r->h, s, owner, name);
+	struct guts_repo_info *i = lookup(r, s, owner, name);
 
 	*moved = false;
 	if (i && !guts_who_may_see(&r->who, i->id, i->is_private))

@@ -20,8 +20,8 @@ guts_view_git_time(struct guts_json *j, const char *key, int64_t time_s)
 	guts_json_put_str(j, key, text);
 }
 
-static void
-put_person(struct guts_json *j, const char *key, const struct guts_read_person *p)
+void
+guts_view_person(struct guts_json *j, const char *key, const struct guts_read_person *p)
 {
 	guts_json_key(j, key);
 	guts_json_object(j);
@@ -65,8 +65,8 @@ put_file(struct guts_json *j, const struct guts_read_file *f)
 	guts_json_object_end(j);
 }
 
-static void
-put_diff(struct guts_json *j, const struct guts_read_diff *d)
+void
+guts_view_diff(struct guts_json *j, const struct guts_read_diff *d)
 {
 	guts_json_key(j, "stats");
 	guts_json_object(j);
@@ -99,8 +99,8 @@ guts_view_commit(struct guts_json *j, const struct guts_view_repo_ctx *x, const 
 	guts_json_key(j, "commit");
 	guts_json_object(j);
 	guts_json_put_str(j, "message", c->message ? c->message : "");
-	put_person(j, "author", &c->author);
-	put_person(j, "committer", &c->committer);
+	guts_view_person(j, "author", &c->author);
+	guts_view_person(j, "committer", &c->committer);
 	guts_json_key(j, "tree");
 	guts_json_object(j);
 	guts_json_key(j, "sha");
@@ -121,13 +121,12 @@ guts_view_commit(struct guts_json *j, const struct guts_view_repo_ctx *x, const 
 	}
 	guts_json_array_end(j);
 	if (diff)
-		put_diff(j, diff);
+		guts_view_diff(j, diff);
 	guts_json_object_end(j);
 }
 
-/* Append `s` percent-encoded for a path, slashes kept. */
-static void
-add_encoded(struct guts_buf *out, struct guts_slice s)
+void
+guts_view_encode(struct guts_buf *out, struct guts_slice s)
 {
 	static const char keep[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
 
@@ -139,21 +138,20 @@ add_encoded(struct guts_buf *out, struct guts_slice s)
 	}
 }
 
-struct entry_kind {
-	const char *type, *mode;
-};
-
-static struct entry_kind
-entry_kind(enum guts_read_kind k)
+const char *
+guts_view_mode(enum guts_read_kind k)
 {
-	switch (k) {
-	case GUTS_ENTRY_DIR: return (struct entry_kind){ "dir", "040000" };
-	case GUTS_ENTRY_EXEC: return (struct entry_kind){ "file", "100755" };
-	case GUTS_ENTRY_LINK: return (struct entry_kind){ "symlink", "120000" };
-	case GUTS_ENTRY_SUBMODULE: return (struct entry_kind){ "submodule", "160000" };
-	case GUTS_ENTRY_FILE: break;
-	}
-	return (struct entry_kind){ "file", "100644" };
+	static const char *const modes[] = { "040000", "100644", "100755", "120000", "160000" };
+
+	return modes[k];
+}
+
+static const char *
+entry_type(enum guts_read_kind k)
+{
+	static const char *const types[] = { "dir", "file", "file", "symlink", "submodule" };
+
+	return types[k];
 }
 
 static void
@@ -171,7 +169,7 @@ guts_view_entry(struct guts_json *j, const struct guts_view_repo_ctx *x, struct 
     const struct guts_read_entry *e, const struct guts_slice *content)
 {
 	struct guts_buf path, coded, ref;
-	struct entry_kind k = entry_kind(e->kind);
+	const char *type = entry_type(e->kind);
 	const char *r = x->ref ? x->ref : x->default_branch;
 
 	guts_buf_init(&path, 8192);
@@ -181,23 +179,23 @@ guts_view_entry(struct guts_json *j, const struct guts_view_repo_ctx *x, struct 
 	if (dir.n && e->name[0])
 		guts_buf_add_u8(&path, '/');
 	guts_buf_add_str(&path, e->name);
-	add_encoded(&coded, guts_buf_slice(&path));
-	add_encoded(&ref, guts_slice_str(r));
+	guts_view_encode(&coded, guts_buf_slice(&path));
+	guts_view_encode(&ref, guts_slice_str(r));
 	guts_json_object(j);
-	guts_json_put_str(j, "type", k.type);
+	guts_json_put_str(j, "type", type);
 	guts_json_put_str(j, "name", e->name);
 	guts_json_put_text(j, "path", guts_buf_slice(&path));
 	guts_json_key(j, "sha");
 	guts_view_oid(j, &e->oid);
 	guts_json_put_u64(j, "size", e->size);
-	guts_json_put_str(j, "mode", k.mode);
+	guts_json_put_str(j, "mode", guts_view_mode(e->kind));
 	guts_json_key(j, "url");
 	guts_json_strs(j, x->base, "/api/v1/repos/", x->path, "/contents/", guts_buf_cstr(&coded), "?ref=",
 	    guts_buf_cstr(&ref), NULL);
 	guts_json_key(j, "html_url");
 	guts_json_strs(j, x->base, "/", x->path, "/src/", guts_buf_cstr(&ref), "/", guts_buf_cstr(&coded), NULL);
 	guts_json_key(j, "download_url");
-	if (strcmp(k.type, "file") == 0)
+	if (strcmp(type, "file") == 0)
 		guts_json_strs(j, x->base, "/api/v1/repos/", x->path, "/raw/", guts_buf_cstr(&coded), "?ref=",
 		    guts_buf_cstr(&ref), NULL);
 	else

@@ -4,6 +4,7 @@ libguts_a_SOURCES += %reldir%/check.c
 libguts_a_SOURCES += %reldir%/dht.c
 libguts_a_SOURCES += %reldir%/doc.c
 libguts_a_SOURCES += %reldir%/git.c
+libguts_a_SOURCES += %reldir%/gitobj.c
 libguts_a_SOURCES += %reldir%/gossip.c
 libguts_a_SOURCES += %reldir%/json.c
 libguts_a_SOURCES += %reldir%/node.c

@@ -233,12 +233,22 @@ guts_view_branch(struct guts_json *j, const struct guts_view_repo_ctx *x, const 
 	guts_json_object_end(j);
 }
 
+static void
+put_ref_url(struct guts_json *j, const char *key, const struct guts_view_repo_ctx *x, const char *kind, const char *ref)
+{
+	struct guts_buf coded;
+
+	guts_buf_init(&coded, 3 * GUTS_REFNAME_MAX);
+	guts_view_encode(&coded, guts_slice_str(ref));
+	guts_json_key(j, key);
+	guts_json_strs(j, x->base, "/api/v1/repos/", x->path, "/", kind, "/", guts_buf_cstr(&coded), NULL);
+	guts_buf_deinit(&coded);
+}
+
 void
 guts_view_tag(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_refs_row *r,
-    const struct guts_oid *peeled)
+    const struct guts_oid *commit)
 {
-	const struct guts_oid *commit = peeled ? peeled : &r->oid;
-
 	guts_json_object(j);
 	guts_json_put_str(j, "name", short_name(r->name, "refs/tags/"));
 	put_oid(j, "id", &r->oid);
@@ -247,20 +257,21 @@ guts_view_tag(struct guts_json *j, const struct guts_view_repo_ctx *x, const str
 	put_oid(j, "sha", commit);
 	put_commit_url(j, "url", x, commit);
 	guts_json_object_end(j);
+	put_ref_url(j, "tarball_url", x, "tarball", r->name);
+	put_ref_url(j, "zipball_url", x, "zipball", r->name);
 	guts_json_key(j, "signer");
 	guts_view_peerid(j, &r->author);
 	guts_json_object_end(j);
 }
 
 void
-guts_view_ref(struct guts_json *j, const struct guts_refs_row *r)
+guts_view_ref(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_refs_row *r,
+    enum guts_object_type type)
 {
 	guts_json_object(j);
 	guts_json_put_str(j, "ref", r->name);
-	guts_json_key(j, "object");
-	guts_json_object(j);
-	put_oid(j, "sha", &r->oid);
-	guts_json_object_end(j);
+	put_ref_url(j, "url", x, "git", r->name);
+	guts_view_object(j, "object", x, &r->oid, type);
 	guts_json_put_u64(j, "version", r->version);
 	guts_json_key(j, "signer");
 	guts_view_peerid(j, &r->author);

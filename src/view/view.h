@@ -56,7 +56,10 @@ void guts_view_oid(struct guts_json *j, const struct guts_oid *oid);
 #define GUTS_VIEW_PATH_SIZE (GUTS_PEERID_TEXT_SIZE + GUTS_NAME_MAX + 2)
 void guts_view_repo_path(char out[GUTS_VIEW_PATH_SIZE], const struct guts_repo_info *i);
 
-/* Rows of a refs view: name under refs/heads/, under refs/tags/ (`peeled`: the commit it names), whole. */
+/* Append `s` percent-encoded for a path, slashes kept. */
+void guts_view_encode(struct guts_buf *out, struct guts_slice s);
+
+/* Rows of a refs view: name under refs/heads/, under refs/tags/ (`commit`: what it finally names), whole. */
 struct guts_view_repo_ctx {
 	const char *base;
 	const char *path;              /* guts_view_repo_path */
@@ -66,8 +69,9 @@ struct guts_view_repo_ctx {
 void guts_view_branch(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_refs_row *r,
     const struct guts_read_commit *newest);
 void guts_view_tag(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_refs_row *r,
-    const struct guts_oid *peeled);
-void guts_view_ref(struct guts_json *j, const struct guts_refs_row *r);
+    const struct guts_oid *commit);
+void guts_view_ref(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_refs_row *r,
+    enum guts_object_type type);
 
 /* A time of git [s since 1970] as RFC 3339; one that cannot be written so is 1970. */
 void guts_view_git_time(struct guts_json *j, const char *key, int64_t time_s);
@@ -75,6 +79,29 @@ void guts_view_git_time(struct guts_json *j, const char *key, int64_t time_s);
 /* A Commit; with `diff` a CommitDetail. */
 void guts_view_commit(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_read_commit *c,
     const struct guts_read_diff *diff);
+
+/* Its pieces: a GitUser as member `key`; the members stats, files, truncated; an entry's mode in git. */
+void guts_view_person(struct guts_json *j, const char *key, const struct guts_read_person *p);
+void guts_view_diff(struct guts_json *j, const struct guts_read_diff *d);
+const char *guts_view_mode(enum guts_read_kind k);
+
+/* A Comparison; base NULL = the histories are not related; commits are listed oldest first. */
+struct guts_view_comparison {
+	const struct guts_read_relation *relation;
+	const struct guts_read_commit *from, *base;
+	const struct guts_read_commits *commits;
+	const struct guts_read_diff *diff;
+};
+void guts_view_comparison(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_view_comparison *c);
+
+/* Objects of git: a GitObject as member `key`, a GitTree, GitBlob, GitTag, GitCommit. */
+void guts_view_object(struct guts_json *j, const char *key, const struct guts_view_repo_ctx *x,
+    const struct guts_oid *oid, enum guts_object_type type);
+void guts_view_tree(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_read_tree *t);
+void guts_view_blob(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_oid *oid,
+    struct guts_slice content);
+void guts_view_tag_object(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_read_tag *t);
+void guts_view_git_commit(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_read_commit *c);
 
 /* An Entry at `dir`/name (dir may be empty); with `content` a File, with content->p NULL one too large to show. */
 void guts_view_entry(struct guts_json *j, const struct guts_view_repo_ctx *x, struct guts_slice dir,

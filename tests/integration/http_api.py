@@ -7,6 +7,7 @@ import subprocess
 import urllib.parse
 
 import gutslib
+import repolib
 from contract import Contract
 from gutslib import Answer, Tap, git, wait_for
 from hooklib import ALLOW, Receiver
@@ -229,6 +230,7 @@ def repos(tap, a, b, net):
         assert data.data == bytes(range(256)) and data.headers["content-type"] == "application/octet-stream"
         assert len(a.request("GET", base + "/raw/big.txt?ref=" + tip).data) == 2 << 20
         assert a.request("GET", base + "/raw/src").status == 404
+    repolib.all_of_it(tap, a, rid, base, work, net)
     with tap.case("update: description, branch, archived, signers"):
         assert a.patch(base, {"description": "new", "default_branch": "feature/x"})["default_branch"] == "feature/x"
         assert a.get(base)["head"] == tip_x

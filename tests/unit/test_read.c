@@ -244,6 +244,110 @@ folders_files_and_readme(void **state)
 	end(&x);
 }
 
+/* Every entry of the whole tree, as `git ls-tree -r -t` has it; a folder's alone; sizes; languages. */
+static void
+trees_with_all_below_them(void **state)
+{
+	struct guts_read_languages langs;
+	struct guts_read_tree t;
+	struct guts_oid commit, tree;
+	struct readfix x;
+	char path[96], hex[GUTS_OID_HEX_SIZE], *same;
+	FILE *out;
+
+	begin(&x, *state);
+	commit = oid_of(x.f, "main");
+	assert_int_equal(guts_read_treeish(x.r, &commit, &tree), 0);
+	snprintf(path, sizeof(path), "%s/mine", x.f->dir);
+	out = fopen(path, "w");
+	assert_int_equal(guts_read_list(x.r, &tree, true, &x.a, &t), 0);
+	for (size_t i = 0; i < t.n; i++) {
+		guts_oid_hex(hex, &t.v[i].oid);
+		fprintf(out, "%s %s\n", hex, t.v[i].name);
+	}
+	fclose(out);
+	same = line_of(x.f, "git -C work ls-tree -r -t main | sed 's/^[^ ]* [^ ]* //' | tr '\t' ' ' | cmp - mine && echo same");
+	assert_string_equal(same, "same");
+	free(same);
+	commit = oid_of(x.f, "v1");
+	assert_int_equal(guts_read_treeish(x.r, &commit, &tree), 0);
+	assert_int_equal(guts_read_list(x.r, &tree, false, &x.a, &t), 0);
+	for (size_t i = 0; i < t.n; i++)
+		assert_null(strchr(t.v[i].name, '/'));
+	assert_int_equal(guts_read_languages(x.r, &tree, &x.a, &langs), 0);
+	assert_int_equal(langs.n, 1);
+	assert_string_equal(langs.v[0].name, "C");
+	assert_int_equal(langs.v[0].bytes, 8);
+	commit = oid_of(x.f, "main:README.md");
+	assert_int_equal(guts_read_list(x.r, &commit, true, &x.a, &t), GUTS_EINVAL);
+	assert_int_equal(guts_read_treeish(x.r, &commit, &tree), GUTS_ENOTFOUND);
+	end(&x);
+}
+
+static void
+tags_and_what_they_name(void **state)
+{
+	enum guts_object_type type;
+	struct guts_read_tag tag;
+	struct guts_oid o, main_tip, peeled;
+	struct readfix x;
+	uint64_t size;
+
+	begin(&x, *state);
+	o = oid_of(x.f, "v1");
+	main_tip = oid_of(x.f, "main");
+	assert_int_equal(guts_read_tag(x.r, &o, &x.a, &tag), 0);
+	assert_string_equal(tag.name, "v1");
+	assert_string_equal(tag.message, "tag\n");
+	assert_true(tag.has_tagger && guts_oid_eq(&tag.target, &main_tip));
+	assert_int_equal(tag.type, GUTS_OBJ_COMMIT);
+	peeled = guts_read_peel(x.r, &o);
+	assert_true(guts_oid_eq(&peeled, &main_tip));
+	assert_int_equal(guts_read_tag(x.r, &main_tip, &x.a, &tag), GUTS_ENOTFOUND);
+	assert_int_equal(guts_read_object(x.r, &o, &type, &size), 0);
+	assert_int_equal(type, GUTS_OBJ_TAG);
+	o.b[0] ^= 1;
+	assert_int_equal(guts_read_object(x.r, &o, &type, &size), GUTS_ENOTFOUND);
+	end(&x);
+}
+
+/* How two commits relate, and text that git takes; a large one is refused before it is made. */
+static void
+relations_and_texts(void **state)
+{
+	struct guts_read_relation rel;
+	struct guts_oid from, to, base, none = { 0 };
+	struct guts_buf text;
+	struct readfix x;
+
+	begin(&x, *state);
+	from = oid_of(x.f, "side");
+	to = oid_of(x.f, "main~1");
+	base = oid_of(x.f, "main~6");
+	assert_int_equal(guts_read_relate(x.r, &from, &to, &rel), 0);
+	assert_true(guts_oid_eq(&rel.base, &base));
+	assert_int_equal(rel.ahead, 5);
+	assert_int_equal(rel.behind, 1);
+	assert_int_equal(sh(x.f, "cd work; git checkout -q --orphan alone; git commit -q -m alone;"
+	    "head -c 40000000 /dev/zero | tr '\\0' 'a' > large; git add large; git commit -q -m large"), 0);
+	guts_read_close(x.r);
+	char path[96];
+	snprintf(path, sizeof(path), "%s/work/.git", x.f->dir);
+	assert_int_equal(guts_read_open(&x.r, path), 0);
+	to = oid_of(x.f, "alone");
+	assert_int_equal(guts_read_relate(x.r, &from, &to, &rel), 0);
+	assert_true(guts_oid_is_none(&rel.base));
+	guts_buf_init(&text, GUTS_READ_TEXT_MAX);
+	assert_int_equal(guts_read_change(x.r, &none, &to, GUTS_FORM_DIFF, &text), GUTS_ELIMIT);
+	assert_int_equal(guts_read_change(x.r, &none, &to, GUTS_FORM_PATCH, &text), GUTS_ELIMIT);
+	assert_int_equal(text.len, 0);
+	to = oid_of(x.f, "alone~1");
+	assert_int_equal(guts_read_change(x.r, &none, &to, GUTS_FORM_DIFF, &text), 0);
+	assert_true(text.len > 100);
+	guts_buf_deinit(&text);
+	end(&x);
+}
+
 static void
 the_arena_bounds_it(void **state)
 {
@@ -287,6 +391,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_a_commit_changed, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(ranges_and_names, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(folders_files_and_readme, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(trees_with_all_below_them, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(tags_and_what_they_name, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(relations_and_texts, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(the_arena_bounds_it, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(an_empty_repository, git_setup, git_teardown),
 	};

@@ -1,0 +1,190 @@
+/* http/readjob.c - questions to a repository's objects; see readjob.h. */
+#include "http/readjob.h"
+
+#include "base/alloc.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void
+destroy(struct guts_call *c)
+{
+	struct guts_readjob *p = (struct guts_readjob *)c;
+
+	guts_repo_info_unref(p->info);
+	free(p->disk);
+	guts_buf_deinit(&p->body);
+}
+
+/* -- on the worker ------------------------------------------------------------------- */
+
+static void
+run(struct guts_call *c)
+{
+	struct guts_readjob *p = (struct guts_readjob *)c;
+	struct guts_read *g = NULL;
+	struct guts_arena a;
+	struct guts_json j;
+
+	guts_arena_init(&a, GUTS_READJOB_ARENA_MAX);
+	guts_buf_init(&p->body, GUTS_HTTP_ANSWER_MAX);
+	guts_json_init(&j, &p->body);
+	c->err = guts_read_open(&g, p->disk);
+	if (c->err == 0)
+		c->err = p->op->make(p, g, &a, &j);
+	guts_read_close(g);
+	guts_arena_deinit(&a);
+}
+
+struct guts_view_repo_ctx
+guts_readjob_ctx(const struct guts_readjob *p)
+{
+	return (struct guts_view_repo_ctx){ .base = p->base, .path = p->path,
+		.default_branch = p->info->default_branch ? p->info->default_branch : "",
+		.ref = p->ref[0] ? p->ref : NULL };
+}
+
+/* -- back on the HTTP thread --------------------------------------------------------------- */
+
+static const char *
+cache_control(const struct guts_readjob *p)
+{
+	return p->is_immutable ? "private, max-age=31536000, immutable" : "private, no-cache";
+}
+
+void
+guts_readjob_answer_bytes(struct guts_req *r, struct guts_readjob *p)
+{
+	const char *extra[] = { "Content-Type", p->type, "Content-Security-Policy",
+		"default-src 'none'; style-src 'unsafe-inline'; sandbox", "ETag", p->etag, "Cache-Control", cache_control(p),
+		"Vary", "Accept, Authorization, Cookie", "Content-Disposition", p->is_text ? "inline" : "attachment", NULL };
+	size_t n = p->body.len;
+	void *copy = guts_memdup(n ? guts_buf_slice(&p->body).p : (const uint8_t *)"", n);
+
+	guts_buf_deinit(&p->body);
+	guts_reply(r, 200, MHD_create_response_from_buffer(n, copy, MHD_RESPMEM_MUST_FREE), extra);
+}
+
+static void
+answer(struct guts_req *r, struct guts_call *c)
+{
+	struct guts_readjob *p = (struct guts_readjob *)c;
+	const char *extra[] = { "ETag", p->etag, "Cache-Control", cache_control(p), NULL };
+
+	if (c->err == GUTS_ENOTFOUND)
+		guts_reply_problem(r, 404, "%s", p->op->missing);
+	else if (c->err == GUTS_ELIMIT)
+		guts_reply_problem(r, 413, "too large to be shown");
+	else if (c->err < 0)
+		guts_reply_err(r, c->err, &c->ei);
+	else if (p->op->answer)
+		p->op->answer(r, p);
+	else
+		guts_reply_json(r, 200, &p->body, extra);
+}
+
+/* -- what is asked for ------------------------------------------------------------------------- */
+
+struct guts_readjob *
+guts_readjob_new(struct guts_req *r, const struct guts_readop *op)
+{
+	struct guts_repo_info *i = guts_req_repo(r);
+	struct guts_readjob *p;
+
+	if (!i)
+		return NULL;
+	p = guts_call_new(sizeof *p, run, answer, destroy);
+	p->op = op;
+	p->info = i;
+	p->page = p->per_page = 1;
+	snprintf(p->base, sizeof p->base, "%s", guts_req_base(r));
+	guts_view_repo_path(p->path, i);
+	return p;
+}
+
+void
+guts_readjob_drop(struct guts_readjob *p)
+{
+	destroy(&p->c);
+	free(p);
+}
+
+bool
+guts_readjob_resolve(const struct guts_readjob *p, struct guts_slice name, struct guts_oid *oid, bool *fixed)
+{
+	static const char *const prefixes[] = { "refs/heads/", "refs/tags/", "refs/", "" };
+	char full[GUTS_REFNAME_MAX + 1];
+
+	*fixed = false;
+	if (name.n == 0)
+		name = guts_slice_str(p->info->default_branch ? p->info->default_branch : "");
+	for (size_t k = 0; p->info->canonical && k < sizeof prefixes / sizeof prefixes[0]; k++) {
+		int n = snprintf(full, sizeof full, "%s%.*s", prefixes[k], (int)name.n, (const char *)name.p);
+		if (n < 0 || (size_t)n >= sizeof full)
+			continue;
+		const struct guts_refs_row *row = guts_refs_view_find(p->info->canonical, guts_slice(full, (size_t)n));
+		if (row) {
+			*oid = row->oid;
+			return true;
+		}
+	}
+	*fixed = guts_oid_from_hex(oid, name) == 0 && !guts_oid_is_none(oid);
+	return *fixed;
+}
+
+bool
+guts_readjob_at(struct guts_req *r, struct guts_readjob *p, struct guts_slice name)
+{
+	const char *branch = p->info->default_branch ? p->info->default_branch : "";
+
+	if (name.n == 0)
+		name = guts_slice_str(branch);
+	if (guts_readjob_resolve(p, name, &p->tip, &p->is_immutable)) {
+		snprintf(p->ref, sizeof p->ref, "%.*s", (int)name.n, (const char *)name.p);
+		return true;
+	}
+	if (p->op->needs_branch && guts_slice_eq(name, guts_slice_str(branch)))
+		guts_reply_problem(r, 409, "the repository is empty");
+	else
+		guts_reply_problem(r, 404, "no such branch, tag or commit");
+	guts_readjob_drop(p);
+	return false;
+}
+
+static uint64_t
+mix(uint64_t k, const void *data, size_t n)
+{
+	for (const uint8_t *b = data; n; n--)
+		k = (k ^ *b++) * UINT64_C(0x100000001b3);
+	return (k ^ 0x100) * UINT64_C(0x100000001b3);
+}
+
+/* Same question, same objects, same links: same bytes. */
+static void
+set_etag(struct guts_readjob *p)
+{
+	const char *const texts[] = { p->op->name, p->file, p->ref, p->path, p->base };
+	const uint64_t numbers[] = { p->page, p->per_page, p->state, p->flags };
+	uint64_t k = UINT64_C(0xcbf29ce484222325);
+	char hex[GUTS_OID_HEX_SIZE];
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+		k = mix(k, texts[i], strlen(texts[i]));
+	k = mix(k, numbers, sizeof numbers);
+	k = mix(k, p->from.b, p->from.n);
+	guts_oid_hex(hex, &p->tip);
+	snprintf(p->etag, sizeof p->etag, "\"%.40s-%llx\"", hex, (unsigned long long)k);
+}
+
+void
+guts_readjob_start(struct guts_req *r, struct guts_readjob *p)
+{
+	set_etag(p);
+	if (guts_reply_not_modified(r, p->etag)) {
+		guts_readjob_drop(p);
+		return;
+	}
+	p->disk = guts_repostore_path(r->h->repos, p->info->id);
+	guts_call_job(r, &p->c, "read");
+}

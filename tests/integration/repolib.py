@@ -1,0 +1,157 @@
+"""repolib - cases of http_api.py on one repository, read in GitHub's and Gitea's ways, held against stock git."""
+import base64
+import os
+import urllib.parse
+
+from gutslib import git
+
+
+def out(work, *args):
+    return git(*args, cwd=work).strip()
+
+
+def search(tap, a, rid):
+    with tap.case("search as GitHub and Gitea have it; whose; who asks"):
+        for q in ("q=demo", "q=" + urllib.parse.quote("demo in:name user:" + a.id), "q=DEMO&sort=updated&order=desc"):
+            found = a.request("GET", "/api/v1/search/repositories?" + q)
+            assert found.json["total_count"] == 1 and found.json["items"][0]["id"] == rid, found.data
+            assert found.headers["x-total-count"] == "1"
+            found = a.get("/api/v1/repos/search?" + q)
+            assert found["ok"] and [r["id"] for r in found["data"]] == [rid]
+        assert a.get("/api/v1/search/repositories?q=demo+nothing")["total_count"] == 0
+        assert a.get("/api/v1/search/repositories?q=user:nobody")["items"] == []
+        assert a.get("/api/v1/user") == a.get("/api/v1/repos/" + rid)["owner"]
+        assert a.request("GET", "/api/v1/user", token=None).status == 401
+        assert a.get("/api/v1/version", token=None)["version"] == a.get("/api/v1/status")["version"].split("+")[0]
+        for path in "/api/v1/user/repos", "/api/v1/users/%s/repos" % a.id, "/api/v1/repos?owner=" + a.id:
+            assert [r["id"] for r in a.get(path)] == [rid], path
+        assert a.request("GET", "/api/v1/users/nobody/repos").status == 404
+        made = a.request("POST", "/api/v1/user/repos", {"name": "own", "auto_init": False})
+        assert made.status == 201 and [r["name"] for r in a.get("/api/v1/user/repos?sort=name")] == ["demo", "own"]
+        names = [r["name"] for r in a.get("/api/v1/user/repos?sort=alpha&order=desc")]
+        assert names == ["own", "demo"], names
+        a.delete("/api/v1/repos/" + made.json["id"])
+
+
+def refs(tap, a, base, work):
+    with tap.case("refs by name and by beginning, with the type of what they name; tags name their commits"):
+        tip, tag = out(work, "rev-parse", "v1.0^{}"), out(work, "rev-parse", "v1.0")
+        for name in "heads/main", "refs/heads/main", "heads%2Fmain":
+            one = a.get(base + "/git/ref/" + name)
+            assert one["ref"] == "refs/heads/main" and one["object"]["type"] == "commit", one
+        one = a.get(base + "/git/ref/tags/v1.0")["object"]
+        assert one["type"] == "tag" and one["sha"] == tag and one["url"].endswith("/git/tags/" + tag)
+        for path in "/git/matching-refs/heads/fe", "/git/refs/heads/fe":
+            assert [r["ref"] for r in a.get(base + path)] == ["refs/heads/feature/x"]
+        assert len(a.get(base + "/git/matching-refs/tags")) == 2 and a.get(base + "/git/matching-refs/none") == []
+        tags = {t["name"]: t for t in a.get(base + "/tags")}
+        assert tags["v1.0"]["commit"]["sha"] == tip and tags["v1.0"]["id"] == tag and tags["light"]["id"] == tip
+        for name in "none", "heads", "heads/mai", "x" * 300:
+            assert a.request("GET", base + "/git/ref/" + name).status == 404, name
+        answer = a.request("GET", base + "/git/ref/heads/main")
+        assert answer.headers["cache-control"] == "private, no-cache"
+        assert a.request("GET", base + "/git/ref/heads/main", headers={"If-None-Match": answer.headers["etag"]}).status == 304
+
+
+def objects(tap, a, base, work):
+    tip = out(work, "rev-parse", "main")
+    with tap.case("trees are what git ls-tree lists, blobs what it has"):
+        for deep, flag in ("", []), ("?recursive=1", ["-r", "-t"]), ("?recursive=false", []):
+            tree = a.get(base + "/git/trees/main" + deep)
+            mine = ["%s %s %s\t%s" % (e["mode"], e["type"], e["sha"], e["path"]) for e in tree["tree"]]
+            theirs = out(work, "-c", "core.quotepath=false", "ls-tree", *flag, "main").split("\n")
+            assert mine == theirs and not tree["truncated"], (deep, mine, theirs)
+            assert tree["sha"] == out(work, "rev-parse", "main^{tree}")
+        sizes = {e["path"]: e.get("size") for e in tree["tree"]}
+        assert sizes["raw.bin"] == 256 and sizes["src"] is None
+        top = out(work, "rev-parse", "main^{tree}")
+        answer = a.request("GET", base + "/git/trees/" + top)
+        assert answer.json["tree"] == a.get(base + "/git/trees/" + tip)["tree"] and "immutable" in answer.headers["cache-control"]
+        blob = out(work, "rev-parse", "main:raw.bin")
+        one = a.get(base + "/git/blobs/" + blob)
+        assert base64.b64decode(one["content"]) == bytes(range(256)) and one["size"] == 256
+    with tap.case("commits and tags as objects"):
+        one = a.get(base + "/git/commits/" + tip)
+        assert one["message"] == "change 4\n" and one["tree"]["sha"] == top and one["verification"]["reason"] == "unsigned"
+        assert [p["sha"] for p in one["parents"]] == [out(work, "rev-parse", "main~1")]
+        one = a.get(base + "/git/tags/" + out(work, "rev-parse", "v1.0"))
+        assert one["tag"] == "v1.0" and one["object"]["sha"] == tip and one["object"]["type"] == "commit" and one["tagger"]["email"]
+    with tap.case("objects of other kinds, and names that are none"):
+        none = "%039d1" % 0
+        for kind, wrong in ("blobs", tip), ("tags", tip), ("commits", top), ("commits", none), ("blobs", none), ("trees", none), ("trees", blob):
+            assert a.request("GET", base + "/git/%s/%s" % (kind, wrong)).status == 404, (kind, wrong)
+        for kind in "blobs", "tags", "commits":
+            for wrong in "main", tip[:39], tip + "0", "%20", "-1":
+                assert a.request("GET", base + "/git/%s/%s" % (kind, wrong)).status == 422, (kind, wrong)
+    with tap.case("languages"):
+        langs = a.get(base + "/languages")
+        size = os.path.getsize(work + "/src/main.c")
+        assert langs == {"C": size, "HTML": len(b"<script>alert(1)</script>")} and list(langs)[0] == "C", langs
+        assert a.get(base + "/languages?ref=feature/x")["C"] < size
+
+
+def changes(tap, a, base, work, net):
+    with tap.case("one commit as diff and as mail: stock git takes both and gets the same tree"):
+        side = net.path("side")
+        git("clone", "-q", work, side)
+        for i, sha in enumerate(out(work, "rev-list", "--reverse", "main~2..main").split()):
+            diff = a.request("GET", base + "/commits/" + sha, headers={"Accept": "application/vnd.github.diff"})
+            assert diff.headers["content-type"].startswith("text/plain") and diff.data.startswith(b"diff --git ")
+            assert diff.data == a.request("GET", base + "/git/commits/%s.diff" % sha).data
+            assert diff.data != a.request("GET", base + "/git/commits/%s.patch" % sha).data
+            git("checkout", "-q", sha + "~1", cwd=side)
+            git("apply", "--index", "-", input=diff.data, cwd=side)
+            assert out(side, "write-tree") == out(work, "rev-parse", sha + "^{tree}")
+            git("reset", "-q", "--hard", cwd=side)
+            mail = a.request("GET", base + "/commits/" + sha, headers={"Accept": "application/vnd.github.v3.patch"})
+            git("am", "-q", input=mail.data, cwd=side)
+            assert out(side, "rev-parse", "HEAD^{tree}") == out(work, "rev-parse", sha + "^{tree}")
+        assert a.request("GET", base + "/git/commits/%s.patch" % ("0" * 39 + "1")).status == 404
+    with tap.case("compare: what the one has and the other has not"):
+        c = a.get(base + "/compare/feature/x...main")
+        assert (c["status"], c["ahead_by"], c["behind_by"], c["total_commits"]) == ("ahead", 2, 0, 2), c
+        assert [x["sha"] for x in c["commits"]] == out(work, "rev-list", "--reverse", "feature/x..main").split()
+        assert c["merge_base_commit"]["sha"] == c["base_commit"]["sha"] == out(work, "rev-parse", "feature/x")
+        assert [f["filename"] for f in c["files"]] == ["src/main.c"] and c["files"][0]["additions"] == 2
+        assert a.get(base + "/compare/main...feature%2Fx")["status"] == "behind"
+        assert a.get(base + "/compare/v1.0...light")["status"] == "identical"
+        assert a.get(base + "/compare/feature/x..main")["ahead_by"] == 2
+        mails = a.request("GET", base + "/compare/feature/x...main.patch").data
+        git("checkout", "-q", out(work, "rev-parse", "feature/x"), cwd=side)
+        git("am", "-q", input=mails, cwd=side)
+        assert out(side, "rev-parse", "HEAD^{tree}") == out(work, "rev-parse", "main^{tree}")
+        whole = "%s...%s" % (out(work, "rev-parse", "feature/x"), out(work, "rev-parse", "main"))
+        assert "immutable" in a.request("GET", base + "/compare/" + whole).headers["cache-control"]
+        for wrong in "main", "...main", "main...", "none...main", "main...none", "main...none.diff", "..":
+            assert a.request("GET", base + "/compare/" + wrong).status in (400, 404), wrong
+    with tap.case("raw by Accept"):
+        raw = {"Accept": "application/vnd.github.raw"}
+        for path, want in ("/contents/raw.bin", bytes(range(256))), ("/readme", b"# Demo\n"):
+            got = a.request("GET", base + path, headers=raw)
+            assert got.data == want and "sandbox" in got.headers["content-security-policy"], path
+        assert a.request("GET", base + "/contents/src", headers=raw).status == 404
+
+
+def hostile(tap, a, base):
+    with tap.case("names, numbers and paths that nobody means well: a clear 4xx, each in the shape of a problem"):
+        bad = ["refs/../heads/main", "..%2f..%2fetc", "%2e%2e/x", "heads/%00", "a%0d%0ab", "-", "--output=x", "@{-1}", "HEAD~1",
+               "main:src", "refs/namespaces/x", "%25%32%65", "x" * 3000, "'; rm -rf /", "heads//main"]
+        for name in (urllib.parse.quote(n, safe="/%") for n in bad):
+            for path in ("/git/ref/%s", "/git/trees/%s", "/git/blobs/%s", "/git/tags/%s", "/git/commits/%s", "/commits/%s",
+                         "/compare/main...%s", "/compare/%s...main", "/contents/src?ref=%s", "/commits?sha=%s",
+                         "/languages?ref=%s", "/raw/README.md?ref=%s"):
+                answer = a.request("GET", base + path % name)
+                assert answer.status in (400, 404, 414, 422), (path, name, answer.status)
+                assert answer.json["status"] == answer.status and answer.json["message"], answer.data
+        for path in "/git/refs", "/tags", "/branches", "/commits", "/git/matching-refs/heads":
+            for q in "per_page=999999999999", "per_page=-1", "page=0", "page=1e9", "page=99999999999999999999", "limit=%00":
+                assert a.request("GET", base + path + "?" + q).status == 400, (path, q)
+            assert a.request("GET", base + path + "?page=100000&per_page=100").json == []
+
+
+def all_of_it(tap, a, rid, base, work, net):
+    search(tap, a, rid)
+    refs(tap, a, base, work)
+    objects(tap, a, base, work)
+    changes(tap, a, base, work, net)
+    hostile(tap, a, base)

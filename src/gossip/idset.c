@@ -57,7 +57,7 @@ born_ns(const struct guts_idset_slot *slot)
 static bool
 is_expired(const struct guts_idset *s, const struct guts_idset_slot *slot, uint64_t now)
 {
-	return now >= born_ns(slot) + s->ttl_ns;
+	return now - born_ns(slot) >= s->ttl_ns;
 }
 
 void

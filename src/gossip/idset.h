@@ -25,7 +25,8 @@ struct guts_idset {
 	uint64_t salt[2]; /* private */
 };
 
-/* Make *s empty.  max 1..2^24 (asserted); `salt` keeps strangers from choosing ids that collide. */
+/* Make *s empty.  max 1..2^24 (asserted); ttl_ns UINT64_MAX = no id ever is too old; `salt` keeps strangers from
+ * choosing ids that collide. */
 void
 guts_idset_init(struct guts_idset *s, size_t max, uint64_t ttl_ns, uint64_t salt0, uint64_t salt1);
 void guts_idset_deinit(struct guts_idset *s);

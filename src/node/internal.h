@@ -25,6 +25,7 @@
 #include "discover/mdnslan.h"
 #include "discover/portmap.h"
 #include "gossip/gossip.h"
+#include "gossip/idset.h"
 #include "node/node.h"
 #include "peer/peers.h"
 #include "proto/messages.h"
@@ -129,6 +130,7 @@ struct guts_node {
 	struct guts_offer *offers;
 	struct guts_topic_user *topics;
 	uint64_t message_cursor, message_oldest, user_sequence;
+	struct guts_idset messages_kept;       /* ids of the users' messages in the store */
 	struct guts_swarm *swarms, *swarms_hot, *swarms_cold; /* all by id; with a topic; without */
 	size_t nswarms_hot;
 	uint64_t swarm_at_ns, swarm_step_ns;   /* when seeders are looked for; and how long after that again */

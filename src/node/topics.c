@@ -3,6 +3,9 @@
  * What this node publishes is a signed envelope (proto/usermsg).  Other libp2p peers may publish anything on such a topic; it
  * is kept and shown as it is, attributed to gossipsub's signed sender only.
  *
+ * Gossip forgets with a restart what it has seen, and neighbours announce a message for a minute: the ids of what is kept
+ * are known from the store, so a message is kept and shown once.
+ *
  * Rows of GUTS_TABLE_GOSSIP: "t" topic → nothing (a subscription); "m" cursor be64 → message.
  */
 #include "node/internal.h"
@@ -16,6 +19,7 @@
 
 #define TOPIC_MAX 128               /* [bytes] */
 #define DATA_MAX (16u << 10)        /* [bytes] published by the API */
+#define ID_AT 9                     /* where the id stands in a stored message */
 
 struct guts_topic_user {
 	char *name;
@@ -64,7 +68,6 @@ load_row(void *owner, struct guts_slice key, struct guts_slice value)
 	struct guts_cursor c;
 	uint64_t cursor;
 
-	(void)value;
 	if (key.n > 1 && key.p[0] == 't' && HASH_COUNT(n->topics) < GUTS_TOPICS_USER_MAX) {
 		add(n, guts_slice(key.p + 1, key.n - 1));
 	} else if (key.n == 9 && key.p[0] == 'm') {
@@ -73,6 +76,8 @@ load_row(void *owner, struct guts_slice key, struct guts_slice value)
 		if (!n->message_oldest)
 			n->message_oldest = cursor;
 		n->message_cursor = cursor;
+		if (value.n >= ID_AT + GUTS_GOSSIP_ID_SIZE)
+			guts_idset_put(&n->messages_kept, value.p + ID_AT, 0, guts_env_now(n->env));
 	}
 	return true;
 }
@@ -81,7 +86,10 @@ void
 guts_topics_load(struct guts_node *n)
 {
 	struct guts_slice none = { 0 };
+	uint64_t salt[2];
 
+	guts_env_random(n->env, salt, sizeof salt);
+	guts_idset_init(&n->messages_kept, GUTS_MESSAGES_KEPT, UINT64_MAX, salt[0], salt[1]);
 	(void)guts_store_scan(n->s.store, GUTS_TABLE_GOSSIP, none, none, load_row, n);
 }
 
@@ -95,6 +103,7 @@ guts_topics_free(struct guts_node *n)
 		free(t->name);
 		free(t);
 	}
+	guts_idset_deinit(&n->messages_kept);
 }
 
 static int
@@ -173,6 +182,7 @@ keep(struct guts_node *n, struct guts_slice topic, const struct guts_peerid *aut
 	while (n->message_cursor - n->message_oldest >= GUTS_MESSAGES_KEPT)
 		guts_batch_del(b, GUTS_TABLE_GOSSIP, message_key(key, n->message_oldest++));
 	(void)guts_store_commit(n->s.store, b, ignore, NULL);
+	guts_idset_put(&n->messages_kept, id, 0, guts_env_now(n->env));
 	guts_buf_deinit(&v);
 }
 
@@ -211,6 +221,8 @@ guts_topics_heard(struct guts_node *n, struct guts_slice topic, const struct gut
 
 	if (err == GUTS_ESIG || err == GUTS_EFUTURE)
 		return GUTS_REJECT;
+	if (guts_idset_get(&n->messages_kept, id, guts_env_now(n->env)) >= 0)
+		return GUTS_ACCEPT; /* others may lack it */
 	if (!err) {
 		author = m.author;
 		data = m.data;

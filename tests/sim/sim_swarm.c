@@ -5,6 +5,7 @@
  *   - lost seeders are looked for until three are linked
  *   - who is refused by a full mesh is told of others, and links to them
  *   - where messages are expected in users' topics, silence costs score there, and only there
+ *   - a user's message is kept once, also by a node that starts again while its neighbours still announce it
  */
 #include "simnode.h"
 
@@ -244,6 +245,57 @@ silence_costs_where_messages_are_expected(void **state)
 	simnet_world_end(&w);
 }
 
+static bool
+count_message(void *owner, const struct guts_user_message *m)
+{
+	(void)m;
+	++*(unsigned *)owner;
+	return true;
+}
+
+/* Users' messages that `place` keeps. */
+static unsigned
+messages(struct simnet_world *w, unsigned place)
+{
+	unsigned n = 0;
+
+	assert_int_equal(guts_node_messages(simnet_world_node(w, place)->node, NULL, 0, 1000, count_message, &n), GUTS_OK);
+	return n;
+}
+
+static void
+a_message_is_kept_once(void **state)
+{
+	enum { ALL = 3, SENT = 5 };
+	struct sim_config c = { .seed = seed(), .places = ALL };
+	struct simnet_world w = { 0 };
+	struct sim *s = sim_new(&c);
+	struct guts_errinfo ei;
+	char id[65], text[16];
+
+	(void)state;
+	simnet_world_start(&w, s, ALL, 2);
+	sim_run_for(s, 5 * S);
+	for (unsigned i = 0; i < ALL; i++)
+		guts_node_subscribe(simnet_world_node(&w, i)->node, "chat", true, on_subscribed, NULL);
+	sim_run_for(s, 5 * S);
+	for (unsigned round = 1; round <= 3; round++) {
+		for (unsigned k = 0; k < SENT; k++) {
+			snprintf(text, sizeof text, "message %u/%u", round, k);
+			assert_int_equal(
+			    guts_node_publish(simnet_world_node(&w, 0)->node, "chat", guts_slice_str(text), id, &ei), 0);
+		}
+		sim_run_for(s, 5 * S);
+		sim_crash(s, 2, SIM_CRASH_PROCESS);
+		sim_restart(s, 2);
+		sim_run_for(s, 20 * S);
+		for (unsigned i = 0; i < ALL; i++)
+			assert_int_equal(messages(&w, i), round * SENT);
+	}
+	sim_free(s);
+	simnet_world_end(&w);
+}
+
 int
 main(void)
 {
@@ -253,6 +305,7 @@ main(void)
 		cmocka_unit_test(lost_seeders_are_found_again),
 		cmocka_unit_test(a_full_mesh_names_others),
 		cmocka_unit_test(silence_costs_where_messages_are_expected),
+		cmocka_unit_test(a_message_is_kept_once),
 	};
 
 	if (guts_crypto_init())

@@ -31,7 +31,7 @@ static struct guts_env *env;
 static struct guts_peers *peers;
 static struct guts_key key;
 static struct guts_timer more;
-static uint64_t left, count, every_ns;
+static uint64_t left, count, every_ns, next_ns; /* next_ns: when the message after this one is due */
 static uint32_t heard_us[HEARD_MAX];
 static size_t n_heard;
 
@@ -75,7 +75,7 @@ on_more(struct guts_timer *t, void *owner)
 	if (probe_gossip_publish(TOPIC, text) != 0)
 		fprintf(stderr, "gossipnet: cannot publish\n");
 	if (--left > 0)
-		guts_env_timer_set(env, t, t->at_ns + every_ns);
+		guts_env_timer_set(env, t, next_ns += every_ns);
 	else
 		say(count);
 }
@@ -110,7 +110,8 @@ on_line(void *arg)
 	} else if (strcmp(word, "publish") == 0 && sscanf(rest, "%" SCNu64 " %" SCNu64, &count, &ms) == 2) {
 		left = count;
 		every_ns = ms * GUTS_MS_NS;
-		guts_env_timer_set(env, &more, guts_env_now(env) + 1);
+		next_ns = guts_env_now(env);
+		guts_env_timer_set(env, &more, next_ns);
 	}
 	free(arg);
 }

@@ -36,10 +36,12 @@ def network(command, n, seed):
     with Ends() as ends:
         nodes = [ends.start(command) for _ in range(n)]
         addresses = [node.line() for node in nodes]
-        for i, node in enumerate(nodes):
-            # the one before it, so that all hang together, and two more
-            for k in [(i - 1) % n] + rng.sample([k for k in range(n) if k not in (i, (i - 1) % n)], 2):
-                node.tell("dial " + addresses[k])
+        dials = [(i, (i - 1) % n) for i in range(n)]  # the one before it, so that all hang together
+        for i in range(n):  # and two more, no pair twice
+            fresh = [(i, k) for k in range(n) if k != i and (i, k) not in dials and (k, i) not in dials]
+            dials += rng.sample(fresh, min(2, len(fresh)))
+        for i, k in dials:
+            nodes[i].tell("dial " + addresses[k])
         wait(lambda: all(node.ask("mesh")[0] >= 3 for node in nodes))
         each = MESSAGES // n
         for k, node in enumerate(nodes):

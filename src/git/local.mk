@@ -1,4 +1,5 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
+libguts_a_SOURCES += %reldir%/archive.c
 libguts_a_SOURCES += %reldir%/gitcmd.c
 libguts_a_SOURCES += %reldir%/import.c
 libguts_a_SOURCES += %reldir%/ingest.c

@@ -98,6 +98,11 @@ void guts_rest_git_commit(struct guts_req *r);
 void guts_rest_languages(struct guts_req *r);
 void guts_rest_compare(struct guts_req *r);
 
+/* api_archive.c */
+void guts_rest_archive(struct guts_req *r);
+void guts_rest_tarball(struct guts_req *r);
+void guts_rest_zipball(struct guts_req *r);
+
 /* api_status.c */
 void guts_rest_statuses(struct guts_req *r);
 void guts_rest_status_post(struct guts_req *r);

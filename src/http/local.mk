@@ -1,6 +1,7 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
 libguts_a_SOURCES += %reldir%/api_access.c
 libguts_a_SOURCES += %reldir%/api_addresses.c
+libguts_a_SOURCES += %reldir%/api_archive.c
 libguts_a_SOURCES += %reldir%/api_dht.c
 libguts_a_SOURCES += %reldir%/api_git.c
 libguts_a_SOURCES += %reldir%/api_gossip.c
@@ -14,6 +15,7 @@ libguts_a_SOURCES += %reldir%/api_repos.c
 libguts_a_SOURCES += %reldir%/api_status.c
 libguts_a_SOURCES += %reldir%/assets.c
 libguts_a_SOURCES += %reldir%/call.c
+libguts_a_SOURCES += %reldir%/childout.c
 libguts_a_SOURCES += %reldir%/events.c
 libguts_a_SOURCES += %reldir%/guard.c
 libguts_a_SOURCES += %reldir%/http.c

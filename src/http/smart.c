@@ -13,6 +13,7 @@
 #include "git/receive.h"
 #include "git/serve.h"
 #include "http/api.h"
+#include "http/childout.h"
 #include "view/view.h"
 #include "wire/multibase.h"
 
@@ -208,9 +209,9 @@ guts_smart_body_is_whole(const struct guts_smart_body *b)
 struct fetch {
 	struct guts_req *req;
 	struct guts_smart_body body;
-	struct guts_pipe *in, *out;  /* our ends; NULL once given up */
+	struct guts_pipe *in;        /* our end; NULL once given up */
+	struct guts_childout out;
 	const char *type;
-	const char *preface;         /* sent before the child's bytes */
 };
 
 struct start {
@@ -242,8 +243,7 @@ free_fetch(struct guts_req *r)
 
 	if (f->in)
 		guts_pipe_end(f->in, GUTS_ECANCELED);
-	if (f->out)
-		guts_pipe_drop(f->out);
+	guts_childout_deinit(&f->out);
 	guts_smart_body_deinit(&f->body);
 	free(f);
 }
@@ -258,8 +258,8 @@ start_fetch(struct guts_req *r, struct fetch *f, const struct guts_smart_path *p
 	if (proto.n && proto.n < sizeof header)
 		memcpy(header, proto.p, proto.n);
 	f->req = r;
-	f->out = guts_pipe_new(GUTS_PIPE_BYTES);
-	guts_pipe_on_data(f->out, wake, r);
+	guts_childout_init(&f->out, r);
+	f->out.busy = "too many fetches at once; try again";
 	if (!advertise) {
 		f->in = guts_pipe_new(PIPE_IN);
 		guts_pipe_on_room(f->in, wake, r);
@@ -269,62 +269,26 @@ start_fetch(struct guts_req *r, struct fetch *f, const struct guts_smart_path *p
 	s->spec.author = p->has_author ? s->author : NULL;
 	s->spec.protocol = guts_serve_protocol(header);
 	s->spec.advertise = advertise;
-	f->preface = advertise ? guts_serve_preface(s->spec.protocol) : "";
-	s->spec.key = r->who.token ? (uint64_t)r->who.token->hash[0] << 8 | r->who.token->hash[1] : 0;
+	f->out.preface = advertise ? guts_serve_preface(s->spec.protocol) : "";
+	s->spec.key = guts_childout_key(r);
 	s->repos = r->h->repos;
 	s->in = f->in;
-	s->out = f->out;
+	s->out = f->out.pipe;
 	r->state = f;
 	r->state_free = free_fetch;
 	atomic_fetch_add(&r->h->n.fetches, 1);
 	guts_env_post(r->h->env, start_posted, s);
 }
 
-static ssize_t
-read_answer(void *cls, uint64_t pos, char *to, size_t max)
-{
-	struct fetch *f = cls;
-	size_t preface = strlen(f->preface);
-	ssize_t n;
-
-	if (atomic_load(&f->req->is_gone))
-		return MHD_CONTENT_READER_END_WITH_ERROR;
-	if (pos < preface) {
-		n = (ssize_t)(preface - pos < max ? preface - pos : max);
-		memcpy(to, f->preface + pos, (size_t)n);
-		return n;
-	}
-	n = guts_pipe_read(f->out, to, max);
-	if (n > 0)
-		return n;
-	if (n < 0)
-		return n == GUTS_ECLOSED ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
-	if (!guts_req_sleep(f->req))
-		return MHD_CONTENT_READER_END_WITH_ERROR;
-	guts_pipe_wait_data(f->out);
-	return 0;
-}
-
-/* The first byte, or the end, decides the status. */
 static void
 answer_fetch(struct guts_req *r)
 {
 	struct fetch *f = r->state;
 	const char *const extra[] = GUTS_SMART_HEADERS(f->type);
-	struct guts_slice first;
-	ssize_t n = guts_pipe_peek(f->out, 1, &first);
 
 	r->resume = answer_fetch;
-	if (n == 0 && guts_req_sleep(r)) {
-		guts_pipe_wait_data(f->out);
-		return;
-	}
-	if (n < 0 && n != GUTS_ECLOSED) {
-		guts_reply_problem(r, guts_err_http_status((int)n), "%s\n",
-		    n == GUTS_EBUSY ? "too many fetches at once; try again" : guts_err_text((int)n));
-		return;
-	}
-	guts_reply(r, 200, MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 32u << 10, read_answer, f, NULL), extra);
+	f->out.extra = extra;
+	guts_childout_answer(&f->out);
 }
 
 void

@@ -1,12 +1,13 @@
 """Stock git against the gateway: clone, fetch and push in every form, rights, what is refused and how it is said."""
 import http.client
 import os
+import random
 import socket
 import subprocess
 import urllib.parse
 import zlib
 
-from gutslib import Tap, git, wait_for, SEED
+from gutslib import Tap, git, wait_for, work_tree, SEED
 
 
 def run_git(*args, cwd=None, check=True, env=None):
@@ -147,6 +148,25 @@ def fetches(tap, node, net, repo, work, url):
         wait_for(lambda: not children(node.pid), "end of the child")
 
 
+def cut_archive(tap, net, node):
+    with tap.case("an archive flows as it is read; one that is cut leaves nothing behind"):
+        repo = node.create("large")
+        large = work_tree(net.path("large"), {"large.bin": random.Random(SEED).randbytes(24 << 20)})
+        run_git("push", node.git_url(repo), "main", cwd=large)
+        wait_for(lambda: not children(node.pid), "the end of the push's children")
+        url = urllib.parse.urlsplit(node.url)
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
+            s.connect((url.hostname, url.port))
+            s.sendall(b"GET /api/v1/repos/%s/archive/main.zip HTTP/1.1\r\nHost: localhost\r\n\r\n" % repo["id"].encode())
+            assert s.recv(12) == b"HTTP/1.1 200"
+            assert children(node.pid), "all of it was made at once, though nobody reads"
+        wait_for(lambda: not children(node.pid), "end of the child")
+        whole = node.request("GET", "/api/v1/repos/%s/archive/main.zip" % repo["id"]).data
+        assert len(whole) > 24 << 20
+        node.delete("/api/v1/repos/" + repo["id"])
+
+
 def children(pid):
     out = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True).stdout
     return out.split()
@@ -269,6 +289,7 @@ def main():
         url = node.git_url(repo)
         pushes(tap, node, net, repo, work, url)
         fetches(tap, node, net, repo, work, url)
+        cut_archive(tap, net, node)
         rights(tap, node, net, repo, work)
         refusals(tap, node, repo)
         with tap.case("SIGTERM ends it with 0"):

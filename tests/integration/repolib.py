@@ -1,7 +1,10 @@
 """repolib - cases of http_api.py on one repository, read in GitHub's and Gitea's ways, held against stock git."""
 import base64
+import io
 import os
+import tarfile
 import urllib.parse
+import zipfile
 
 from gutslib import git
 
@@ -132,6 +135,34 @@ def changes(tap, a, base, work, net):
         assert a.request("GET", base + "/contents/src", headers=raw).status == 404
 
 
+def archives(tap, a, base, work):
+    with tap.case("archives: the files that git archive packs, by every address of GitHub and Gitea"):
+        tip = out(work, "rev-parse", "main")
+        for path, name in (("archive/main.tar.gz", "demo-main"), ("archive/feature/x.tar.gz", "demo-feature-x"), ("archive/v1.0.zip", "demo-v1.0"),
+                           ("archive/%s.zip" % tip, "demo-" + tip), ("tarball/refs/tags/v1.0", "demo-v1.0"), ("zipball/feature%2Fx", "demo-feature-x")):
+            answer = a.request("GET", "%s/%s" % (base, path))
+            zipped = "zip" in path
+            assert answer.headers["content-type"] == ("application/zip" if zipped else "application/gzip"), path
+            assert answer.headers["content-disposition"] == 'attachment; filename="%s.%s"' % (name, "zip" if zipped else "tar.gz")
+            data = io.BytesIO(answer.data)
+            if zipped:
+                z = zipfile.ZipFile(data)
+                mine = {n: z.read(n) for n in z.namelist() if not n.endswith(("/", "/link"))}
+            else:
+                t = tarfile.open(fileobj=data)
+                mine = {m.name: t.extractfile(m).read() for m in t if m.isfile()}
+            ref = "feature/x" if "feature" in path else "main"
+            plain = tarfile.open(fileobj=io.BytesIO(git("archive", "--prefix=%s/" % name, ref, cwd=work, input=b"")))
+            assert mine == {m.name: plain.extractfile(m).read() for m in plain if m.isfile()}, (path, mine.keys())
+            again = a.request("GET", "%s/%s" % (base, path), headers={"If-None-Match": answer.headers["etag"]})
+            assert again.status == 304 and not again.data
+            assert ("immutable" in answer.headers["cache-control"]) == (tip in path), path
+        for wrong in ("archive/none.zip", "archive/main", "archive/main.rar", "archive/.zip", "archive/%s.zip" % ("0" * 39 + "1"),
+                      "archive/%s.zip" % out(work, "rev-parse", "main:raw.bin"), "tarball/none", "zipball/--output=x", "archive/-.zip"):
+            answer = a.request("GET", "%s/%s" % (base, wrong))
+            assert answer.status == 404 and answer.json["message"], (wrong, answer.status)
+
+
 def hostile(tap, a, base):
     with tap.case("names, numbers and paths that nobody means well: a clear 4xx, each in the shape of a problem"):
         bad = ["refs/../heads/main", "..%2f..%2fetc", "%2e%2e/x", "heads/%00", "a%0d%0ab", "-", "--output=x", "@{-1}", "HEAD~1",
@@ -154,4 +185,5 @@ def all_of_it(tap, a, rid, base, work, net):
     refs(tap, a, base, work)
     objects(tap, a, base, work)
     changes(tap, a, base, work, net)
+    archives(tap, a, base, work)
     hostile(tap, a, base)

@@ -4,6 +4,7 @@ libguts_a_SOURCES += %reldir%/arena.c
 libguts_a_SOURCES += %reldir%/buf.c
 libguts_a_SOURCES += %reldir%/cursor.c
 libguts_a_SOURCES += %reldir%/err.c
+libguts_a_SOURCES += %reldir%/ipnet.c
 libguts_a_SOURCES += %reldir%/log.c
 libguts_a_SOURCES += %reldir%/oid.c
 libguts_a_SOURCES += %reldir%/ratelimit.c

@@ -7,12 +7,7 @@
 #ifndef GUTS_BRIDGE_ADDRESS_H
 #define GUTS_BRIDGE_ADDRESS_H
 
-#include "base/err.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/socket.h>
+#include "base/ipnet.h"
 
 #define GUTS_ALLOW_MAX 32 /* networks */
 
@@ -21,10 +16,7 @@ struct guts_allow {
 	bool loopback; /* 127.0.0.0/8, ::1 */
 	bool local;    /* private networks: RFC 1918, RFC 6598, fc00::/7 */
 	size_t n;
-	struct guts_allow_net {
-		uint8_t b[16]; /* IPv4 as ::ffff:a.b.c.d */
-		unsigned bits;
-	} net[GUTS_ALLOW_MAX];
+	struct guts_ipnet net[GUTS_ALLOW_MAX];
 };
 
 /* Add "loopback", "private", or a network: "10.1.0.0/16", "fd00::/8", "192.168.1.7".

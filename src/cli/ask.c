@@ -95,6 +95,8 @@ guts_ask_base_of(const char *text)
 	char *url;
 	size_t n;
 
+	if (strncmp(text, "unix:/", 6) == 0)
+		return guts_strdup(text);
 	if (rest != NULL && strncasecmp(text, "http://", 7) != 0 && strncasecmp(text, "https://", 8) != 0)
 		return NULL;
 	rest = rest != NULL ? rest + 3 : text;
@@ -135,7 +137,7 @@ guts_ask_open(struct guts_cli *c)
 	if (url != NULL) {
 		c->base = guts_ask_base_of(url);
 		if (c->base == NULL)
-			return guts_cli_fail(GUTS_EXIT_USAGE, "\"%s\" is no address of a node, such as http://127.0.0.1:8080", url);
+			return guts_cli_fail(GUTS_EXIT_USAGE, "\"%s\" is no address of a node, such as http://127.0.0.1:8080 or unix:/PATH", url);
 		if (token != NULL)
 			c->secret = guts_strdup(token);
 	}
@@ -197,6 +199,13 @@ guts_reply_deinit(struct guts_reply *r)
 	*r = (struct guts_reply){ 0 };
 }
 
+char *
+guts_ask_url(const struct guts_cli *c, const char *path, const char **socket)
+{
+	*socket = strncmp(c->base, "unix:", 5) == 0 ? c->base + 5 : NULL;
+	return guts_asprintf("%s%s", *socket != NULL ? "http://localhost" : c->base, path);
+}
+
 int
 guts_ask_try(struct guts_cli *c, struct guts_reply *r, const char *method, const char *path, const struct guts_buf *body)
 {
@@ -209,8 +218,7 @@ guts_ask_try(struct guts_cli *c, struct guts_reply *r, const char *method, const
 	*r = (struct guts_reply){ 0 };
 	if (code)
 		return code;
-	url = guts_asprintf("%s%s", c->base, path);
-	spec.url = url;
+	spec.url = url = guts_ask_url(c, path, &spec.socket);
 	spec.token = c->secret;
 	if (body != NULL)
 		spec.body = guts_buf_slice(body);

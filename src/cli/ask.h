@@ -21,7 +21,10 @@ struct guts_reply {
 /* Find the node and the token (c->base, c->secret).  Does nothing the second time. */
 int guts_ask_open(struct guts_cli *c);
 
-/* The base URL of another node that is given as text ("host:port" or a URL), checked and without a slash at the end; NULL if it is none.
+/* The URL of a path on the node, and the Unix socket to ask it on (NULL = none; a view into *c).  After guts_ask_open.  Owner: caller. */
+char *guts_ask_url(const struct guts_cli *c, const char *path, const char **socket);
+
+/* The base URL of another node that is given as text ("host:port", "unix:/path" or a URL), checked and without a slash at the end; NULL if it is none.
  * Owner: caller. */
 char *guts_ask_base_of(const char *text);
 

@@ -66,8 +66,8 @@ static bool
 fits(const struct asked *a, const char *base)
 {
 	bool tls = strncasecmp(base, "https://", 8) == 0;
-	const char *host = strstr(base, "://") + 3, *port, *port_asked;
-	char *only = guts_strdup(host);
+	const char *scheme = strstr(base, "://"), *host = scheme != NULL ? scheme + 3 : "", *port, *port_asked;
+	char *only = guts_strdup(host); /* "" for a Unix socket: git does not ask on those */
 	size_t n, k;
 	bool yes;
 

@@ -71,14 +71,15 @@ guts_watch(const struct guts_watch *w, bool *interrupted)
 	struct guts_stream_spec spec = { .event = on_event, .alive = on_alive, .link = on_link, .owner = &run,
 		.last_id = w->last_id, .give_up_ms = w->give_up_ms };
 	long status = 0;
-	char *url;
+	char *path, *url;
 	int err, code = guts_ask_open(w->cli);
 
 	*interrupted = false;
 	if (code)
 		return code;
-	url = guts_asprintf("%s/api/v1/events%s%s", w->cli->base, w->query[0] ? "?" : "", w->query);
-	spec.url = url;
+	path = guts_asprintf("/api/v1/events%s%s", w->query[0] ? "?" : "", w->query);
+	spec.url = url = guts_ask_url(w->cli, path, &spec.socket);
+	free(path);
 	spec.token = w->cli->secret;
 	sigaction(SIGINT, &act, &old_int);
 	sigaction(SIGTERM, &act, &old_term);

@@ -61,7 +61,7 @@ connect_once(struct follow *f, long *status, struct guts_errinfo *ei)
 	char *id = guts_asprintf("Last-Event-ID: %s", f->sse.last_id);
 	const char *headers[] = { "Accept: text/event-stream", "Cache-Control: no-store", f->sse.last_id[0] ? id : NULL,
 		NULL };
-	struct guts_transfer_spec ts = { .method = "GET", .url = f->spec->url, .headers = headers,
+	struct guts_transfer_spec ts = { .method = "GET", .url = f->spec->url, .socket = f->spec->socket, .headers = headers,
 		.token = f->spec->token, .body_max = 64 << 10, .total_ms = UINT32_MAX, .idle_ms = GUTS_STREAM_SILENCE_MS,
 		.data = on_data, .alive = on_alive, .owner = f };
 	struct guts_transfer *t = NULL;

@@ -10,6 +10,7 @@
 
 struct guts_stream_spec {
 	const char *url;       /* of the stream, with its query */
+	const char *socket;    /* as in guts_transfer_spec */
 	const char *token;     /* may be NULL */
 	const char *last_id;   /* go on after this id; NULL or "" = from now on */
 	uint32_t give_up_ms;   /* [ms] without a connection until it fails; 0 = at the first loss; UINT32_MAX = never */

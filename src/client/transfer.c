@@ -203,6 +203,7 @@ guts_transfer_new(struct guts_transfer **out, const struct guts_transfer_spec *s
 	guts_buf_init(&t->sent, s->body.n);
 	guts_buf_add_slice(&t->sent, s->body);
 	t->lib->easy_setopt(t->curl, CURLOPT_URL, s->url);
+	t->lib->easy_setopt(t->curl, CURLOPT_UNIX_SOCKET_PATH, s->socket);
 	t->lib->easy_setopt(t->curl, CURLOPT_USERAGENT, "guts/" PACKAGE_VERSION);
 	if (s->body.p != NULL || strcmp(s->method, "POST") == 0 || strcmp(s->method, "PUT") == 0) {
 		t->lib->easy_setopt(t->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->sent.len);

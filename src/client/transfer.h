@@ -28,6 +28,7 @@ struct guts_transfer;
 struct guts_transfer_spec {
 	const char *method;         /* "GET", "POST", … */
 	const char *url;            /* http:// or https:// */
+	const char *socket;         /* not NULL: path of the Unix socket to connect to, whatever host the URL names */
 	const char *const *headers; /* further "Name: value" lines, NULL at the end; may be NULL; copied */
 	const char *token;          /* sent as Authorization: Bearer; may be NULL; copied, wiped */
 	const char *content_type;   /* of the body; NULL = application/json */

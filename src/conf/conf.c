@@ -89,14 +89,20 @@ check_choice(const struct guts_conf_option *o, const char *text, uint64_t *index
 }
 
 static int
-check_hostport(const struct guts_conf_option *o, const char *text, struct guts_errinfo *ei)
+check_listen(const struct guts_conf_option *o, const char *text, struct guts_errinfo *ei)
 {
 	const char *colon = strrchr(text, ':');
 	uint64_t port;
 
+	if (strncmp(text, "unix:", 5) == 0) {
+		if (text[5] == '/' && strlen(text) <= 5 + GUTS_CONF_SOCKET_MAX && guts_text_is_clean(guts_slice_str(text), false))
+			return GUTS_OK;
+		return guts_err_set(ei, GUTS_EINVAL, "%s: \"%.120s\" is not unix: and an absolute path of at most %d bytes", o->name,
+		    text, GUTS_CONF_SOCKET_MAX);
+	}
 	if (!colon || colon == text || guts_text_u64(guts_slice_str(colon + 1), 65535, &port) ||
 	    (text[0] == '[') != (colon[-1] == ']') || (text[0] != '[' && strchr(text, ':') != colon))
-		return guts_err_set(ei, GUTS_EINVAL, "%s: \"%.80s\" is not ADDRESS:PORT, e.g. 127.0.0.1:8080 or [::1]:0",
+		return guts_err_set(ei, GUTS_EINVAL, "%s: \"%.80s\" is not ADDRESS:PORT, e.g. 127.0.0.1:8080 or [::1]:0, nor unix:/PATH",
 		    o->name, text);
 	return GUTS_OK;
 }
@@ -120,8 +126,8 @@ check_value(const struct guts_conf_option *o, const char *text, uint64_t *number
 			return guts_err_set(ei, GUTS_EINVAL,
 			    "%s: \"%.120s\" is not a multiaddress such as /ip4/1.2.3.4/tcp/9000", o->name, text);
 		return GUTS_OK;
-	case GUTS_CONF_HOSTPORT:
-		return check_hostport(o, text, ei);
+	case GUTS_CONF_LISTEN:
+		return check_listen(o, text, ei);
 	case GUTS_CONF_BOOL:
 		*number = strcmp(text, "true") == 0;
 		if (!*number && strcmp(text, "false") != 0)

@@ -16,6 +16,7 @@
 #define GUTS_CONF_FILE_MAX (64u << 10) /* [bytes] */
 #define GUTS_CONF_LIST_MAX 32          /* values of one list option */
 #define GUTS_CONF_TEXT_MAX 1024        /* [bytes] one value */
+#define GUTS_CONF_SOCKET_MAX 107       /* [bytes] path of a Unix socket: sockaddr_un holds no more */
 
 enum guts_conf_id {
 	GUTS_CONF_NODE_NETWORK,
@@ -32,9 +33,14 @@ enum guts_conf_id {
 	GUTS_CONF_KAD_PROTOCOL,
 	GUTS_CONF_KAD_PRIVATE_ADDRESSES,
 	GUTS_CONF_HTTP_LISTEN,
+	GUTS_CONF_HTTP_PUBLIC_LISTEN,
 	GUTS_CONF_HTTP_PUBLIC_URL,
 	GUTS_CONF_HTTP_PUBLIC_READ,
 	GUTS_CONF_HTTP_ALLOWED_HOSTS,
+	GUTS_CONF_HTTP_TRUSTED_PROXIES,
+	GUTS_CONF_HTTP_TOKEN_RATE,
+	GUTS_CONF_HTTP_ADDRESS_RATE,
+	GUTS_CONF_HTTP_LIMIT_LOOPBACK,
 	GUTS_CONF_HTTP_MAX_CONNECTIONS,
 	GUTS_CONF_HTTP_MAX_STREAMS,
 	GUTS_CONF_SEED_DEFAULT,
@@ -57,7 +63,7 @@ enum guts_conf_id {
 enum guts_conf_type {
 	GUTS_CONF_TEXT,
 	GUTS_CONF_MULTIADDR, /* text that wire/multiaddr takes */
-	GUTS_CONF_HOSTPORT,  /* 127.0.0.1:8080, [::1]:0 */
+	GUTS_CONF_LISTEN,    /* 127.0.0.1:8080, [::1]:0, unix:/run/guts/http.sock */
 	GUTS_CONF_BOOL,      /* true, false */
 	GUTS_CONF_NUMBER,
 	GUTS_CONF_BYTES,     /* number with optional K, M, G (powers of 1024) */

@@ -48,16 +48,18 @@ guts_rest_status(struct guts_req *r)
 {
 	struct guts_http *h = r->h;
 	struct guts_snapshot *s = guts_node_snapshot(h->node);
-	struct guts_view_status v = { .version = h->version, .nhttp = h->nlanes, .body_bytes = GUTS_HTTP_JSON_MAX,
+	struct guts_view_status v = { .version = h->version, .body_bytes = GUTS_HTTP_JSON_MAX,
 		.pack_bytes = guts_conf_number(h->conf, GUTS_CONF_LIMITS_PACK),
 		.streams = guts_conf_number(h->conf, GUTS_CONF_HTTP_MAX_STREAMS) };
-	const char *urls[GUTS_CONF_LIST_MAX];
+	const char *urls[2 * GUTS_CONF_LIST_MAX];
 	struct guts_buf b;
 	struct guts_json j;
 
 	if (!guts_reply_cached(r, s->version)) {
-		for (size_t i = 0; i < h->nlanes; i++)
-			urls[i] = h->lanes[i].url;
+		for (size_t i = 0; i < h->nlanes; i++) {
+			if (!h->lanes[i].is_unix || r->who.scopes) /* a path is no stranger's business */
+				urls[v.nhttp++] = h->lanes[i].url;
+		}
 		v.http = urls;
 		for (size_t i = 0; i < s->nrepos; i++)
 			v.repositories += guts_who_may_see(&r->who, s->repos[i]->id, s->repos[i]->is_private);
@@ -89,7 +91,7 @@ put_value(struct guts_json *j, const struct guts_conf *c, enum guts_conf_id id, 
 void
 guts_rest_config(struct guts_req *r)
 {
-	static const char *const types[] = { "text", "multiaddr", "hostport", "bool", "number", "bytes", "duration",
+	static const char *const types[] = { "text", "multiaddr", "listen", "bool", "number", "bytes", "duration",
 		"choice" };
 	static const char *const layers[] = { "default", "file", "command line" };
 	struct guts_buf b;

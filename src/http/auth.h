@@ -83,12 +83,15 @@ bool guts_who_may_see(const struct guts_who *w, const uint8_t repo[GUTS_REPOID_S
 /* May write to, or report on, this repository (given the scope)? */
 bool guts_who_may_touch(const struct guts_who *w, const uint8_t repo[GUTS_REPOID_SIZE]);
 
+/* Bytes that name a token or session among all; n = 0: nobody in particular.  A view into *w. */
+struct guts_slice guts_who_name(const struct guts_who *w);
+
 /* Which answers may be shared among askers: 0 = of nobody in particular, all public; 1 = everything; else an id. */
 uint64_t guts_who_class(const struct guts_who *w);
 
-/* Wrong credentials from an address: counts; true if it must wait (answer 429). */
-bool guts_auth_is_throttled(struct guts_auth *a, uint64_t address, uint64_t now_ms);
-void guts_auth_failed(struct guts_auth *a, uint64_t address, uint64_t now_ms);
+/* Wrong credentials from a network (guts_remote_network): counts; true if it must wait (answer 429). */
+bool guts_auth_is_throttled(struct guts_auth *a, struct guts_slice network, uint64_t now_ms);
+void guts_auth_failed(struct guts_auth *a, struct guts_slice network, uint64_t now_ms);
 
 /* Make a token: in memory at once, in `batch` for the caller to commit.  Errors: GUTS_ELIMIT (too many). */
 int guts_auth_create(struct guts_auth *a, const char *name, unsigned scopes,

@@ -24,7 +24,7 @@ struct guts_code {
 };
 
 struct guts_tries {
-	uint64_t address, since_ms;
+	uint64_t address, since_ms; /* hash of the network */
 	unsigned n;
 };
 

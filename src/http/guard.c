@@ -32,11 +32,20 @@ static const struct {
 	[GUTS_HEAD_LAST_EVENT_ID] = NAME("last-event-id"),
 	[GUTS_HEAD_GIT_PROTOCOL] = NAME("git-protocol"),
 	[GUTS_HEAD_REQUEST_ID] = NAME("x-request-id"),
+	[GUTS_HEAD_FORWARDED_FOR] = NAME("x-forwarded-for"),
+	[GUTS_HEAD_FORWARDED_PROTO] = NAME("x-forwarded-proto"),
 	[GUTS_HEAD_EXPECT] = NAME("expect"),
 	[GUTS_HEAD_TRANSFER_ENCODING] = NAME("transfer-encoding"),
 	[GUTS_HEAD_CONTENT_LENGTH] = NAME("content-length"),
 #undef NAME
 };
+
+/* What each proxy may add a line to; the nearest one's is the last. */
+static bool
+may_grow(size_t head)
+{
+	return head == GUTS_HEAD_FORWARDED_FOR || head == GUTS_HEAD_FORWARDED_PROTO;
+}
 
 /* Lists that may come in several lines; of these the first is looked at. */
 static bool
@@ -115,7 +124,7 @@ guts_guard_add(struct guts_guard *g, struct guts_slice name, struct guts_slice v
 	for (size_t i = 0; i < GUTS_HEAD_N; i++) {
 		if (name.n != head_names[i].n || strncasecmp((const char *)name.p, head_names[i].name, name.n) != 0)
 			continue;
-		if (!g->v[i].p)
+		if (!g->v[i].p || may_grow(i))
 			g->v[i] = guts_slice(value.p ? value.p : (const uint8_t *)"", value.n);
 		else if (!may_repeat(i))
 			refuse(g, 400, "a header that may come once came twice");

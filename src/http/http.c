@@ -41,24 +41,44 @@ set_public_url(struct guts_http *h)
 }
 
 static int
-start_lanes(struct guts_http *h, struct guts_errinfo *ei)
+start_lanes(struct guts_http *h, enum guts_conf_id id, struct guts_errinfo *ei)
 {
-	size_t n = guts_conf_count(h->conf, GUTS_CONF_HTTP_LISTEN);
+	const char *option = guts_conf_option(id)->name;
 	unsigned connections = (unsigned)guts_conf_number(h->conf, GUTS_CONF_HTTP_MAX_CONNECTIONS);
 
-	h->lanes = guts_calloc(n, sizeof *h->lanes);
-	for (size_t i = 0; i < n; i++) {
-		struct guts_lane *lane = &h->lanes[i];
-		const char *at = guts_conf_item(h->conf, GUTS_CONF_HTTP_LISTEN, i);
+	for (size_t i = 0; i < guts_conf_count(h->conf, id); i++) {
+		struct guts_lane *lane = &h->lanes[h->nlanes];
+		const char *at = guts_conf_item(h->conf, id, i);
 		int fd, err;
 		lane->h = h;
-		if ((err = guts_listen_socket(at, &fd, &lane->is_loopback, lane->url, ei)) < 0)
+		lane->is_public = id == GUTS_CONF_HTTP_PUBLIC_LISTEN;
+		if ((err = guts_listen_open(lane, option, at, &fd, ei)) < 0)
 			return err;
 		if (guts_lane_start(lane, fd, connections) < 0) {
 			close(fd);
-			return guts_err_set(ei, GUTS_EIO, "http.listen %s: the server cannot be started", at);
+			guts_listen_close(lane);
+			return guts_err_set(ei, GUTS_EIO, "%s %s: the server cannot be started", option, at);
 		}
-		h->nlanes = i + 1;
+		h->nlanes++;
+	}
+	return 0;
+}
+
+/* Who is believed, and how much each may ask. */
+static int
+set_access(struct guts_http *h, struct guts_errinfo *ei)
+{
+	const struct guts_conf *c = h->conf;
+	struct guts_errinfo why;
+
+	h->public_read = guts_conf_bool(c, GUTS_CONF_HTTP_PUBLIC_READ);
+	h->token_rate = guts_conf_number(c, GUTS_CONF_HTTP_TOKEN_RATE);
+	h->address_rate = guts_conf_number(c, GUTS_CONF_HTTP_ADDRESS_RATE);
+	h->limit_loopback = guts_conf_bool(c, GUTS_CONF_HTTP_LIMIT_LOOPBACK);
+	h->limits = guts_limits_new();
+	for (size_t i = 0; i < guts_conf_count(c, GUTS_CONF_HTTP_TRUSTED_PROXIES); i++) {
+		if (guts_proxies_add(&h->proxies, guts_conf_item(c, GUTS_CONF_HTTP_TRUSTED_PROXIES, i), &why) < 0)
+			return guts_err_set(ei, GUTS_EINVAL, "http.trusted_proxies: %s", why.text);
 	}
 	return 0;
 }
@@ -78,7 +98,6 @@ guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct 
 	h->home = guts_strdup(s->home);
 	h->shutdown = s->shutdown;
 	h->shutdown_owner = s->owner;
-	h->public_read = guts_conf_bool(s->conf, GUTS_CONF_HTTP_PUBLIC_READ);
 	snprintf(h->version, sizeof h->version, "%s", s->version);
 	set_public_url(h);
 	set_hosts(h);
@@ -89,7 +108,9 @@ guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct 
 		;
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_mutex_init(&h->cache_lock, NULL);
-	if ((err = guts_auth_new(&h->auth, h->store, ei)) < 0)
+	h->lanes = guts_calloc(guts_conf_count(s->conf, GUTS_CONF_HTTP_LISTEN) +
+	    guts_conf_count(s->conf, GUTS_CONF_HTTP_PUBLIC_LISTEN), sizeof *h->lanes);
+	if ((err = set_access(h, ei)) < 0 || (err = guts_auth_new(&h->auth, h->store, ei)) < 0)
 		goto failed;
 	if ((err = guts_auth_admin_file(h->auth, h->store, h->home, guts_http_wall_ms(), h->fresh_token, ei)) < 0)
 		goto failed;
@@ -98,7 +119,8 @@ guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct 
 		guts_err_set(ei, err, "no thread for the gateway");
 		goto failed;
 	}
-	if ((err = start_lanes(h, ei)) < 0)
+	if ((err = start_lanes(h, GUTS_CONF_HTTP_LISTEN, ei)) < 0 ||
+	    (err = start_lanes(h, GUTS_CONF_HTTP_PUBLIC_LISTEN, ei)) < 0)
 		goto failed;
 	*out = h;
 	return 0;
@@ -123,7 +145,11 @@ guts_http_url(const struct guts_http *h, size_t i)
 const char *
 guts_http_base(const struct guts_http *h)
 {
-	return h->public_url[0] || h->nlanes == 0 ? h->public_url : h->lanes[0].url;
+	for (size_t i = 0; i < h->nlanes && !h->public_url[0]; i++) {
+		if (!h->lanes[i].is_unix)
+			return h->lanes[i].url;
+	}
+	return h->public_url;
 }
 
 bool
@@ -169,6 +195,7 @@ guts_http_stop(struct guts_http *h)
 		int fd = MHD_quiesce_daemon(h->lanes[i].daemon);
 		if (fd >= 0)
 			close(fd);
+		guts_listen_close(&h->lanes[i]);
 	}
 	wake_all(h);
 	for (size_t i = 0; i < h->nlanes; i++)
@@ -196,6 +223,7 @@ guts_http_free(struct guts_http *h)
 	}
 	guts_ring_free(h->ring);
 	guts_auth_free(h->auth);
+	guts_limits_free(h->limits);
 	for (size_t i = 0; i < h->nhosts; i++)
 		free((char *)(uintptr_t)h->hosts[i]);
 	free(h->hosts);
@@ -262,5 +290,7 @@ guts_req_page(struct guts_req *r, uint64_t *page, uint64_t *per_page)
 const char *
 guts_req_base(const struct guts_req *r)
 {
-	return r->h->public_url[0] ? r->h->public_url : r->lane->url;
+	if (r->h->public_url[0])
+		return r->h->public_url;
+	return r->lane->is_unix ? "http://localhost" : r->lane->url;
 }

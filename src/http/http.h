@@ -34,11 +34,11 @@ struct guts_http_setup {
  * Errors: GUTS_EEXIST (address in use), GUTS_EDENIED, GUTS_EINVAL, GUTS_EIO, each with text. */
 int guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct guts_errinfo *ei);
 
-/* Number of bound addresses, and the base URL of one ("http://127.0.0.1:8080", the real port). */
+/* Number of bound addresses, and the base URL of one ("http://127.0.0.1:8080", the real port; "unix:/path"). */
 size_t guts_http_count(const struct guts_http *h);
 const char *guts_http_url(const struct guts_http *h, size_t i);
 
-/* URL of the gateway for links: http.public_url, or the first bound address. */
+/* URL of the gateway for links: http.public_url, or the first bound address; "" if it has Unix sockets only. */
 const char *guts_http_base(const struct guts_http *h);
 
 /* True when the admin token was made by this start; its text is copied to `token` (≥ GUTS_HTTP_TOKEN_SIZE bytes). */

@@ -11,6 +11,8 @@
 #include "git/repostore.h"
 #include "http/auth.h"
 #include "http/http.h"
+#include "http/limit.h"
+#include "http/remote.h"
 #include "http/router.h"
 #include "view/body.h"
 #include "view/json.h"
@@ -36,8 +38,10 @@ struct MHD_Response;
 struct guts_lane {
 	struct guts_http *h;
 	struct MHD_Daemon *daemon;
-	bool is_loopback;
-	char url[128];
+	bool is_loopback;                    /* nobody but this machine reaches it */
+	bool is_unix;
+	bool is_public;                      /* only public reads, for everybody */
+	char url[128];                       /* or "unix:/path" */
 };
 
 enum guts_line_state {
@@ -55,10 +59,12 @@ struct guts_line {
 	uint64_t since_ns;
 };
 
-/* An encoded snapshot. */
+/* An encoded snapshot; its bytes are shared by the answers that are on their way. */
+struct guts_bytes;
 struct guts_cached {
 	uint64_t key, version;
-	struct MHD_Response *plain, *gzip;
+	struct guts_bytes *plain, *gzip;     /* references; gzip may be NULL */
+	char *extra[4];                      /* further headers: name, value, …; NULL = no more */
 	char etag[48];
 };
 
@@ -75,6 +81,7 @@ struct guts_counters {
 	atomic_ullong refused;               /* by the guard */
 	atomic_ullong cut;                   /* too slow */
 	atomic_ullong auth_failed;
+	atomic_ullong limited;               /* too many requests */
 	atomic_ullong pushes, fetches;
 	atomic_ullong events_sent, streams_dropped;
 	atomic_llong connections, streams;
@@ -107,6 +114,10 @@ struct guts_http {
 	struct guts_lane *lanes;
 	size_t nlanes;
 	struct guts_auth *auth;
+	struct guts_proxies proxies;
+	struct guts_limits *limits;
+	uint64_t token_rate, address_rate;   /* [requests/minute], 0 = any number */
+	bool limit_loopback;
 	struct guts_ring *ring;
 
 	pthread_mutex_t lock;
@@ -141,7 +152,9 @@ struct guts_req {
 	uint64_t taken;                      /* body bytes so far */
 	struct guts_guard head;
 	struct guts_match match;
+	struct guts_remote from;
 	struct guts_who who;
+	struct guts_allowance allowance;
 	struct guts_buf body;
 	struct guts_call *call;              /* what it waits for */
 	void (*resume)(struct guts_req *r);  /* instead of the handler, when it was woken without a call */
@@ -163,6 +176,9 @@ void guts_req_wake_locked(struct guts_req *r);
 uint64_t guts_http_now(void);            /* monotonic [ns] */
 uint64_t guts_http_wall_ms(void);
 
+/* Credentials were not good: counted for the client's network; true if it must wait (answer 429). */
+bool guts_req_wrong_try(struct guts_req *r);
+
 /* Parameter `i` of the route; a `{x*}` joined with slashes in `out` (NUL at the end). */
 struct guts_slice guts_req_param(const struct guts_req *r, size_t i);
 bool guts_req_param_rest(const struct guts_req *r, size_t i, char *out, size_t max);
@@ -175,8 +191,11 @@ const char *guts_req_base(const struct guts_req *r);
 
 /* -- listen.c --------------------------------------------------------------------- */
 
-/* A listening socket at "addr:port" ([…] around IPv6), and its base URL.  Errors: as guts_http_start. */
-int guts_listen_socket(const char *at, int *fd, bool *loopback, char url[128], struct guts_errinfo *ei);
+/* A listening socket at "addr:port" ([…] around IPv6) or "unix:/path" (mode 0600; one that a killed node left behind is replaced);
+ * describes it in *lane.  `option` names it in messages.  Errors: as guts_http_start. */
+int guts_listen_open(struct guts_lane *lane, const char *option, const char *at, int *fd, struct guts_errinfo *ei);
+/* The socket was closed: remove its file. */
+void guts_listen_close(struct guts_lane *lane);
 
 /* -- watch.c: one thread that pumps events and looks after slow connections ------------ */
 
@@ -212,7 +231,7 @@ void guts_reply_lean(struct guts_req *r, int status, struct MHD_Response *resp, 
 bool guts_reply_not_modified(struct guts_req *r, const char *etag);
 /* From the cache of encoded snapshots: true if it was there (an answer was queued). */
 bool guts_reply_cached(struct guts_req *r, uint64_t version);
-/* Make it, keep it, answer with it (adopts the body). */
+/* Make it, keep it, answer with it (adopts the body).  `extra`: at most two headers, copied. */
 void guts_reply_keep(struct guts_req *r, uint64_t version, struct guts_buf *body, const char *const *extra);
 void guts_http_cache_clear(struct guts_http *h);
 /* A page of a list: Link, and X-Total-Count unless total is GUTS_TOTAL_UNKNOWN (then `more` says if another follows). */

@@ -5,6 +5,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static int
@@ -56,29 +58,78 @@ describe(const struct sockaddr_storage *ss, bool *loopback, char url[128])
 	snprintf(url, 128, "http://%s:%u", any ? "127.0.0.1" : host, ntohs(v4->sin_port));
 }
 
-int
-guts_listen_socket(const char *at, int *out, bool *loopback, char url[128], struct guts_errinfo *ei)
+/* A socket that nobody listens on any more is what a killed node left behind. */
+static bool
+is_stale(int fd, const struct sockaddr_un *un)
 {
-	struct sockaddr_storage ss;
-	socklen_t len;
+	struct stat st;
+
+	return lstat(un->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    connect(fd, (const struct sockaddr *)un, sizeof *un) < 0 && errno == ECONNREFUSED;
+}
+
+static int
+bind_unix(int fd, const char *path)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int probe;
+	bool stale;
+
+	memcpy(un.sun_path, path, strnlen(path, sizeof un.sun_path - 1));
+	if (fchmod(fd, 0600) < 0) /* what bind makes gets this mode */
+		return -1;
+	if (bind(fd, (struct sockaddr *)&un, sizeof un) == 0)
+		return 0;
+	if (errno != EADDRINUSE || (probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
+		return -1;
+	stale = is_stale(probe, &un);
+	close(probe);
+	errno = EADDRINUSE;
+	return stale && unlink(path) == 0 ? bind(fd, (struct sockaddr *)&un, sizeof un) : -1;
+}
+
+static int
+bind_address(int fd, struct sockaddr_storage *ss, socklen_t *len)
+{
 	int one = 1;
 
-	if (parse_address(at, &ss, &len) < 0)
-		return guts_err_set(ei, GUTS_EINVAL, "http.listen: %s is no address with a port", at);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (ss->ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+	return bind(fd, (struct sockaddr *)ss, *len) < 0 ? -1 : getsockname(fd, (struct sockaddr *)ss, len);
+}
+
+int
+guts_listen_open(struct guts_lane *lane, const char *option, const char *at, int *out, struct guts_errinfo *ei)
+{
+	struct sockaddr_storage ss = { .ss_family = AF_UNIX };
+	socklen_t len = 0;
+
+	lane->is_unix = strncmp(at, "unix:", 5) == 0;
+	if (!lane->is_unix && parse_address(at, &ss, &len) < 0)
+		return guts_err_set(ei, GUTS_EINVAL, "%s: %s is no address with a port", option, at);
 	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return guts_err_set(ei, GUTS_EIO, "http.listen %s: %s", at, strerror(errno));
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (ss.ss_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-	if (bind(fd, (struct sockaddr *)&ss, len) < 0 || listen(fd, 1024) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&ss, &len) < 0) {
+		return guts_err_set(ei, GUTS_EIO, "%s %s: %s", option, at, strerror(errno));
+	if ((lane->is_unix ? bind_unix(fd, at + 5) : bind_address(fd, &ss, &len)) < 0 || listen(fd, 1024) < 0) {
 		int err = errno == EADDRINUSE ? GUTS_EEXIST : errno == EACCES ? GUTS_EDENIED : GUTS_EIO;
-		guts_err_set(ei, err, "http.listen %s: %s", at, strerror(errno));
+		guts_err_set(ei, err, "%s %s: %s", option, at, strerror(errno));
 		close(fd);
 		return err;
 	}
-	describe(&ss, loopback, url);
+	if (lane->is_unix) {
+		lane->is_loopback = true;
+		snprintf(lane->url, sizeof lane->url, "%s", at);
+	} else {
+		describe(&ss, &lane->is_loopback, lane->url);
+	}
 	*out = fd;
 	return 0;
+}
+
+void
+guts_listen_close(struct guts_lane *lane)
+{
+	if (lane->is_unix)
+		unlink(lane->url + 5);
 }

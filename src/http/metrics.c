@@ -53,6 +53,8 @@ add_gateway(struct guts_buf *b, struct guts_counters *n)
 	    atomic_load(&n->cut));
 	one(b, "guts_http_auth_failures_total", "counter", "Requests with credentials that were not good.",
 	    atomic_load(&n->auth_failed));
+	one(b, "guts_http_requests_limited_total", "counter", "Requests refused because their asker made too many.",
+	    atomic_load(&n->limited));
 	one(b, "guts_git_pushes_total", "counter", "Pushes that were begun over HTTP.", atomic_load(&n->pushes));
 	one(b, "guts_git_fetches_total", "counter", "Fetches that were begun over HTTP.", atomic_load(&n->fetches));
 }

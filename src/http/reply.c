@@ -1,7 +1,7 @@
 /* http/reply.c - answers: headers that all have, problems, JSON with compression, pages, cached snapshots.
  *
- * A cached answer is one response object shared by all who get it; so it carries no request id unless
- * the asker sent one, in which case it gets an answer of its own.
+ * Each answer is a response object of its own, with its request id and its asker's allowance; the bytes of a
+ * cached snapshot are shared.
  */
 #include "base/alloc.h"
 #include "http/internal.h"
@@ -74,11 +74,30 @@ request_id(struct guts_req *r)
 	return r->id;
 }
 
+/* How many requests the asker has left. */
+static void
+add_allowance(struct guts_req *r, struct MHD_Response *resp)
+{
+	const struct guts_allowance *a = &r->allowance;
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = { { "X-RateLimit-Limit", a->limit }, { "X-RateLimit-Remaining", a->remaining },
+		{ "X-RateLimit-Reset", guts_http_wall_ms() / 1000 + a->full_s } };
+	char text[24];
+
+	for (size_t i = 0; a->limit && i < sizeof rows / sizeof rows[0]; i++) {
+		snprintf(text, sizeof text, "%llu", (unsigned long long)rows[i].value);
+		MHD_add_response_header(resp, rows[i].name, text);
+	}
+}
+
 void
 guts_reply(struct guts_req *r, int status, struct MHD_Response *resp, const char *const *extra)
 {
 	dress(resp, extra);
 	MHD_add_response_header(resp, "X-Request-Id", request_id(r));
+	add_allowance(r, resp);
 	queue(r, status, resp);
 	MHD_destroy_response(resp);
 }
@@ -161,6 +180,7 @@ static void
 reply_problem(struct guts_req *r, int status, const char *text, const char *code, const struct guts_body *b)
 {
 	const char *extra[5] = { NULL };
+	char wait[24];
 	struct guts_buf body;
 	struct guts_json j;
 	bool git = r->match.route && r->match.route->kind == GUTS_ROUTE_GIT;
@@ -175,6 +195,10 @@ reply_problem(struct guts_req *r, int status, const char *text, const char *code
 	} else if (status == 503 || status == 429) {
 		extra[0] = "Retry-After";
 		extra[1] = status == 429 ? "60" : "1";
+		if (r->allowance.wait_s) {
+			snprintf(wait, sizeof wait, "%llu", (unsigned long long)r->allowance.wait_s);
+			extra[1] = wait;
+		}
 	}
 	if (git) { /* git shows plain text to the person who waits */
 		guts_buf_deinit(&body);
@@ -281,13 +305,39 @@ cache_key(const struct guts_req *r)
 	return k ^ (uint64_t)(uintptr_t)r->lane;
 }
 
+struct guts_bytes {
+	atomic_uint refcount;
+	size_t n;
+	uint8_t b[];
+};
+
+static struct guts_bytes *
+bytes_of(struct guts_slice s)
+{
+	struct guts_bytes *b = guts_alloc(sizeof *b + s.n);
+
+	atomic_init(&b->refcount, 1);
+	b->n = s.n;
+	memcpy(b->b, s.p, s.n);
+	return b;
+}
+
+static void
+unref_bytes(void *bytes)
+{
+	struct guts_bytes *b = bytes;
+
+	if (b && atomic_fetch_sub(&b->refcount, 1) == 1)
+		free(b);
+}
+
 static void
 drop_entry(struct guts_cached *e)
 {
-	if (e->plain)
-		MHD_destroy_response(e->plain);
-	if (e->gzip)
-		MHD_destroy_response(e->gzip);
+	unref_bytes(e->plain);
+	unref_bytes(e->gzip);
+	for (size_t i = 0; i < sizeof e->extra / sizeof e->extra[0]; i++)
+		free(e->extra[i]);
 	memset(e, 0, sizeof *e);
 }
 
@@ -305,6 +355,27 @@ wants_gzip(const struct guts_req *r)
 	    guts_guard_accepts(r->head.v[GUTS_HEAD_ACCEPT_ENCODING], "gzip");
 }
 
+/* Answer with an entry, under the lock: 304 if the asker has it. */
+static void
+reply_entry(struct guts_req *r, const struct guts_cached *e)
+{
+	const char *extra[15] = { "Content-Type", "application/json; charset=utf-8", "Cache-Control", "private, no-cache",
+		"Vary", "Accept-Encoding, Authorization, Cookie", "ETag", e->etag };
+	struct guts_bytes *bytes = e->plain;
+	size_t n = 8;
+
+	if (guts_reply_not_modified(r, e->etag))
+		return;
+	if (e->gzip && wants_gzip(r)) {
+		bytes = e->gzip;
+		extra[n++] = "Content-Encoding";
+		extra[n++] = "gzip";
+	}
+	memcpy(extra + n, e->extra, sizeof e->extra);
+	atomic_fetch_add(&bytes->refcount, 1);
+	guts_reply(r, 200, MHD_create_response_from_buffer_with_free_callback_cls(bytes->n, bytes->b, unref_bytes, bytes), extra);
+}
+
 bool
 guts_reply_cached(struct guts_req *r, uint64_t version)
 {
@@ -312,37 +383,15 @@ guts_reply_cached(struct guts_req *r, uint64_t version)
 	uint64_t key = cache_key(r);
 	bool found = false;
 
-	if (r->head.v[GUTS_HEAD_REQUEST_ID].p)
-		return false;
 	pthread_mutex_lock(&h->cache_lock);
-	for (size_t i = 0; i < GUTS_HTTP_CACHE_N; i++) {
+	for (size_t i = 0; i < GUTS_HTTP_CACHE_N && !found; i++) {
 		struct guts_cached *e = &h->cache[i];
-		if (e->key != key || e->version != version || !e->plain)
-			continue;
-		found = true;
-		if (!asker_has(r, e->etag))
-			queue(r, 200, e->gzip && wants_gzip(r) ? e->gzip : e->plain);
-		else
-			guts_reply_not_modified(r, e->etag);
-		break;
+		found = e->key == key && e->version == version && e->plain;
+		if (found)
+			reply_entry(r, e);
 	}
 	pthread_mutex_unlock(&h->cache_lock);
 	return found;
-}
-
-static struct MHD_Response *
-kept_response(struct guts_slice body, bool packed, const char *etag, const char *const *extra)
-{
-	struct MHD_Response *resp = MHD_create_response_from_buffer(body.n, guts_memdup(body.p, body.n),
-	    MHD_RESPMEM_MUST_FREE);
-	const char *const mine[] = { "Content-Type", "application/json; charset=utf-8", "Cache-Control",
-		"private, no-cache", "Vary", "Accept-Encoding, Authorization, Cookie", "ETag", etag, NULL };
-
-	dress(resp, mine);
-	add_headers(resp, extra);
-	if (packed)
-		MHD_add_response_header(resp, "Content-Encoding", "gzip");
-	return resp;
 }
 
 void
@@ -358,18 +407,16 @@ guts_reply_keep(struct guts_req *r, uint64_t version, struct guts_buf *body, con
 		guts_reply_problem(r, 500, "the answer is too large");
 		return;
 	}
-	if (r->head.v[GUTS_HEAD_REQUEST_ID].p) { /* with its own id: an answer of its own */
-		guts_reply_json(r, 200, body, extra);
-		return;
-	}
 	snprintf(fresh.etag, sizeof fresh.etag, "\"%llx-%llx\"", (unsigned long long)(h->boot ^ fresh.key),
 	    (unsigned long long)version);
-	fresh.plain = kept_response(guts_buf_slice(body), false, fresh.etag, extra);
+	fresh.plain = bytes_of(guts_buf_slice(body));
 	if (body->len >= GUTS_HTTP_GZIP_MIN && compress_gzip(&small, guts_buf_slice(body))) {
-		fresh.gzip = kept_response(guts_buf_slice(&small), true, fresh.etag, extra);
+		fresh.gzip = bytes_of(guts_buf_slice(&small));
 		guts_buf_deinit(&small);
 	}
 	guts_buf_deinit(body);
+	for (size_t i = 0; extra && extra[i]; i++)
+		fresh.extra[i] = guts_strdup(extra[i]);
 	pthread_mutex_lock(&h->cache_lock);
 	for (size_t i = 0; i < GUTS_HTTP_CACHE_N && !slot; i++) {
 		if (h->cache[i].key == fresh.key)
@@ -379,10 +426,7 @@ guts_reply_keep(struct guts_req *r, uint64_t version, struct guts_buf *body, con
 		slot = &h->cache[h->cache_next++ % GUTS_HTTP_CACHE_N];
 	drop_entry(slot);
 	*slot = fresh;
-	if (asker_has(r, fresh.etag))
-		guts_reply_not_modified(r, fresh.etag);
-	else
-		queue(r, 200, fresh.gzip && wants_gzip(r) ? fresh.gzip : fresh.plain);
+	reply_entry(r, slot);
 	pthread_mutex_unlock(&h->cache_lock);
 }
 

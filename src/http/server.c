@@ -10,10 +10,9 @@
  * that must not go on (guard, bodies that nobody will read) are answered there.
  */
 #include "base/alloc.h"
-#include "http/internal.h"
+#include "http/api.h"
 
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <time.h>
 #include <utlist.h>
@@ -114,17 +113,30 @@ check_head(struct guts_req *r, const char *method, const char *version)
 		refuse(r, err == GUTS_ELIMIT ? 414 : 400, "malformed or too long request target");
 }
 
-static uint64_t
-client_address(struct guts_req *r)
+static void
+find_client(struct guts_req *r)
 {
 	const union MHD_ConnectionInfo *i = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	uint64_t a = 0;
 
-	if (i && i->client_addr->sa_family == AF_INET)
-		return ((const struct sockaddr_in *)i->client_addr)->sin_addr.s_addr;
-	if (i && i->client_addr->sa_family == AF_INET6)
-		memcpy(&a, &((const struct sockaddr_in6 *)i->client_addr)->sin6_addr, 8); /* one network is one guesser */
-	return a;
+	guts_remote_find(&r->from, &r->h->proxies, i ? i->client_addr : NULL, false, &r->head);
+}
+
+bool
+guts_req_wrong_try(struct guts_req *r)
+{
+	uint64_t now = guts_http_wall_ms();
+	struct guts_slice network = guts_remote_network(&r->from);
+
+	atomic_fetch_add(&r->h->n.auth_failed, 1);
+	guts_auth_failed(r->h->auth, network, now);
+	return guts_auth_is_throttled(r->h->auth, network, now);
+}
+
+/* Nobody has more than everybody's rights on a public listener. */
+static bool
+is_public_read(const struct guts_route *route)
+{
+	return route->scope <= GUTS_SCOPE_PUBLIC && (route->method == GUTS_GET || route->handle == guts_smart_fetch);
 }
 
 static void
@@ -132,16 +144,18 @@ check_rights(struct guts_req *r)
 {
 	struct guts_http *h = r->h;
 	const struct guts_route *route = r->match.route;
-	uint64_t now = guts_http_wall_ms();
+	bool open = h->public_read || (r->lane->is_loopback && r->from.is_local);
 
-	if (guts_auth_check(h->auth, &r->head, h->public_read || r->lane->is_loopback, h->cookie, h->public_url, now,
-		&r->who) < 0) {
-		uint64_t from = client_address(r);
-		atomic_fetch_add(&h->n.auth_failed, 1);
-		guts_auth_failed(h->auth, from, now);
+	if (r->lane->is_public) {
+		r->who.open = true;
+		if (!is_public_read(route))
+			refuse(r, 403, "this listener is for public reads only (http.public_listen)");
+		return;
+	}
+	if (guts_auth_check(h->auth, &r->head, open, h->cookie, h->public_url, guts_http_wall_ms(), &r->who) < 0) {
 		guts_log_limited(GUTS_LOG_WARN, "http", "a token that is not good was shown for %s %s",
 		    guts_method_name(r->head.method), route->path);
-		refuse(r, guts_auth_is_throttled(h->auth, from, now) ? 429 : 401, "the token is unknown, revoked or expired");
+		refuse(r, guts_req_wrong_try(r) ? 429 : 401, "the token is unknown, revoked or expired");
 		return;
 	}
 	if (guts_who_can(&r->who, route->scope))
@@ -150,6 +164,24 @@ check_rights(struct guts_req *r)
 		refuse(r, 401, "this needs a token (see home/admin-token, or a dashboard session with its header)");
 	else
 		refuse(r, 403, "the token lacks the scope for this");
+}
+
+/* Is this asker within his limit? */
+static void
+check_rate(struct guts_req *r)
+{
+	struct guts_http *h = r->h;
+	struct guts_slice who = guts_who_name(&r->who);
+	uint64_t rate = who.n ? h->token_rate : h->address_rate;
+
+	if (rate == 0 || (r->from.is_local && !h->limit_loopback))
+		return;
+	guts_limits_take(h->limits, who.n ? who : guts_remote_network(&r->from), rate, r->start_ns, &r->allowance);
+	if (!r->allowance.wait_s)
+		return;
+	atomic_fetch_add(&h->n.limited, 1);
+	r->early = 0; /* before any other refusal */
+	refuse(r, 429, who.n ? "this token makes too many requests" : "this address makes too many requests; with a token more are allowed");
 }
 
 static void
@@ -278,6 +310,7 @@ on_headers(struct guts_req *r, const char *method, const char *version)
 	r->start_ns = guts_http_now();
 	check_head(r, method, version);
 	take_request_id(r);
+	find_client(r);
 	if (r->early) { /* how this request ends cannot be trusted: the connection ends with it */
 		atomic_fetch_add(&h->n.refused, 1);
 		reply_early(r);
@@ -288,6 +321,7 @@ on_headers(struct guts_req *r, const char *method, const char *version)
 	find_route(r);
 	if (!r->early)
 		check_rights(r);
+	check_rate(r);
 	if (!r->early)
 		check_body(r);
 	if (!r->early && !atomic_load(&h->is_ready) && needs_node(r->match.route))
@@ -335,7 +369,7 @@ on_end(struct guts_req *r)
 		guts_req_sleep(r); /* woken only to see whether the client is still there */
 	} else if (r->resume) {
 		r->resume(r);
-	} else if (r->early == 429 || (r->early == 401 && r->head.v[GUTS_HEAD_AUTHORIZATION].p)) {
+	} else if ((r->early == 429 && !r->allowance.wait_s) || (r->early == 401 && r->head.v[GUTS_HEAD_AUTHORIZATION].p)) {
 		guts_call_delayed_problem(r, 200, r->early, r->early_why);
 		r->early = 0;
 	} else if (r->early) {

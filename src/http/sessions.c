@@ -211,6 +211,14 @@ guts_who_may_touch(const struct guts_who *w, const uint8_t repo[GUTS_REPOID_SIZE
 	return is_listed(w, repo);
 }
 
+struct guts_slice
+guts_who_name(const struct guts_who *w)
+{
+	if (w->kind == GUTS_WHO_SESSION)
+		return guts_slice(w->csrf, 64);
+	return w->token ? guts_slice(w->token->hash, sizeof w->token->hash) : guts_slice(NULL, 0);
+}
+
 uint64_t
 guts_who_class(const struct guts_who *w)
 {
@@ -227,8 +235,12 @@ guts_who_class(const struct guts_who *w)
 /* -- wrong tries ------------------------------------------------------------------ */
 
 static struct guts_tries *
-tries_of(struct guts_auth *a, uint64_t address, uint64_t now_ms)
+tries_of(struct guts_auth *a, struct guts_slice network, uint64_t now_ms)
 {
+	uint64_t address = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < network.n; i++)
+		address = (address ^ network.p[i]) * UINT64_C(0x100000001b3);
 	struct guts_tries *t = &a->tries[(address * UINT64_C(0x9e3779b97f4a7c15)) >> 56];
 
 	_Static_assert(GUTS_AUTH_ADDRESSES == 256, "one byte picks the slot");
@@ -238,19 +250,19 @@ tries_of(struct guts_auth *a, uint64_t address, uint64_t now_ms)
 }
 
 bool
-guts_auth_is_throttled(struct guts_auth *a, uint64_t address, uint64_t now_ms)
+guts_auth_is_throttled(struct guts_auth *a, struct guts_slice network, uint64_t now_ms)
 {
 	pthread_mutex_lock(&a->lock);
-	bool late = tries_of(a, address, now_ms)->n >= GUTS_AUTH_TRIES;
+	bool late = tries_of(a, network, now_ms)->n >= GUTS_AUTH_TRIES;
 	pthread_mutex_unlock(&a->lock);
 	return late;
 }
 
 void
-guts_auth_failed(struct guts_auth *a, uint64_t address, uint64_t now_ms)
+guts_auth_failed(struct guts_auth *a, struct guts_slice network, uint64_t now_ms)
 {
 	pthread_mutex_lock(&a->lock);
-	tries_of(a, address, now_ms)->n++;
+	tries_of(a, network, now_ms)->n++;
 	pthread_mutex_unlock(&a->lock);
 }
 

@@ -37,7 +37,7 @@ refuse_unknown(struct guts_req *r, bool write, struct guts_slice owner, struct g
 {
 	struct guts_peerid id;
 
-	if (r->who.kind == GUTS_WHO_ANYONE)
+	if (r->who.kind == GUTS_WHO_ANYONE && !r->lane->is_public)
 		guts_reply_problem(r, 401, "no such repository, or not without a token (user: any, password: the token)\n");
 	else if (!write || name.n == 0)
 		guts_reply_problem(r, 404, "no such repository\n");
@@ -69,6 +69,10 @@ guts_smart_find(struct guts_req *r, bool write, const char *suffix, struct guts_
 	memset(p, 0, sizeof *p);
 	if (second.n == 0)
 		first = without_git(first);
+	if (write && r->lane->is_public) {
+		guts_reply_problem(r, 403, "this listener is for reading only; push to another address of the node\n");
+		return false;
+	}
 	if (write && r->who.kind == GUTS_WHO_ANYONE) {
 		guts_reply_problem(r, 401, "a push needs a token (user: any, password: the token)\n");
 		return false;

@@ -36,3 +36,4 @@ script_tests += %reldir%/http_raw.py
 script_tests += %reldir%/http_api.py
 script_tests += %reldir%/http_events.py
 script_tests += %reldir%/http_crowd.py
+script_tests += %reldir%/http_listeners.py

@@ -61,6 +61,7 @@ unit_tests += %reldir%/test_receive
 unit_tests += %reldir%/test_record
 unit_tests += %reldir%/test_refname
 unit_tests += %reldir%/test_reftree
+unit_tests += %reldir%/test_remote
 unit_tests += %reldir%/test_repostore
 unit_tests += %reldir%/test_rng
 unit_tests += %reldir%/test_sha256

@@ -328,12 +328,12 @@ test_throttle(void **state)
 	struct fixture *f = *state;
 
 	for (int i = 0; i < 10; i++) {
-		assert_false(guts_auth_is_throttled(f->auth, 1, NOW));
-		guts_auth_failed(f->auth, 1, NOW);
+		assert_false(guts_auth_is_throttled(f->auth, guts_slice_str("a"), NOW));
+		guts_auth_failed(f->auth, guts_slice_str("a"), NOW);
 	}
-	assert_true(guts_auth_is_throttled(f->auth, 1, NOW));
-	assert_false(guts_auth_is_throttled(f->auth, 2, NOW));
-	assert_false(guts_auth_is_throttled(f->auth, 1, NOW + 60001));
+	assert_true(guts_auth_is_throttled(f->auth, guts_slice_str("a"), NOW));
+	assert_false(guts_auth_is_throttled(f->auth, guts_slice_str("b"), NOW));
+	assert_false(guts_auth_is_throttled(f->auth, guts_slice_str("a"), NOW + 60001));
 }
 
 int

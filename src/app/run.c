@@ -204,7 +204,9 @@ make_bridge(struct run *r, struct guts_errinfo *ei)
 		.nallow = guts_conf_count(r->conf, GUTS_CONF_BRIDGE_ALLOW),
 		.timeout_ms = guts_conf_number(r->conf, GUTS_CONF_BRIDGE_TIMEOUT),
 		.retry_ms = guts_conf_number(r->conf, GUTS_CONF_BRIDGE_RETRY),
-		.give_up_ms = guts_conf_number(r->conf, GUTS_CONF_BRIDGE_GIVE_UP) };
+		.give_up_ms = guts_conf_number(r->conf, GUTS_CONF_BRIDGE_GIVE_UP),
+		.lease_ms = guts_conf_number(r->conf, GUTS_CONF_CI_LEASE),
+		.age_ms = guts_conf_number(r->conf, GUTS_CONF_CI_MAX_AGE) };
 	struct guts_errinfo why;
 
 	for (size_t i = 0; i < s.nallow; i++)

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/cursor.h"
 #include "base/log.h"
+#include "bridge/ciint.h"
 
 #include <stdlib.h>
 
@@ -259,6 +260,7 @@ guts_bridge_new(struct guts_bridge **out, const struct guts_bridge_setup *s, str
 	b->listener = (struct guts_node_listener){ .facts = on_facts, .signal = on_signal, .owner = b };
 	b->intake_timer = (struct guts_timer){ .fire = on_intake_timer, .owner = b, .at_ns = GUTS_NEVER };
 	b->send_timer = (struct guts_timer){ .fire = on_send_timer, .owner = b, .at_ns = GUTS_NEVER };
+	b->ci = guts_ci_new(s->node, s->lease_ms, s->age_ms);
 	*out = b;
 	return GUTS_OK;
 }
@@ -276,12 +278,14 @@ guts_bridge_start(struct guts_bridge *b, const char *base)
 	guts_bridge_listen(b);
 	guts_intake_run(b);
 	guts_send_run(b);
+	guts_ci_start(b->ci);
 }
 
 void
 guts_bridge_stop(struct guts_bridge *b)
 {
 	b->is_running = false;
+	guts_ci_stop(b->ci);
 	guts_bridge_listen(b);
 	for (struct guts_lane *l = b->lanes; l; l = l->hh.next)
 		guts_send_stop(b, l);
@@ -302,8 +306,15 @@ guts_bridge_free(struct guts_bridge *b)
 		guts_lane_remove(b, l);
 	while (b->intakes)
 		guts_intake_free(b->intakes);
+	guts_ci_free(b->ci);
 	free(b->base);
 	free(b);
+}
+
+struct guts_ci *
+guts_bridge_ci(struct guts_bridge *b)
+{
+	return b->ci;
 }
 
 const struct guts_bridge_counters *

@@ -36,6 +36,8 @@ struct guts_bridge_setup {
 	uint64_t timeout_ms;        /* of one attempt */
 	uint64_t retry_ms;          /* before the second attempt; doubled up to an hour, ± a fifth */
 	uint64_t give_up_ms;        /* after the first attempt could be made */
+	uint64_t lease_ms;          /* of a CI job, from one heartbeat to the next */
+	uint64_t age_ms;            /* of a CI job that waits; then it ends unrun */
 };
 
 /* Counted since the start; read them from any thread. */
@@ -55,6 +57,9 @@ void guts_bridge_stop(struct guts_bridge *b);
 
 /* When no job runs and the loop turns no more.  NULL is fine. */
 void guts_bridge_free(struct guts_bridge *b);
+
+/* The queues of CI jobs (bridge/ci.h), lent. */
+struct guts_ci *guts_bridge_ci(struct guts_bridge *b);
 
 const struct guts_bridge_counters *guts_bridge_counters(const struct guts_bridge *b); /* Thread: any. */
 

@@ -86,9 +86,8 @@ guts_hook_names(const struct guts_hook *h, const char *name)
 	return false;
 }
 
-/* One glob, or several in braces; '*' goes over slashes. */
-static bool
-branch_fits(const char *globs, const char *branch)
+bool
+guts_branch_fits(const char *globs, const char *branch)
 {
 	size_t n = strlen(globs);
 	char one[GUTS_HOOK_BRANCHES_MAX + 1];
@@ -115,7 +114,7 @@ guts_hook_wants(const struct guts_hook *h, const struct guts_hook_event *e)
 		return false;
 	if (h->has_repo && (e->repo == NULL || memcmp(h->repo, e->repo, sizeof h->repo) != 0))
 		return false;
-	if ((e->is_other && !h->all_authors) || (e->branch && !branch_fits(h->branches, e->branch)))
+	if ((e->is_other && !h->all_authors) || (e->branch && !guts_branch_fits(h->branches, e->branch)))
 		return false;
 	return guts_hook_names(h, e->name);
 }

@@ -63,6 +63,9 @@ bool guts_hook_event_exists(const char *name, bool of_repo);
 /* Does it want any event of this name? */
 bool guts_hook_names(const struct guts_hook *h, const char *name);
 
+/* Is a branch meant by `globs`: one glob, or {glob,glob}, in which '*' goes over slashes; empty = all. */
+bool guts_branch_fits(const char *globs, const char *branch);
+
 /* "github", …  Errors of the way back: GUTS_EINVAL. */
 const char *guts_hook_format_name(enum guts_hook_format f);
 int guts_hook_format_parse(enum guts_hook_format *f, const char *name);

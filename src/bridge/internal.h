@@ -77,6 +77,7 @@ struct guts_bridge {
 	size_t nflights, nfailing;      /* under way: all, those of failing hooks */
 	uint64_t last_begun;            /* hook of the last attempt */
 	struct guts_timer send_timer;
+	struct guts_ci *ci;
 	struct guts_bridge_counters n;
 };
 

@@ -1,6 +1,11 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
 libguts_a_SOURCES += %reldir%/address.c
 libguts_a_SOURCES += %reldir%/bridge.c
+libguts_a_SOURCES += %reldir%/ci.c
+libguts_a_SOURCES += %reldir%/ciend.c
+libguts_a_SOURCES += %reldir%/cijob.c
+libguts_a_SOURCES += %reldir%/cilease.c
+libguts_a_SOURCES += %reldir%/ciview.c
 libguts_a_SOURCES += %reldir%/delivery.c
 libguts_a_SOURCES += %reldir%/hook.c
 libguts_a_SOURCES += %reldir%/hookview.c

@@ -60,6 +60,12 @@ int guts_cmd_hook_ping(struct guts_cli *c);
 int guts_cmd_hook_deliveries(struct guts_cli *c);
 int guts_cmd_hook_redeliver(struct guts_cli *c);
 
+/* ci.c */
+int guts_cmd_ci_add(struct guts_cli *c);
+int guts_cmd_ci_list(struct guts_cli *c);
+int guts_cmd_ci_remove(struct guts_cli *c);
+int guts_cmd_ci_jobs(struct guts_cli *c);
+
 /* events.c */
 int guts_cmd_events(struct guts_cli *c);
 

@@ -2,6 +2,7 @@
 libguts_a_SOURCES += %reldir%/args.c
 libguts_a_SOURCES += %reldir%/ask.c
 libguts_a_SOURCES += %reldir%/child.c
+libguts_a_SOURCES += %reldir%/ci.c
 libguts_a_SOURCES += %reldir%/completion.c
 libguts_a_SOURCES += %reldir%/credential.c
 libguts_a_SOURCES += %reldir%/dht.c

@@ -97,6 +97,17 @@ static const struct guts_opt hook_add_opts[] = {
 	{ "insecure", 0, NULL, "do not check the receiver's certificate" },
 	END,
 };
+static const struct guts_opt ci_add_opts[] = {
+	{ "branch", 'b', "GLOB", "only these branches, e.g. main or {main,rel/*}" },
+	{ "event", 'e', "EVENT", "push (the default) or tag; may be given several times" },
+	{ "context", 'c', "NAME", "context of the commit statuses (default ci)" },
+	END,
+};
+static const struct guts_opt ci_jobs_opts[] = {
+	{ "repo", 'r', "REPO", "only those of this repository" },
+	{ "state", 's', "STATE", "only those that are queued, running, success, failure or error" },
+	END,
+};
 static const struct guts_opt hook_list_opts[] = { { "repo", 'r', "REPO", "only those of this repository" }, END };
 static const struct guts_opt doctor_opts[] = {
 	{ "repair", 0, NULL, "set right what can be set right without losing anything" },
@@ -184,6 +195,13 @@ const struct guts_command guts_commands[] = {
 	    guts_cmd_hook_deliveries },
 	{ "hook redeliver", "HOOK DELIVERY", "send a delivery again, under the same id", NULL, NULL, false, false, 2, 2,
 	    guts_cmd_hook_redeliver },
+
+	{ "ci add", "REPO", "make a queue of CI jobs: each push makes one",
+	    "Runners take them by the API.  Without a queue a node makes no jobs.", ci_add_opts, false,
+	    false, 1, 1, guts_cmd_ci_add },
+	{ "ci list", "", "queues of CI jobs on this node", NULL, NULL, false, false, 0, 0, guts_cmd_ci_list },
+	{ "ci remove", "QUEUE", "remove a queue; its waiting jobs end", NULL, NULL, false, false, 1, 1, guts_cmd_ci_remove },
+	{ "ci jobs", "", "CI jobs, the newest 100", NULL, ci_jobs_opts, false, false, 0, 0, guts_cmd_ci_jobs },
 
 	{ "events", "", "what has happened on the node", "With --json one event per line.", events_opts, false, false, 0, 0,
 	    guts_cmd_events },

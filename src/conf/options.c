@@ -84,6 +84,10 @@ static const struct guts_conf_option options[GUTS_CONF_N] = {
 	    "Time before a failed delivery is tried again; doubled each time, up to an hour." },
 	[GUTS_CONF_BRIDGE_GIVE_UP] = { "bridge.give_up", GUTS_CONF_DURATION, false, "24h", 1000, 604800000, NULL, false,
 	    "Time after which a delivery that never went well is given up." },
+	[GUTS_CONF_CI_LEASE] = { "ci.lease", GUTS_CONF_DURATION, false, "60s", 1000, 3600000, NULL, false,
+	    "Time after which a runner that was not heard of loses its job to another." },
+	[GUTS_CONF_CI_MAX_AGE] = { "ci.max_age", GUTS_CONF_DURATION, false, "24h", 1000, 604800000, NULL, false,
+	    "Time after which a CI job that no runner took ends with an error." },
 	[GUTS_CONF_LOG_LEVEL] = { "log.level", GUTS_CONF_CHOICE, false, "notice", 0, 0, "error warn notice info debug", false,
 	    "How much is logged on standard error." },
 };

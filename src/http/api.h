@@ -131,6 +131,19 @@ void guts_rest_node_deliveries(struct guts_req *r);
 void guts_rest_node_delivery(struct guts_req *r);
 void guts_rest_node_redeliver(struct guts_req *r);
 
+/* api_ciqueue.c, api_ci.c: queues, leases, jobs */
+void guts_rest_ci_queues(struct guts_req *r);
+void guts_rest_ci_queue_add(struct guts_req *r);
+void guts_rest_ci_queue_delete(struct guts_req *r);
+void guts_rest_ci_lease(struct guts_req *r);
+void guts_rest_ci_renew(struct guts_req *r);
+void guts_rest_ci_return(struct guts_req *r);
+void guts_rest_ci_finish(struct guts_req *r);
+void guts_rest_ci_jobs(struct guts_req *r);
+void guts_rest_ci_job_create(struct guts_req *r);
+void guts_rest_ci_job(struct guts_req *r);
+void guts_rest_node_ci_jobs(struct guts_req *r);
+
 /* api_access.c */
 void guts_rest_tokens(struct guts_req *r);
 void guts_rest_token_create(struct guts_req *r);

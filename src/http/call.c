@@ -143,6 +143,18 @@ guts_call_done(struct guts_call *c, int err, const struct guts_errinfo *ei)
 }
 
 bool
+guts_call_is_waited(struct guts_call *c)
+{
+	struct guts_http *h = c->h;
+	bool waited;
+
+	pthread_mutex_lock(&h->lock);
+	waited = c->req != NULL && !atomic_load(&c->req->is_gone);
+	pthread_mutex_unlock(&h->lock);
+	return waited;
+}
+
+bool
 guts_call_answered(struct guts_req *r)
 {
 	struct guts_http *h = r->h;

@@ -270,6 +270,8 @@ void guts_call_loop(struct guts_req *r, struct guts_call *c);
 void guts_call_job(struct guts_req *r, struct guts_call *c, const char *name);
 /* It is done.  Thread: loop. */
 void guts_call_done(struct guts_call *c, int err, const struct guts_errinfo *ei);
+/* Does its client still wait for it?  Thread: any. */
+bool guts_call_is_waited(struct guts_call *c);
 /* For a request that was woken: true if its call was done and the answer queued. */
 bool guts_call_answered(struct guts_req *r);
 /* The request goes away. */

@@ -102,6 +102,18 @@ const struct guts_route guts_routes[] = {
 	GET_(API "/hooks/{hook}/deliveries/{delivery}", GUTS_SCOPE_ADMIN, guts_rest_node_delivery),
 	ACT_(GUTS_POST, API "/hooks/{hook}/deliveries/{delivery}/attempts", GUTS_SCOPE_ADMIN, guts_rest_node_redeliver),
 
+	GET_(API "/ci/queues", GUTS_SCOPE_ADMIN, guts_rest_ci_queues),
+	JSON_(GUTS_POST, REPO "/ci/queues", GUTS_SCOPE_ADMIN, guts_rest_ci_queue_add),
+	ACT_(GUTS_DELETE, API "/ci/queues/{queue}", GUTS_SCOPE_ADMIN, guts_rest_ci_queue_delete),
+	JSON_(GUTS_POST, API "/ci/leases", GUTS_SCOPE_CI, guts_rest_ci_lease),
+	JSON_(GUTS_PATCH, API "/ci/leases/{lease}", GUTS_SCOPE_CI, guts_rest_ci_renew),
+	ACT_(GUTS_DELETE, API "/ci/leases/{lease}", GUTS_SCOPE_CI, guts_rest_ci_return),
+	JSON_(GUTS_POST, API "/ci/leases/{lease}/result", GUTS_SCOPE_CI, guts_rest_ci_finish),
+	GET_(API "/ci/jobs", GUTS_SCOPE_PUBLIC, guts_rest_node_ci_jobs),
+	GET_(REPO "/ci/jobs", GUTS_SCOPE_PUBLIC, guts_rest_ci_jobs),
+	JSON_(GUTS_POST, REPO "/ci/jobs", GUTS_SCOPE_CI, guts_rest_ci_job_create),
+	GET_(REPO "/ci/jobs/{job}", GUTS_SCOPE_PUBLIC, guts_rest_ci_job),
+
 	GET_(API "/gossip/topics", GUTS_SCOPE_PUBLIC, guts_rest_topics),
 	GET_(API "/gossip/topics/{topic}", GUTS_SCOPE_PUBLIC, guts_rest_topic),
 	ACT_(GUTS_PUT, API "/gossip/topics/{topic}", GUTS_SCOPE_WRITE, guts_rest_subscribe),

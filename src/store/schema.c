@@ -33,6 +33,7 @@ static const char *const table_names[GUTS_TABLE_N] = {
 	[GUTS_TABLE_OUTBOX] = "outbox",
 	[GUTS_TABLE_HOOK] = "hook",
 	[GUTS_TABLE_DELIVERY] = "delivery",
+	[GUTS_TABLE_CI] = "ci",
 };
 
 #define TABLE(name) "CREATE TABLE " name "(k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;"
@@ -43,6 +44,8 @@ static const char *const steps[] = {
 	TABLE("reflist") TABLE("status") TABLE("trust") TABLE("token") TABLE("alias") TABLE("name")
 	TABLE("gossip") TABLE("outbox") TABLE("hook") TABLE("delivery")
 	"CREATE TABLE fact(id INTEGER PRIMARY KEY, body BLOB NOT NULL);",
+	/* 2 */
+	TABLE("ci"),
 };
 
 const char *

@@ -34,6 +34,7 @@ enum guts_table {
 	GUTS_TABLE_OUTBOX,   /* number → webhook delivery that still has to go out */
 	GUTS_TABLE_HOOK,     /* repo or zero, hook id → webhook */
 	GUTS_TABLE_DELIVERY, /* kind of row, hook id, number → webhook delivery */
+	GUTS_TABLE_CI,       /* kind of row, … → queue, job, its files (bridge/cijob.h) */
 	GUTS_TABLE_N
 };
 

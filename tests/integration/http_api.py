@@ -371,6 +371,20 @@ def hooks(tap, a, rid, tip):
         receiver.close()
 
 
+def ci(tap, a, rid, tip):
+    with tap.case("CI: a queue, a job, its lease, its result; more in ci_jobs.py"):
+        queue = a.post("/api/v1/repos/%s/ci/queues" % rid, {"branch_filter": "none"})
+        assert a.get("/api/v1/ci/queues") == [queue] and a.request("POST", "/api/v1/ci/leases", {}).status == 204
+        job = a.post("/api/v1/repos/%s/ci/jobs" % rid, {"commit": tip})
+        held = "/api/v1/ci/leases/" + job["lease"]["id"]
+        assert a.patch(held, {"step": "build"})["steps"][0]["name"] == "build"
+        assert a.post(held + "/result", {"state": "success"})["id"] == job["id"]
+        assert a.request("DELETE", held).status == 404
+        assert a.get("/api/v1/repos/%s/ci/jobs/%s" % (rid, job["id"])) == a.get("/api/v1/ci/jobs")[0]
+        assert len(a.get("/api/v1/repos/%s/ci/jobs" % rid)) == 1
+        assert a.request("DELETE", "/api/v1/ci/queues/%d" % queue["id"]).status == 204
+
+
 def access(tap, a, rid):
     with tap.case("without a token: public things on loopback, nothing else"):
         for path in ("/api/v1/status", "/api/v1/peers", "/api/v1/repos/" + rid, "/api/v1/events", "/metrics"):
@@ -518,6 +532,7 @@ def main():
         rid, base, tip = repos(tap, a, b, net)
         statuses(tap, a, b, rid, base, tip)
         hooks(tap, a, rid, tip)
+        ci(tap, a, rid, tip)
         gossip(tap, a, b)
         with tap.case("aliases"):
             a.put("/api/v1/aliases/alice", {"peer": a.id})

@@ -288,6 +288,19 @@ with tap.net() as net:
         code, errors = follow.end()
         assert code == 0 and "connection lost" in errors, (code, errors)
 
+    # -- CI
+
+    with tap.case("ci: add, list, jobs, remove"):
+        assert "no queues" in a.cli("ci", "list") and "no jobs" in a.cli("ci", "jobs")
+        made = js(a, "ci", "add", "third", "-b", "{main,rel/*}", "-e", "push", "-e", "tag", "-c", "ci/x")
+        assert made["branch_filter"] == "{main,rel/*}" and made["events"] == ["push", "tag"] and made["context"] == "ci/x"
+        assert rows(a.cli("ci", "list"))[0][0] == str(made["id"]) and "makes a job" in a.cli("ci", "add", "third")
+        job = a.post("/api/v1/repos/%s/ci/jobs" % made["repo"], {"commit": "1" * 40, "description": "look"})
+        assert rows(a.cli("ci", "jobs"))[0][:2] == [job["id"], "running"] and js(a, "ci", "jobs", "--repo", "third", "-s", "queued") == []
+        a.cli("ci", "remove", str(made["id"]))
+        assert len(js(a, "ci", "list")) == 1
+        assert a.cli("ci", "remove", "99", check=False).returncode == 5 and a.cli("ci", "add", "x/y", check=False).returncode == 5
+
     # -- webhooks
 
     with tap.case("hook: add, list, show, ping, deliveries, redeliver, remove; a secret comes from a file"):

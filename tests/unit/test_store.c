@@ -531,25 +531,28 @@ static void
 an_older_schema_is_copied_then_updated(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const good[] = { "", "CREATE TABLE more(x);", "INSERT INTO more VALUES(1);" };
-	static const char *const bad[] = { "", "CREATE TABLE more(x);", "INSERT INTO nowhere VALUES(1);" };
+	const char *good[64] = { 0 }, *bad[64] = { 0 };
 	struct guts_errinfo ei = { 0 };
+	int n = guts_schema_current().n; /* versions up to it were applied already */
 	char copy[300];
 	sqlite3 *db;
 
 	assert_int_equal(put(f, GUTS_TABLE_META, "kept", "yes"), 0);
 	guts_sqlite_close(f->db);
 	f->db = NULL;
-	snprintf(copy, sizeof(copy), "%s/guts.db.v1", f->dir);
+	snprintf(copy, sizeof(copy), "%s/guts.db.v%d", f->dir, n);
+	good[n] = bad[n] = "CREATE TABLE more(x);";
+	good[n + 1] = "INSERT INTO more VALUES(1);";
+	bad[n + 1] = "INSERT INTO nowhere VALUES(1);";
 	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
 
 	/* A step that fails leaves the old version whole. */
-	assert_int_not_equal(guts_schema_apply(db, f->path, &(struct guts_schema){ bad, 3 }, &ei), 0);
+	assert_int_not_equal(guts_schema_apply(db, f->path, &(struct guts_schema){ bad, n + 2 }, &ei), 0);
 	assert_int_equal(access(copy, F_OK), 0);
 	assert_int_not_equal(sqlite3_exec(db, "SELECT x FROM more", NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(guts_schema_apply(db, f->path, &(struct guts_schema){ good, 3 }, &ei), 0);
+	assert_int_equal(guts_schema_apply(db, f->path, &(struct guts_schema){ good, n + 2 }, &ei), 0);
 	assert_int_equal(sqlite3_exec(db, "SELECT x FROM more", NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(guts_schema_apply(db, f->path, &(struct guts_schema){ good, 3 }, &ei), 0);
+	assert_int_equal(guts_schema_apply(db, f->path, &(struct guts_schema){ good, n + 2 }, &ei), 0);
 	sqlite3_close(db);
 
 	/* The copy is a database that this program opens. */

@@ -1,0 +1,87 @@
+/* bridge/ci.h - jobs for CI runners that only dial out.
+ *
+ *	facts → intake (which queue wants it?) → jobs, in one store batch with the cursor → leases → results
+ *
+ * A queue belongs to a repository; without one nothing of this runs.  A ref that moves makes a job in each queue that wants it,
+ * by the rules of webhooks: canonical refs only, once per move, none for what came with a first copy or an import.
+ *
+ * A runner takes a job by a lease: until the deadline, which it moves by heartbeats, the job is its alone.  A job whose holder is
+ * not heard of is handed out again, GUTS_CIJOB_ATTEMPTS_MAX times in all; so each job runs at least once, also across kill -9
+ * of the node, whose runners then go on with the leases they have.  Start and end of a job are signed commit statuses.
+ *
+ * Loop thread, where nothing else is said.
+ */
+#ifndef GUTS_BRIDGE_CI_H
+#define GUTS_BRIDGE_CI_H
+
+#include "bridge/bridge.h"
+#include "bridge/cijob.h"
+
+#define GUTS_CIJOB_ATTEMPTS_MAX 3
+#define GUTS_CIJOBS_WAITING_MAX 1000 /* of all queues; then the oldest ends unrun */
+#define GUTS_CIJOBS_OPEN_MAX 2000    /* waiting and running */
+#define GUTS_CIJOBS_KEPT 1000        /* that ended */
+#define GUTS_CILEASE_WAITERS_MAX 256 /* runners that wait for a job */
+#define GUTS_CILEASE_WAIT_MAX_S 60
+#define GUTS_CIFILE_LOG_MAX (4u << 20)       /* [bytes] of a job's log */
+#define GUTS_CIFILE_MAX (16u << 20)          /* [bytes] of any other file */
+#define GUTS_CIFILES_BYTES_MAX (1024u << 20) /* [bytes] of all jobs; then the oldest that ended go */
+
+struct guts_ci;
+
+/* -- queues ---------------------------------------------------------------------------------------- */
+
+/* The next queue in order of id, lent until the next turn; after = 0 starts, NULL ends. */
+const struct guts_ciqueue *guts_ci_queue_next(struct guts_ci *ci, uint64_t after);
+/* Jobs of a queue that wait. */
+size_t guts_ci_queue_waiting(struct guts_ci *ci, uint64_t id);
+/* Make a queue of *q (id and times are set here); `done` gets its id.  Errors in `done`: GUTS_ELIMIT, those of the store. */
+void guts_ci_queue_add(struct guts_ci *ci, const struct guts_ciqueue *q, guts_bridge_done *done, void *owner);
+/* Remove one; its jobs that wait end unrun.  GUTS_ENOTFOUND. */
+void guts_ci_queue_remove(struct guts_ci *ci, uint64_t id, guts_bridge_done *done, void *owner);
+
+/* -- leases ----------------------------------------------------------------------------------------- */
+
+/* What a runner would take. */
+struct guts_ciask {
+	size_t nrepos;                             /* 0 = of any repository */
+	uint8_t (*repos)[GUTS_REPOID_SIZE];        /* lent until done */
+	char branches[GUTS_HOOK_BRANCHES_MAX + 1]; /* as of a queue, for pushes */
+	unsigned events;                           /* set of guts_cievent */
+	char runner[GUTS_CIJOB_RUNNER_MAX + 1];
+	uint64_t wait_ms;
+	/* Exactly once: a job with a fresh lease, lent for the call; NULL: none came in time.  Errors: GUTS_EBUSY too many wait,
+	 * GUTS_EUNAVAILABLE the node stops, those of the store. */
+	void (*done)(void *owner, int err, const struct guts_cijob *j);
+	bool (*alive)(void *owner);                /* is the runner still there? */
+	void *owner;
+};
+void guts_ci_lease(struct guts_ci *ci, const struct guts_ciask *ask);
+
+/* An external job of *j (repo, commit, ref, context, runner), leased at once; when that is lost, it ends.  `done` as above.
+ * Errors: GUTS_ELIMIT. */
+void guts_ci_external(struct guts_ci *ci, const struct guts_cijob *j,
+    void (*done)(void *owner, int err, const struct guts_cijob *j), void *owner);
+
+/* The job that a lease holds, lent until the next turn; NULL: it is held no more. */
+const struct guts_cijob *guts_ci_held(struct guts_ci *ci, const char *lease);
+/* When a lease ends [unix ms], and how long one lasts [ms]. */
+uint64_t guts_ci_lease_end(struct guts_ci *ci, const char *lease);
+uint64_t guts_ci_lease_ms(const struct guts_ci *ci);
+
+/* A heartbeat: the lease lasts anew.  step: what it does now, a new one is added to the list (may be empty); progress in percent.
+ * Errors in `done`: GUTS_ENOTFOUND the lease is lost; GUTS_ELIMIT too many steps; those of the store. */
+void guts_ci_renew(struct guts_ci *ci, const char *lease, const char *step, uint8_t progress, guts_bridge_done *done,
+    void *owner);
+
+/* Give it back; another may have it, and this attempt does not count.  Errors as of renew. */
+void guts_ci_return(struct guts_ci *ci, const char *lease, guts_bridge_done *done, void *owner);
+
+/* The end: posts the signed status, then keeps the job.  `state` is no open one.  Errors in `done`: as of renew, GUTS_EINVAL. */
+struct guts_ciresult {
+	enum guts_cistate state;
+	const char *description, *target_url; /* NULL = as it is */
+};
+void guts_ci_finish(struct guts_ci *ci, const char *lease, const struct guts_ciresult *r, guts_bridge_done *done, void *owner);
+
+#endif

@@ -1,0 +1,127 @@
+/* bridge/ciview.c - queues and jobs as JSON.  A lease is shown to its holder alone. */
+#include "bridge/ciview.h"
+
+#include "view/view.h"
+#include "wire/multibase.h"
+
+void
+guts_ciqueue_view(struct guts_json *j, const struct guts_ciqueue *q, const struct guts_repo_info *repo, size_t waiting)
+{
+	char id[GUTS_REPOID_TEXT_SIZE], path[GUTS_VIEW_PATH_SIZE];
+
+	guts_repoid_text(id, q->repo);
+	if (repo)
+		guts_view_repo_path(path, repo);
+	guts_json_object(j);
+	guts_json_put_u64(j, "id", q->id);
+	guts_json_put_str(j, "repo", id);
+	guts_json_put_str(j, "full_name", repo ? path : NULL);
+	guts_json_put_str(j, "branch_filter", q->branches[0] ? q->branches : "*");
+	guts_json_key(j, "events");
+	guts_json_array(j);
+	for (unsigned e = GUTS_CIEVENT_PUSH; e <= GUTS_CIEVENT_TAG; e <<= 1) {
+		if (q->events & e)
+			guts_json_str(j, guts_cievent_name((enum guts_cievent)e));
+	}
+	guts_json_array_end(j);
+	guts_json_put_str(j, "context", q->context);
+	guts_json_put_time(j, "created_at", q->created_ms);
+	guts_json_put_u64(j, "waiting", waiting);
+	guts_json_object_end(j);
+}
+
+/* -- jobs ---------------------------------------------------------------------------------------- */
+
+static void
+put_repository(struct guts_json *j, const char *base, const struct guts_repo_info *repo, const char *path)
+{
+	guts_json_key(j, "repository");
+	guts_json_object(j);
+	guts_json_put_str(j, "id", repo->id_text);
+	guts_json_put_str(j, "name", repo->name);
+	guts_json_put_str(j, "full_name", path);
+	guts_json_put_bool(j, "private", repo->is_private);
+	guts_json_key(j, "clone_url");
+	guts_json_strs(j, base, "/", path, ".git", NULL);
+	guts_json_object_end(j);
+}
+
+static void
+put_text_or_null(struct guts_json *j, const char *key, const char *text)
+{
+	guts_json_put_str(j, key, text[0] ? text : NULL);
+}
+
+static void
+put_oid(struct guts_json *j, const char *key, const struct guts_oid *oid)
+{
+	char hex[GUTS_OID_HEX_SIZE];
+
+	guts_oid_hex(hex, oid);
+	guts_json_put_str(j, key, guts_oid_is_none(oid) ? NULL : hex);
+}
+
+static void
+put_steps(struct guts_json *j, const struct guts_cijob *job)
+{
+	guts_json_key(j, "steps");
+	guts_json_array(j);
+	for (size_t i = 0; i < job->nsteps; i++) {
+		bool is_last = i + 1 == job->nsteps;
+
+		guts_json_object(j);
+		guts_json_put_str(j, "name", job->steps[i].name);
+		guts_json_put_str(j, "state", is_last ? guts_cistate_name(job->state) : "success");
+		guts_json_put_time(j, "started_at", job->steps[i].started_ms);
+		guts_json_put_time_or_null(j, "ended_at", is_last ? job->ended_ms : job->steps[i + 1].started_ms);
+		guts_json_object_end(j);
+	}
+	guts_json_array_end(j);
+}
+
+static void
+put_lease(struct guts_json *j, const struct guts_cijob *job, uint64_t lease_end_ms, uint64_t lease_ms)
+{
+	guts_json_key(j, "lease");
+	guts_json_object(j);
+	guts_json_put_str(j, "id", job->lease);
+	guts_json_put_time(j, "expires_at", lease_end_ms);
+	guts_json_put_u64(j, "seconds", lease_ms / 1000);
+	guts_json_object_end(j);
+}
+
+void
+guts_cijob_view(struct guts_json *j, const char *base, const struct guts_cijob *job, const struct guts_repo_info *repo,
+    uint64_t lease_end_ms, uint64_t lease_ms)
+{
+	char path[GUTS_VIEW_PATH_SIZE];
+
+	guts_view_repo_path(path, repo);
+	guts_json_object(j);
+	guts_json_put_str(j, "id", job->id);
+	put_repository(j, base, repo, path);
+	if (job->queue)
+		guts_json_put_u64(j, "queue", job->queue);
+	else
+		guts_json_put_null(j, "queue");
+	guts_json_put_str(j, "event", guts_cievent_name(job->event));
+	put_text_or_null(j, "ref", job->ref);
+	put_oid(j, "commit", &job->commit);
+	put_oid(j, "before", &job->before);
+	guts_json_put_str(j, "context", job->context);
+	guts_json_put_str(j, "state", guts_cistate_name(job->state));
+	guts_json_put_u64(j, "attempts", job->attempts);
+	put_text_or_null(j, "runner", job->runner);
+	guts_json_put_u64(j, "progress", job->progress);
+	put_steps(j, job);
+	guts_json_put_str(j, "description", job->description);
+	put_text_or_null(j, "target_url", job->target_url);
+	guts_json_put_time(j, "created_at", job->created_ms);
+	guts_json_put_time_or_null(j, "started_at", job->started_ms);
+	guts_json_put_time_or_null(j, "ended_at", job->ended_ms);
+	guts_json_key(j, "url");
+	guts_json_strs(j, base, "/api/v1/repos/", path, "/ci/jobs/", job->id, NULL);
+	if (lease_end_ms)
+		put_lease(j, job, lease_end_ms, lease_ms);
+	guts_json_object_end(j);
+}

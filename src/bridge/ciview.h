@@ -1,0 +1,16 @@
+/* bridge/ciview.h - queues and jobs as JSON, in the shapes of api/openapi.yaml. */
+#ifndef GUTS_BRIDGE_CIVIEW_H
+#define GUTS_BRIDGE_CIVIEW_H
+
+#include "bridge/cijob.h"
+#include "node/node.h"
+#include "view/json.h"
+
+/* A CiQueue; `repo` NULL: it is not here. */
+void guts_ciqueue_view(struct guts_json *j, const struct guts_ciqueue *q, const struct guts_repo_info *repo, size_t waiting);
+
+/* A CiJob; `base`: URL of the gateway.  lease_end_ms not 0: to its holder, with the lease. */
+void guts_cijob_view(struct guts_json *j, const char *base, const struct guts_cijob *job, const struct guts_repo_info *repo,
+    uint64_t lease_end_ms, uint64_t lease_ms);
+
+#endif

@@ -1,0 +1,147 @@
+/* cli/ci.c - queues of CI jobs, and the jobs. */
+#include "cli/ask.h"
+#include "cli/commands.h"
+#include "cli/term.h"
+
+#include "base/alloc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void
+put_events(struct guts_cli *c, struct guts_json *j)
+{
+	const char *event;
+
+	if (guts_args_get(&c->args, "event") == NULL)
+		return;
+	guts_json_key(j, "events");
+	guts_json_array(j);
+	for (size_t i = 0; (event = guts_args_nth(&c->args, "event", i)) != NULL; i++)
+		guts_json_str(j, event);
+	guts_json_array_end(j);
+}
+
+int
+guts_cmd_ci_add(struct guts_cli *c)
+{
+	const char *branch = guts_args_get(&c->args, "branch"), *context = guts_args_get(&c->args, "context");
+	struct guts_reply r = { 0 };
+	struct guts_buf b;
+	struct guts_json j;
+	char *repo, *path = NULL;
+	int code = guts_ask_repo(c, c->args.pos[0], &repo);
+
+	guts_buf_init(&b, 16 << 10);
+	guts_json_init(&j, &b);
+	guts_json_object(&j);
+	if (branch != NULL)
+		guts_json_put_str(&j, "branch_filter", branch);
+	if (context != NULL)
+		guts_json_put_str(&j, "context", context);
+	put_events(c, &j);
+	guts_json_object_end(&j);
+	if (!code) {
+		path = guts_asprintf("%s/ci/queues", repo);
+		code = guts_ask_call(c, &r, "POST", path, &b);
+	}
+	if (!code && !guts_ask_json(c, &r))
+		printf("made queue %llu: each push from now on makes a job\n",
+		    (unsigned long long)guts_jv_u64_of(r.root, "id"));
+	guts_reply_deinit(&r);
+	guts_buf_deinit(&b);
+	free(path);
+	free(repo);
+	return code;
+}
+
+static void
+queue_row(void *owner, struct guts_jv v)
+{
+	struct guts_rows *t = owner;
+	char events[64];
+
+	guts_ask_join(events, sizeof(events), guts_jv_get(v, "events"));
+	guts_rows_addf(t, "%llu", (unsigned long long)guts_jv_u64_of(v, "id"));
+	guts_rows_addf(t, "%llu", (unsigned long long)guts_jv_u64_of(v, "waiting"));
+	guts_rows_add(t, events);
+	guts_rows_add(t, guts_jv_str_of(v, "branch_filter"));
+	guts_rows_add(t, guts_jv_str_of(v, "context"));
+	guts_rows_add(t, guts_jv_str(guts_jv_get(v, "full_name"), guts_jv_str_of(v, "repo")));
+}
+
+int
+guts_cmd_ci_list(struct guts_cli *c)
+{
+	static const struct guts_column columns[] = { { "QUEUE", true, false }, { "WAITING", true, false },
+		{ "EVENTS", false, false }, { "BRANCHES", false, false }, { "CONTEXT", false, false },
+		{ "REPOSITORY", false, true } };
+	struct guts_rows t;
+	int code;
+
+	guts_rows_init(&t, columns, 6);
+	code = guts_ask_list(c, "/api/v1/ci/queues", queue_row, &t);
+	guts_rows_end(&t, code || c->json ? NULL : stdout, "no queues; `guts ci add REPO` makes one");
+	return code;
+}
+
+int
+guts_cmd_ci_remove(struct guts_cli *c)
+{
+	char *path = guts_ask_path("/api/v1/ci/queues/{}", c->args.pos[0]);
+	struct guts_reply r;
+	int code = guts_ask_call(c, &r, "DELETE", path, NULL);
+
+	if (!code && !c->json)
+		puts("removed; its jobs that waited ended with an error");
+	guts_reply_deinit(&r);
+	free(path);
+	return code;
+}
+
+/* -- jobs --------------------------------------------------------------------------------- */
+
+static void
+job_row(struct guts_rows *t, struct guts_jv v)
+{
+	char age[40], commit[11];
+
+	guts_fmt_age(age, guts_jv_str_of(v, "created_at"), guts_ask_now());
+	snprintf(commit, sizeof(commit), "%s", guts_jv_str_of(v, "commit"));
+	guts_rows_add(t, guts_jv_str_of(v, "id"));
+	guts_rows_add(t, guts_jv_str_of(v, "state"));
+	guts_rows_add(t, guts_jv_str_of(v, "repository.name"));
+	guts_rows_add(t, guts_jv_str_of(v, "ref"));
+	guts_rows_add(t, commit);
+	guts_rows_add(t, guts_jv_str_of(v, "context"));
+	guts_rows_add(t, age);
+	guts_rows_add(t, guts_jv_str_of(v, "description"));
+}
+
+int
+guts_cmd_ci_jobs(struct guts_cli *c)
+{
+	static const struct guts_column columns[] = { { "JOB", false, false }, { "STATE", false, false },
+		{ "REPOSITORY", false, false }, { "REF", false, false }, { "COMMIT", false, false }, { "CONTEXT", false, false },
+		{ "AGE", false, false }, { "RESULT", false, true } };
+	const char *name = guts_args_get(&c->args, "repo"), *state = guts_args_get(&c->args, "state");
+	char *repo = NULL, *query = state != NULL ? guts_ask_path("&state={}", state) : guts_strdup(""), *path;
+	struct guts_reply r = { 0 };
+	struct guts_rows t;
+	int code = name != NULL ? guts_ask_repo(c, name, &repo) : GUTS_EXIT_OK;
+
+	path = guts_asprintf("%s/ci/jobs?per_page=100%s", repo != NULL ? repo : "/api/v1", query);
+	if (!code)
+		code = guts_ask_call(c, &r, "GET", path, NULL);
+	if (!code && !guts_ask_json(c, &r)) {
+		guts_rows_init(&t, columns, 8);
+		for (size_t i = 0; i < guts_jv_count(r.root); i++)
+			job_row(&t, guts_jv_at(r.root, i));
+		guts_rows_end(&t, stdout, "no jobs");
+	}
+	guts_reply_deinit(&r);
+	free(path);
+	free(query);
+	free(repo);
+	return code;
+}

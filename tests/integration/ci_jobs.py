@@ -1,0 +1,309 @@
+"""ci_jobs.py - jobs for runners that only dial out: made by pushes, leased to one at a time, handed out again, finished."""
+import concurrent.futures
+import threading
+
+import gutslib
+from contract import Contract
+from gutslib import LONG, Answer, Tap, commit, git, wait_for, work_tree
+
+contract = Contract()
+plain_request = gutslib.request
+
+
+def checked(base, method, path, *args, **kw):
+    answer = plain_request(base, method, path, *args, **kw)
+    if answer.headers.get("content-encoding") != "gzip":
+        contract.check(method, path, Answer(answer.status, answer.headers, answer.data))
+    return answer
+
+
+gutslib.request = checked
+LEASES = "/api/v1/ci/leases"
+
+
+def of(repo, tail):
+    return "/api/v1/repos/%s%s" % (repo["id"], tail)
+
+
+def lease(node, **kw):
+    """A job with its lease, or None."""
+    return node.post(LEASES, kw) or None
+
+
+def wait_lease(node, **kw):
+    return wait_for(lambda: lease(node, wait=5, **kw), "a job")
+
+
+def finish(node, job, state, **kw):
+    return node.post("%s/%s/result" % (LEASES, job["lease"]["id"]), dict(kw, state=state))
+
+
+def one(node, repo, job):
+    return node.get(of(repo, "/ci/jobs/" + job["id"]))
+
+
+def status_of(node, repo, sha, context="ci"):
+    """The newest status of a context."""
+    found = [s for s in node.get(of(repo, "/commits/%s/statuses" % sha)) if s["context"] == context]
+    return found[0] if found else None
+
+
+def life(tap, net):
+    a = net.node("A")
+    repo = a.create("demo")
+    work = work_tree(net.path("work"), {"a": "1\n"})
+    git("push", a.git_url(repo), "main", cwd=work)
+    with tap.case("without a queue a push makes no job, nor does what was before the queue"):
+        assert a.get(of(repo, "/ci/jobs")) == [] and lease(a) is None
+        queue = a.post(of(repo, "/ci/queues"), {})
+        assert queue["events"] == ["push"] and queue["context"] == "ci" and queue["branch_filter"] == "*"
+        assert lease(a) is None and a.get("/api/v1/ci/queues") == [queue]
+    with tap.case("a runner that waits gets the job of a push at once, another gets none"):
+        before = git("rev-parse", "HEAD", cwd=work).strip()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            waits = [pool.submit(lease, a, wait=60, runner="r%d" % i) for i in range(2)]
+            tip = commit(work, "two", {"a": "2\n"})
+            git("push", a.git_url(repo), "main", cwd=work)
+            first = next(concurrent.futures.as_completed(waits, timeout=60))
+            job = first.result()
+            assert job["ref"] == "refs/heads/main" and job["commit"] == tip and job["before"] == before
+            assert job["event"] == "push" and job["state"] == "running" and job["attempts"] == 1
+            assert job["runner"] in ("r0", "r1") and job["queue"] == queue["id"]
+            assert job["repository"]["clone_url"] == "%s/%s/demo.git" % (a.url, a.id)
+            assert lease(a) is None
+            finish(a, job, "success", description="all is well", target_url="https://ci.example/1")
+            git("push", a.git_url(repo), "main:other", cwd=work)
+            other = [w for w in waits if w is not first][0].result(timeout=60)
+            assert other["ref"] == "refs/heads/other" and other["before"] is None
+            finish(a, other, "failure")
+    with tap.case("pending when it was taken, then success: signed statuses with the job's id"):
+        status = status_of(a, repo, tip)
+        assert status["state"] == "failure" and status["run_id"] == other["id"]  # the newer of two of one commit
+        facts = [f for f in a.facts() if f["type"] == "status.created" and f["data"]["commit"] == tip]
+        assert [f["data"]["state"] for f in facts] == ["pending", "success", "pending", "failure"], facts
+        done = one(a, repo, job)
+        assert done["state"] == "success" and done["description"] == "all is well" and "lease" not in done
+        assert done["target_url"] == "https://ci.example/1" and done["ended_at"]
+    with tap.case("events: queued, started, finished"):
+        facts = [f for f in a.facts() if f["type"].startswith("ci.job.") and f["data"]["job"] == job["id"]]
+        assert [f["type"] for f in facts] == ["ci.job.queued", "ci.job.started", "ci.job.finished"]
+        assert facts[2]["data"]["state"] == "success" and facts[2]["data"]["commit"] == tip and facts[2]["repo"] == repo["id"]
+        assert job["lease"]["id"] not in str(a.facts())
+    with tap.case("lists: of the repository, of the node, by state and commit, page by page"):
+        listed = a.get(of(repo, "/ci/jobs"))
+        assert [j["id"] for j in listed] == [other["id"], job["id"]] == [j["id"] for j in a.get("/api/v1/ci/jobs")]
+        assert [j["id"] for j in a.get("/api/v1/ci/jobs?state=success")] == [job["id"]]
+        assert len(a.get(of(repo, "/ci/jobs?commit=" + tip))) == 2 and a.get(of(repo, "/ci/jobs?commit=" + before)) == []
+        page = a.request("GET", "/api/v1/ci/jobs?per_page=1")
+        assert [j["id"] for j in page.json] == [other["id"]]
+        path = page.headers["link"].split(">")[0].split(a.url)[1]
+        assert [j["id"] for j in a.get(path)] == [job["id"]]
+        assert a.request("GET", "/api/v1/ci/jobs?state=odd").status == 400
+    with tap.case("a deleted branch makes no job; given back, it is another's and the attempt does not count"):
+        git("push", a.git_url(repo), ":other", cwd=work)
+        git("push", a.git_url(repo), "main:third", cwd=work)
+        job = wait_lease(a)
+        assert job["ref"] == "refs/heads/third"
+        path = "%s/%s" % (LEASES, job["lease"]["id"])
+        beat = a.patch(path, {"step": "build", "progress": 10})
+        beat = a.patch(path, {"step": "test", "progress": 60})
+        assert [s["state"] for s in beat["steps"]] == ["success", "running"] and beat["progress"] == 60
+        assert a.request("DELETE", path).status == 204 and a.request("PATCH", path, {}).status == 404
+        again = wait_lease(a)
+        assert again["id"] == job["id"] and again["attempts"] == 1 and again["steps"] == [] and again["lease"] != job["lease"]
+        finish(a, again, "error")
+        assert a.request("POST", "%s/%s/result" % (LEASES, again["lease"]["id"]), {"state": "success"}).status == 404
+        assert status_of(a, repo, tip)["state"] == "error"
+    external(tap, a, repo, tip)
+    with tap.case("a queue that is removed ends its waiting jobs"):
+        git("push", a.git_url(repo), "main:fourth", cwd=work)
+        job = wait_for(lambda: a.get("/api/v1/ci/jobs?state=queued"), "the job")[0]
+        assert a.request("DELETE", "/api/v1/ci/queues/%d" % queue["id"]).status == 204
+        assert a.request("DELETE", "/api/v1/ci/queues/%d" % queue["id"]).status == 404
+        wait_for(lambda: one(a, repo, job)["state"] == "error", "its end")
+        assert one(a, repo, job)["description"] == "its queue was removed"
+    a.stop()
+
+
+def external(tap, a, repo, tip):
+    with tap.case("a job of another CI system: leased at once, with steps and result"):
+        job = a.post(of(repo, "/ci/jobs"), {"commit": tip, "context": "buildbot/x", "runner": "buildbot"})
+        assert job["event"] == "external" and job["queue"] is None and job["state"] == "running"
+        wait_for(lambda: status_of(a, repo, tip, "buildbot/x"), "the pending status")
+        a.patch("%s/%s" % (LEASES, job["lease"]["id"]), {"step": "compile"})
+        assert finish(a, job, "success")["steps"][0]["state"] == "success"
+        assert status_of(a, repo, tip, "buildbot/x")["state"] == "success"
+        assert a.request("POST", of(repo, "/ci/jobs"), {"commit": "x" * 40}).status == 422
+
+
+def filters(tap, net):
+    a = net.node("filters")
+    one_, two = a.create("one"), a.create("two")
+    work = work_tree(net.path("filters"), {"a": "1\n"})
+    a.post(of(one_, "/ci/queues"), {"branch_filter": "{main,rel/*}", "events": ["push", "tag"], "context": "ci/one"})
+    a.post(of(two, "/ci/queues"), {"events": ["tag"]})
+    git("tag", "v1", cwd=work)
+    for repo in one_, two:
+        git("push", a.git_url(repo), "main", "main:rel/1", "main:odd", "v1", cwd=work)
+
+    def refs(**kw):
+        found = []
+        while (job := lease(a, **kw)):
+            found.append((job["repository"]["name"], job["ref"].split("/", 2)[2]))
+            finish(a, job, "success")
+        return sorted(found)
+
+    with tap.case("queues filter by branch and event, leases by repository, branch and event"):
+        wait_for(lambda: sum(q["waiting"] for q in a.get("/api/v1/ci/queues")) == 4, "four jobs")
+        assert refs(repositories=[two["id"]], events=["push"]) == []
+        assert refs(repositories=["%s/two" % a.id]) == [("two", "v1")]
+        assert refs(branch_filter="rel/*", events=["push"]) == [("one", "rel/1")]
+        assert refs() == [("one", "main"), ("one", "v1")]
+        assert status_of(a, one_, git("rev-parse", "HEAD", cwd=work).strip(), "ci/one")["state"] == "success"
+    with tap.case("rights: ci suffices for leases, not for queues; a token for one repository gets its jobs alone"):
+        ci = a.post("/api/v1/tokens", {"name": "ci", "scopes": ["ci"]})["token"]
+        only = a.post("/api/v1/tokens", {"name": "two", "scopes": ["ci"], "repos": [two["id"]]})["token"]
+        read = a.post("/api/v1/tokens", {"name": "r", "scopes": ["read"]})["token"]
+        assert a.request("POST", of(one_, "/ci/queues"), {}, token=ci).status == 403
+        assert a.request("GET", "/api/v1/ci/queues", token=ci).status == 403
+        assert a.request("POST", LEASES, {}, token=read).status == 403 and a.request("POST", LEASES, {}, token=None).status == 401
+        commit(work, "next", {"a": "2\n"})
+        git("push", a.git_url(one_), "main", cwd=work)
+        wait_for(lambda: a.get("/api/v1/ci/jobs?state=queued"), "the job")
+        assert a.request("POST", LEASES, {}, token=only).status == 204
+        assert a.request("POST", LEASES, {"repositories": [one_["id"]]}, token=only).status == 403
+        assert a.request("POST", LEASES, {"repositories": ["nobody/nothing"]}, token=ci).status == 404
+        got = a.request("POST", LEASES, {}, token=ci)
+        assert got.status == 200
+        assert a.request("DELETE", "%s/%s" % (LEASES, got.json["lease"]["id"]), token=ci).status == 204
+        assert a.request("POST", LEASES, {"wait": 61}, token=ci).status == 422
+        assert a.request("PATCH", LEASES + "/" + "0" * 32, {}, token=ci).status == 404
+    private_jobs(tap, a, work)
+    a.stop()
+
+
+def private_jobs(tap, a, work):
+    with tap.case("jobs of a private repository are shown to those who may know of it"):
+        secret = a.create("secret", private=True)
+        a.post(of(secret, "/ci/queues"), {})
+        git("push", a.git_url(secret), "main", cwd=work)
+        job = wait_lease(a, repositories=[secret["id"]])
+        assert job["id"] in [j["id"] for j in a.get("/api/v1/ci/jobs")]
+        public = a.request("GET", "/api/v1/ci/jobs", token=None)
+        assert public.status == 200 and job["id"] not in [j["id"] for j in public.json] and len(public.json) > 0
+        assert a.request("GET", of(secret, "/ci/jobs/" + job["id"]), token=None).status == 404
+        finish(a, job, "success")
+
+
+def lost(tap, net):
+    a = net.node("lost", args=["--set", "ci.lease=1s"])
+    repo = a.create("demo")
+    a.post(of(repo, "/ci/queues"), {})
+    work = work_tree(net.path("lost"), {"a": "1\n"})
+    git("push", a.git_url(repo), "main", cwd=work)
+    with tap.case("a lost lease is void, and the job handed out again, three times in all; then it ends with an error"):
+        first = wait_lease(a)
+        second = wait_lease(a)
+        assert second["id"] == first["id"] and second["attempts"] == 2 and second["lease"]["id"] != first["lease"]["id"]
+        assert a.request("POST", "%s/%s/result" % (LEASES, first["lease"]["id"]), {"state": "success"}).status == 404
+        assert wait_lease(a)["attempts"] == 3
+        ended = wait_for(lambda: a.get("/api/v1/ci/jobs?state=error"), "the end")[0]
+        assert ended["attempts"] == 3 and ended["description"] == "its runner was lost" and lease(a) is None
+        assert status_of(a, repo, first["commit"])["state"] == "error"
+    with tap.case("heartbeats keep a lease"):
+        git("push", a.git_url(repo), "main:b", cwd=work)
+        job = wait_lease(a)
+        path, stop = "%s/%s" % (LEASES, job["lease"]["id"]), threading.Event()
+        beats = []
+
+        def beat():
+            while not stop.wait(0.2):
+                beats.append(a.request("PATCH", path, {}).status)
+        thread = threading.Thread(target=beat)
+        thread.start()
+        wait_for(lambda: len(beats) >= 12, "twelve heartbeats")  # more than two leases long
+        stop.set()
+        thread.join()
+        assert set(beats) == {200} and finish(a, job, "success")["attempts"] == 1
+    with tap.case("an external job whose lease is lost ends"):
+        job = a.post(of(repo, "/ci/jobs"), {"commit": "1" * 40})
+        assert wait_for(lambda: (j := one(a, repo, job))["state"] == "error" and j, "its end")["attempts"] == 1
+    a.stop()
+    with tap.case("a job that nobody takes ends"):
+        b = net.node("old", args=["--set", "ci.max_age=1s"])
+        repo = b.create("demo")
+        b.post(of(repo, "/ci/queues"), {})
+        git("push", b.git_url(repo), "main", cwd=work)
+        ended = wait_for(lambda: b.get("/api/v1/ci/jobs?state=error"), "the end")[0]
+        assert ended["description"] == "no runner took it in time" and ended["attempts"] == 0
+        assert status_of(b, repo, ended["commit"])["state"] == "error"
+        b.stop()
+
+
+def crashes(tap, net):
+    a = net.node("crash")
+    repo = a.create("demo")
+    a.post(of(repo, "/ci/queues"), {})
+    work = work_tree(net.path("crash"), {"a": "1\n"})
+    n, kills = (100, 20) if LONG else (12, 3)
+    with tap.case("%d pushes and %d times kill -9: %d jobs, each held by one runner at a time and finished" % (n, kills, n)):
+        held, ended = {}, set()
+        for i in range(n):
+            git("push", a.git_url(repo), "main:b%d" % i, cwd=work)
+            if i % 3 == 0 and (job := lease(a)):
+                assert job["id"] not in held
+                held[job["id"]] = job
+            if i % (n // kills) == 1:
+                a.kill()
+                a.start()
+        for job in held.values():  # leases outlive the node's end
+            finish(a, job, "success")
+            ended.add(job["id"])
+        while (job := wait_for(lambda: lease(a) or len(ended) == n, "the next job")) is not True:
+            assert job["id"] not in ended and job["attempts"] == 1
+            finish(a, job, "success")
+            ended.add(job["id"])
+        jobs = a.get("/api/v1/ci/jobs?per_page=100")
+        assert len(jobs) == n and {j["ref"] for j in jobs} == {"refs/heads/b%d" % i for i in range(n)}
+        assert {j["state"] for j in jobs} == {"success"}
+    with tap.case("many runners at once: each job goes to one"):
+        for i in range(20):
+            git("push", a.git_url(repo), "main:c%d" % i, cwd=work)
+        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+            got = [j for j in pool.map(lambda _: lease(a, wait=10), range(20)) if j]
+        assert len({j["id"] for j in got}) == len(got) == 20
+    a.stop()
+
+
+def other_node(tap, net):
+    a = net.node("pushed-at")
+    repo = a.create("demo")
+    work = work_tree(net.path("other"), {"a": "1\n"})
+    git("push", a.git_url(repo), "main", "main:x", "main:y", cwd=work)
+    b = net.node("runs-at", bootstrap=[a])
+    wait_for(lambda: b.request("GET", of(repo, "/branches")).status == 200 and len(b.get(of(repo, "/branches"))) == 3, "the copy")
+    b.post(of(repo, "/ci/queues"), {"context": "ci/b"})
+    with tap.case("a push to A makes one job at B, which ran nothing of the first copy; A shows the result with B's key"):
+        assert lease(b) is None
+        a.put(of(repo, "/trust/" + b.id))
+        tip = commit(work, "two", {"a": "2\n"})
+        git("push", a.git_url(repo), "main", cwd=work)
+        job = wait_lease(b)
+        assert job["commit"] == tip and b.id not in job["repository"]["full_name"] and lease(b) is None
+        clone = net.path("clone")
+        git("clone", job["repository"]["clone_url"], clone)
+        assert git("rev-parse", "origin/main", cwd=clone).strip() == tip
+        finish(b, job, "success")
+        status = wait_for(lambda: (s := status_of(a, repo, tip, "ci/b")) and s["state"] == "success" and s, "the result at A")
+        assert status["signer"] == b.id and status["counts"] and status["run_id"] == job["id"]
+
+
+if __name__ == "__main__":
+    tap = Tap()
+    with tap.net() as net:
+        life(tap, net)
+        filters(tap, net)
+        lost(tap, net)
+        crashes(tap, net)
+        other_node(tap, net)
+    tap.done()

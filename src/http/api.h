@@ -76,6 +76,7 @@ void guts_rest_repo_sync(struct guts_req *r);
 void guts_rest_branches(struct guts_req *r);
 void guts_rest_tags(struct guts_req *r);
 void guts_rest_refs(struct guts_req *r);
+void guts_rest_tag(struct guts_req *r);
 void guts_rest_matching_refs(struct guts_req *r);
 void guts_rest_ref(struct guts_req *r);
 void guts_rest_authors(struct guts_req *r);

@@ -117,15 +117,9 @@ guts_rest_git_commit(struct guts_req *r)
 {
 	static const struct guts_readop op = { "git commit", make_git_commit, NULL, "no such commit", false };
 	struct guts_slice name = guts_req_param(r, 2);
-	bool is_change = guts_change_suffix(&name);
-	struct guts_readjob *p;
+	/* <id>.diff and <id>.patch, as Gitea has them; a name will do for it too */
+	struct guts_readjob *p = guts_change_suffix(&name) ? guts_change_job(r) : guts_readjob_new(r, &op);
 
-	if (!is_change) {
-		read_object(r, &op);
-		return;
-	}
-	/* <id>.diff and <id>.patch, as Gitea has them */
-	p = guts_change_job(r);
 	if (p && guts_readjob_at(r, p, name))
 		guts_readjob_start(r, p);
 }

@@ -37,18 +37,31 @@ make_branches(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a,
 	return 0;
 }
 
+static void
+put_tag(struct guts_readjob *p, struct guts_read *g, struct guts_json *j, const struct guts_refs_row *row)
+{
+	struct guts_view_repo_ctx x = guts_readjob_ctx(p);
+	struct guts_oid commit = guts_read_peel(g, &row->oid);
+
+	guts_view_tag(j, &x, row, guts_oid_is_none(&commit) ? &row->oid : &commit);
+}
+
 static int
 make_tags(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, struct guts_json *j)
 {
-	struct guts_view_repo_ctx x = guts_readjob_ctx(p);
-
 	(void)a;
 	guts_json_array(j);
-	for (size_t i = 0; i < p->nrows; i++) {
-		struct guts_oid commit = guts_read_peel(g, &p->rows[i]->oid);
-		guts_view_tag(j, &x, p->rows[i], guts_oid_is_none(&commit) ? &p->rows[i]->oid : &commit);
-	}
+	for (size_t i = 0; i < p->nrows; i++)
+		put_tag(p, g, j, p->rows[i]);
 	guts_json_array_end(j);
+	return 0;
+}
+
+static int
+make_tag(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, struct guts_json *j)
+{
+	(void)a;
+	put_tag(p, g, j, p->rows[0]);
 	return 0;
 }
 
@@ -137,37 +150,38 @@ guts_rest_refs(struct guts_req *r)
 	reply_canonical(r, &refs, "refs/");
 }
 
-/* "refs/" and the name of parameter 2, which may begin with "refs/" itself; false: too long (an answer was queued). */
+/* `folder` and the name of parameter 2, which may begin with "refs/" itself; false: too long (an answer was queued). */
 static bool
-name_ref(struct guts_req *r, char out[GUTS_REFNAME_MAX + 6])
+name_ref(struct guts_req *r, const char *folder, char out[GUTS_REFNAME_MAX + 12])
 {
-	memcpy(out, "refs/", 6);
-	if (!guts_req_param_rest(r, 2, out + 5, GUTS_REFNAME_MAX + 1)) {
+	size_t n = strlen(folder);
+
+	memcpy(out, folder, n + 1);
+	if (!guts_req_param_rest(r, 2, out + n, GUTS_REFNAME_MAX + 1)) {
 		guts_reply_problem(r, 404, "no such ref");
 		return false;
 	}
-	if (strncmp(out + 5, "refs/", 5) == 0)
-		memmove(out, out + 5, strlen(out + 5) + 1);
+	if (strncmp(out + n, "refs/", 5) == 0)
+		memmove(out, out + n, strlen(out + n) + 1);
 	return true;
 }
 
 void
 guts_rest_matching_refs(struct guts_req *r)
 {
-	char name[GUTS_REFNAME_MAX + 6];
+	char name[GUTS_REFNAME_MAX + 12];
 
-	if (name_ref(r, name))
+	if (name_ref(r, "refs/", name))
 		reply_canonical(r, &refs, name);
 }
 
-void
-guts_rest_ref(struct guts_req *r)
+static void
+reply_one(struct guts_req *r, const struct guts_readop *op, const char *folder)
 {
-	static const struct guts_readop op = { "ref", make_ref, NULL, not_here, false };
-	char name[GUTS_REFNAME_MAX + 6];
+	char name[GUTS_REFNAME_MAX + 12];
 	struct guts_readjob *p;
 
-	if (!name_ref(r, name) || !(p = guts_readjob_new(r, &op)))
+	if (!name_ref(r, folder, name) || !(p = guts_readjob_new(r, op)))
 		return;
 	if (p->info->canonical)
 		p->rows[0] = guts_refs_view_find(p->info->canonical, guts_slice_str(name));
@@ -180,6 +194,22 @@ guts_rest_ref(struct guts_req *r)
 	p->state = refs_state(r, p->info);
 	snprintf(p->file, sizeof p->file, "%s", name);
 	guts_readjob_start(r, p);
+}
+
+void
+guts_rest_ref(struct guts_req *r)
+{
+	static const struct guts_readop op = { "ref", make_ref, NULL, not_here, false };
+
+	reply_one(r, &op, "refs/");
+}
+
+void
+guts_rest_tag(struct guts_req *r)
+{
+	static const struct guts_readop op = { "tag", make_tag, NULL, not_here, false };
+
+	reply_one(r, &op, "refs/tags/");
 }
 
 /* -- authors and seeders --------------------------------------------------------------------- */

@@ -51,6 +51,7 @@ const struct guts_route guts_routes[] = {
 	GET_(REPO "/branches", GUTS_SCOPE_PUBLIC, guts_rest_branches),
 	GET_(REPO "/branches/{branch*}", GUTS_SCOPE_PUBLIC, guts_rest_branch),
 	GET_(REPO "/tags", GUTS_SCOPE_PUBLIC, guts_rest_tags),
+	GET_(REPO "/tags/{tag*}", GUTS_SCOPE_PUBLIC, guts_rest_tag),
 	GET_(REPO "/git/refs", GUTS_SCOPE_PUBLIC, guts_rest_refs),
 	GET_(REPO "/git/refs/{ref*}", GUTS_SCOPE_PUBLIC, guts_rest_matching_refs),
 	GET_(REPO "/git/matching-refs/{ref*}", GUTS_SCOPE_PUBLIC, guts_rest_matching_refs),

@@ -120,6 +120,20 @@ guts_view_tag_object(struct guts_json *j, const struct guts_view_repo_ctx *x, co
 	guts_json_object_end(j);
 }
 
+static void
+put_commit_body(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_read_commit *c)
+{
+	guts_view_person(j, "author", &c->author);
+	guts_view_person(j, "committer", &c->committer);
+	guts_json_put_str(j, "message", c->message ? c->message : "");
+	guts_json_key(j, "tree");
+	guts_json_object(j);
+	guts_json_key(j, "sha");
+	guts_view_oid(j, &c->tree);
+	put_url(j, x, "trees", &c->tree);
+	guts_json_object_end(j);
+}
+
 void
 guts_view_git_commit(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_read_commit *c)
 {
@@ -131,14 +145,10 @@ guts_view_git_commit(struct guts_json *j, const struct guts_view_repo_ctx *x, co
 	put_url(j, x, "commits", &c->oid);
 	guts_json_key(j, "html_url");
 	guts_json_strs(j, x->base, "/", x->path, "/commit/", hex, NULL);
-	guts_view_person(j, "author", &c->author);
-	guts_view_person(j, "committer", &c->committer);
-	guts_json_put_str(j, "message", c->message ? c->message : "");
-	guts_json_key(j, "tree");
+	put_commit_body(j, x, c);
+	guts_json_key(j, "commit"); /* where Gitea's clients look */
 	guts_json_object(j);
-	guts_json_key(j, "sha");
-	guts_view_oid(j, &c->tree);
-	put_url(j, x, "trees", &c->tree);
+	put_commit_body(j, x, c);
 	guts_json_object_end(j);
 	guts_json_key(j, "parents");
 	guts_json_array(j);

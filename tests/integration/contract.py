@@ -16,7 +16,7 @@ class Contract:
         self.used = set()
         for path, item in self.doc["paths"].items():
             # an id may stand for owner and name
-            tail = r"(?:.+)" if path.endswith(("{path}", "{branch}", "{basehead}", "{archive}", "{ref}")) else None
+            tail = r"(?:.+)" if path.endswith(("{path}", "{branch}", "{basehead}", "{tag}", "{archive}", "{ref}")) else None
             parts = []
             for seg in path.strip("/").split("/"):
                 parts.append(r"(?!bafkrei[a-z2-7]{52}(/|$))[^/]+" if seg == "{owner}" else

@@ -49,6 +49,8 @@ def refs(tap, a, base, work):
         assert len(a.get(base + "/git/matching-refs/tags")) == 2 and a.get(base + "/git/matching-refs/none") == []
         tags = {t["name"]: t for t in a.get(base + "/tags")}
         assert tags["v1.0"]["commit"]["sha"] == tip and tags["v1.0"]["id"] == tag and tags["light"]["id"] == tip
+        assert a.get(base + "/tags/v1.0") == tags["v1.0"] == a.get(base + "/tags/refs/tags/v1.0")
+        assert a.request("GET", base + "/tags/main").status == 404
         for name in "none", "heads", "heads/mai", "x" * 300:
             assert a.request("GET", base + "/git/ref/" + name).status == 404, name
         answer = a.request("GET", base + "/git/ref/heads/main")
@@ -83,7 +85,8 @@ def objects(tap, a, base, work):
         none = "%039d1" % 0
         for kind, wrong in ("blobs", tip), ("tags", tip), ("commits", top), ("commits", none), ("blobs", none), ("trees", none), ("trees", blob):
             assert a.request("GET", base + "/git/%s/%s" % (kind, wrong)).status == 404, (kind, wrong)
-        for kind in "blobs", "tags", "commits":
+        assert a.get(base + "/git/commits/v1.0")["sha"] == tip and a.request("GET", base + "/git/commits/" + tip[:39]).status == 404
+        for kind in "blobs", "tags":
             for wrong in "main", tip[:39], tip + "0", "%20", "-1":
                 assert a.request("GET", base + "/git/%s/%s" % (kind, wrong)).status == 422, (kind, wrong)
     with tap.case("languages"):

@@ -27,8 +27,8 @@ export function done() {
 }
 
 // The whole program is skipped where the packages are not installed.
-export function needsPackages() {
-  if (existsSync(new URL('node_modules/libp2p', import.meta.url))) return
+export function needsPackages(name = 'libp2p') {
+  if (existsSync(new URL(`node_modules/${name}`, import.meta.url))) return
   console.log('1..0 # SKIP npm packages are missing: npm ci in tests/interop')
   process.exit(0)
 }

@@ -19,6 +19,7 @@
 #include "view/json.h"
 
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,8 +190,9 @@ on_signal(void *owner, int number)
 {
 	struct run *r = owner;
 
-	(void)number;
-	if (r->is_stopping)
+	if (number == SIGHUP)
+		guts_http_reload(r->http);
+	else if (r->is_stopping)
 		guts_uvenv_stop(r->loop);
 	else
 		stop(r);
@@ -261,6 +263,8 @@ prepare(struct run *r)
 	hs.repos = r->repos;
 	if ((err = guts_http_start(&r->http, &hs, &ei)))
 		return guts_cli_fail(err == GUTS_EIO ? GUTS_EXIT_FAILED : GUTS_EXIT_USAGE, "%s", ei.text);
+	if (guts_http_is_encrypted(r->http) && guts_uvenv_hear_hangup(r->loop))
+		return guts_cli_fail(GUTS_EXIT_FAILED, "no signals can be heard");
 	return GUTS_EXIT_OK;
 }
 

@@ -170,7 +170,7 @@ roff_commands(void)
 static void
 roff_conf(void)
 {
-	static const char *const types[] = { "text", "multiaddress", "ADDRESS:PORT or unix:PATH", "true or false", "number",
+	static const char *const types[] = { "text", "multiaddress", "[https://]ADDRESS:PORT or unix:PATH", "true or false", "number",
 		"bytes (K, M, G may follow)", "duration (ms, s, m, h)", "one of" };
 	char section[32] = "";
 

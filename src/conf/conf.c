@@ -91,7 +91,7 @@ check_choice(const struct guts_conf_option *o, const char *text, uint64_t *index
 static int
 check_listen(const struct guts_conf_option *o, const char *text, struct guts_errinfo *ei)
 {
-	const char *colon = strrchr(text, ':');
+	const char *colon = strrchr(text, ':'), *given = text;
 	uint64_t port;
 
 	if (strncmp(text, "unix:", 5) == 0) {
@@ -100,10 +100,11 @@ check_listen(const struct guts_conf_option *o, const char *text, struct guts_err
 		return guts_err_set(ei, GUTS_EINVAL, "%s: \"%.120s\" is not unix: and an absolute path of at most %d bytes", o->name,
 		    text, GUTS_CONF_SOCKET_MAX);
 	}
-	if (!colon || colon == text || guts_text_u64(guts_slice_str(colon + 1), 65535, &port) ||
+	text += strncmp(text, "https://", 8) == 0 ? 8 : 0;
+	if (!colon || colon <= text || guts_text_u64(guts_slice_str(colon + 1), 65535, &port) ||
 	    (text[0] == '[') != (colon[-1] == ']') || (text[0] != '[' && strchr(text, ':') != colon))
 		return guts_err_set(ei, GUTS_EINVAL, "%s: \"%.80s\" is not ADDRESS:PORT, e.g. 127.0.0.1:8080 or [::1]:0, nor unix:/PATH",
-		    o->name, text);
+		    o->name, given);
 	return GUTS_OK;
 }
 

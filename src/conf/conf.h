@@ -36,6 +36,8 @@ enum guts_conf_id {
 	GUTS_CONF_HTTP_PUBLIC_LISTEN,
 	GUTS_CONF_HTTP_PUBLIC_URL,
 	GUTS_CONF_HTTP_PUBLIC_READ,
+	GUTS_CONF_HTTP_TLS_CERT,
+	GUTS_CONF_HTTP_TLS_KEY,
 	GUTS_CONF_HTTP_ALLOWED_HOSTS,
 	GUTS_CONF_HTTP_TRUSTED_PROXIES,
 	GUTS_CONF_HTTP_TOKEN_RATE,
@@ -65,7 +67,7 @@ enum guts_conf_id {
 enum guts_conf_type {
 	GUTS_CONF_TEXT,
 	GUTS_CONF_MULTIADDR, /* text that wire/multiaddr takes */
-	GUTS_CONF_LISTEN,    /* 127.0.0.1:8080, [::1]:0, unix:/run/guts/http.sock */
+	GUTS_CONF_LISTEN,    /* 127.0.0.1:8080, https://[::1]:0, unix:/run/guts/http.sock */
 	GUTS_CONF_BOOL,      /* true, false */
 	GUTS_CONF_NUMBER,
 	GUTS_CONF_BYTES,     /* number with optional K, M, G (powers of 1024) */

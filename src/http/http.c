@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "http/events.h"
+#include "http/tls.h"
 
 #include <microhttpd.h>
 #include <stdio.h>
@@ -40,6 +41,23 @@ set_public_url(struct guts_http *h)
 		h->public_url[--n] = 0;
 }
 
+/* The first encrypted listener reads the certificate. */
+static int
+start_tls(struct guts_http *h, const char *option, const char *at, struct guts_errinfo *ei)
+{
+	const char *cert = guts_conf_text(h->conf, GUTS_CONF_HTTP_TLS_CERT), *key = guts_conf_text(h->conf, GUTS_CONF_HTTP_TLS_KEY);
+	struct guts_errinfo why;
+
+	if (h->is_encrypted)
+		return 0;
+	if (!cert[0] || !key[0])
+		return guts_err_set(ei, GUTS_EINVAL, "%s %s: needs http.tls_cert and http.tls_key", option, at);
+	if (guts_tls_start(cert, key, &why) < 0)
+		return guts_err_set(ei, GUTS_EINVAL, "http.tls_cert: %s", why.text);
+	h->is_encrypted = true;
+	return 0;
+}
+
 static int
 start_lanes(struct guts_http *h, enum guts_conf_id id, struct guts_errinfo *ei)
 {
@@ -52,6 +70,8 @@ start_lanes(struct guts_http *h, enum guts_conf_id id, struct guts_errinfo *ei)
 		int fd, err;
 		lane->h = h;
 		lane->is_public = id == GUTS_CONF_HTTP_PUBLIC_LISTEN;
+		if (strncmp(at, "https:", 6) == 0 && (err = start_tls(h, option, at, ei)) < 0)
+			return err;
 		if ((err = guts_listen_open(lane, option, at, &fd, ei)) < 0)
 			return err;
 		if (guts_lane_start(lane, fd, connections) < 0) {
@@ -153,6 +173,19 @@ guts_http_base(const struct guts_http *h)
 }
 
 bool
+guts_http_is_encrypted(const struct guts_http *h)
+{
+	return h->is_encrypted;
+}
+
+void
+guts_http_reload(struct guts_http *h)
+{
+	if (h->is_encrypted)
+		guts_tls_reload();
+}
+
+bool
 guts_http_new_admin_token(const struct guts_http *h, char token[GUTS_HTTP_TOKEN_SIZE])
 {
 	snprintf(token, GUTS_HTTP_TOKEN_SIZE, "%s", h->fresh_token);
@@ -221,6 +254,8 @@ guts_http_free(struct guts_http *h)
 			c->destroy(c);
 		free(c);
 	}
+	if (h->is_encrypted)
+		guts_tls_stop();
 	guts_ring_free(h->ring);
 	guts_auth_free(h->auth);
 	guts_limits_free(h->limits);

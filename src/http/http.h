@@ -45,6 +45,10 @@ const char *guts_http_base(const struct guts_http *h);
 #define GUTS_HTTP_TOKEN_SIZE 80 /* [bytes] with NUL */
 bool guts_http_new_admin_token(const struct guts_http *h, char token[GUTS_HTTP_TOKEN_SIZE]);
 
+/* Does some listener speak TLS?  Then guts_http_reload reads its certificate again; a bad one is logged, the old one stays. */
+bool guts_http_is_encrypted(const struct guts_http *h);
+void guts_http_reload(struct guts_http *h);
+
 /* Stop: no new connections, sleeping ones are woken with 503 or their end of stream, threads joined (≤ 2 s).
  * Closures under way may still come back on the loop; their answers are dropped.  Thread: loop, before guts_node_stop. */
 void guts_http_stop(struct guts_http *h);

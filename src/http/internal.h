@@ -40,6 +40,7 @@ struct guts_lane {
 	struct MHD_Daemon *daemon;
 	bool is_loopback;                    /* nobody but this machine reaches it */
 	bool is_unix;
+	bool is_tls;
 	bool is_public;                      /* only public reads, for everybody */
 	char url[128];                       /* or "unix:/path" */
 };
@@ -118,6 +119,7 @@ struct guts_http {
 	struct guts_limits *limits;
 	uint64_t token_rate, address_rate;   /* [requests/minute], 0 = any number */
 	bool limit_loopback;
+	bool is_encrypted;                   /* some listener speaks TLS */
 	struct guts_ring *ring;
 
 	pthread_mutex_t lock;

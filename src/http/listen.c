@@ -39,23 +39,24 @@ parse_address(const char *at, struct sockaddr_storage *ss, socklen_t *len)
 }
 
 static void
-describe(const struct sockaddr_storage *ss, bool *loopback, char url[128])
+describe(struct guts_lane *lane, const struct sockaddr_storage *ss)
 {
+	const char *scheme = lane->is_tls ? "https" : "http";
 	char host[INET6_ADDRSTRLEN];
 
 	if (ss->ss_family == AF_INET6) {
 		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)ss;
 		bool any = IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
 		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
-		*loopback = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-		snprintf(url, 128, "http://[%s]:%u", any ? "::1" : host, ntohs(v6->sin6_port));
+		lane->is_loopback = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+		snprintf(lane->url, sizeof lane->url, "%s://[%s]:%u", scheme, any ? "::1" : host, ntohs(v6->sin6_port));
 		return;
 	}
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)ss;
 	bool any = v4->sin_addr.s_addr == 0;
 	inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
-	*loopback = ntohl(v4->sin_addr.s_addr) >> 24 == 127;
-	snprintf(url, 128, "http://%s:%u", any ? "127.0.0.1" : host, ntohs(v4->sin_port));
+	lane->is_loopback = ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+	snprintf(lane->url, sizeof lane->url, "%s://%s:%u", scheme, any ? "127.0.0.1" : host, ntohs(v4->sin_port));
 }
 
 /* A socket that nobody listens on any more is what a killed node left behind. */
@@ -106,7 +107,8 @@ guts_listen_open(struct guts_lane *lane, const char *option, const char *at, int
 	socklen_t len = 0;
 
 	lane->is_unix = strncmp(at, "unix:", 5) == 0;
-	if (!lane->is_unix && parse_address(at, &ss, &len) < 0)
+	lane->is_tls = strncmp(at, "https://", 8) == 0;
+	if (!lane->is_unix && parse_address(lane->is_tls ? at + 8 : at, &ss, &len) < 0)
 		return guts_err_set(ei, GUTS_EINVAL, "%s: %s is no address with a port", option, at);
 	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -121,7 +123,7 @@ guts_listen_open(struct guts_lane *lane, const char *option, const char *at, int
 		lane->is_loopback = true;
 		snprintf(lane->url, sizeof lane->url, "%s", at);
 	} else {
-		describe(&ss, &lane->is_loopback, lane->url);
+		describe(lane, &ss);
 	}
 	*out = fd;
 	return 0;

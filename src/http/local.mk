@@ -36,6 +36,7 @@ libguts_a_SOURCES += %reldir%/sessions.c
 libguts_a_SOURCES += %reldir%/smart.c
 libguts_a_SOURCES += %reldir%/stream.c
 libguts_a_SOURCES += %reldir%/target.c
+libguts_a_SOURCES += %reldir%/tls.c
 libguts_a_SOURCES += %reldir%/tokens.c
 libguts_a_SOURCES += %reldir%/watch.c
 if !DASHBOARD

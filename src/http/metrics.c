@@ -4,6 +4,7 @@
  */
 #include "bridge/bridge.h"
 #include "http/api.h"
+#include "http/tls.h"
 
 static void
 head(struct guts_buf *b, const char *name, const char *type, const char *help)
@@ -185,6 +186,9 @@ guts_rest_metrics(struct guts_req *r)
 	struct guts_buf b;
 
 	guts_buf_init(&b, 1u << 20);
+	if (r->h->is_encrypted)
+		one(&b, "guts_http_tls_certificate_expiry_timestamp_seconds", "gauge", "When the gateway's certificate expires.",
+		    guts_tls_expiry());
 	head(&b, "guts_build_info", "gauge", "The program that runs.");
 	guts_buf_printf(&b, "guts_build_info{version=\"%s\"} 1\n", r->h->version);
 	add_gateway(&b, &r->h->n);

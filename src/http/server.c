@@ -11,6 +11,7 @@
  */
 #include "base/alloc.h"
 #include "http/api.h"
+#include "http/tls.h"
 
 #include <microhttpd.h>
 #include <stdlib.h>
@@ -118,7 +119,7 @@ find_client(struct guts_req *r)
 {
 	const union MHD_ConnectionInfo *i = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
-	guts_remote_find(&r->from, &r->h->proxies, i ? i->client_addr : NULL, false, &r->head);
+	guts_remote_find(&r->from, &r->h->proxies, i ? i->client_addr : NULL, r->lane->is_tls, &r->head);
 }
 
 bool
@@ -487,12 +488,20 @@ keep_raw(void *cls, struct MHD_Connection *conn, char *s)
 int
 guts_lane_start(struct guts_lane *lane, int fd, unsigned connections_max)
 {
-	lane->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+	const struct MHD_OptionItem encrypted[] = {
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, guts_tls_callback() },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)GUTS_TLS_PRIORITIES },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	const struct MHD_OptionItem *more = lane->is_tls ? encrypted : encrypted + 2;
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (lane->is_tls ? (unsigned)MHD_USE_TLS : 0);
+
+	lane->daemon = MHD_start_daemon(flags, 0, NULL, NULL,
 	    on_request, lane, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, lane,
 	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, lane, MHD_OPTION_NOTIFY_CONNECTION, on_connection, lane,
 	    MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, lane, MHD_OPTION_CONNECTION_LIMIT, connections_max,
 	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)GUTS_HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 	    (size_t)GUTS_HTTP_POOL_BYTES, MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)1024,
-	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 	return lane->daemon ? 0 : GUTS_EIO;
 }

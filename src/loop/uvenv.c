@@ -443,7 +443,8 @@ guts_uvenv_new(const struct guts_uvenv_options *opt, struct guts_uvenv **out)
 	uv_idle_init(&u->loop, &u->idle);
 	uv_signal_init(&u->loop, &u->sigterm);
 	uv_signal_init(&u->loop, &u->sigint);
-	u->timer.data = u->idle.data = u->wake.data = u->sigterm.data = u->sigint.data = u;
+	uv_signal_init(&u->loop, &u->sighup);
+	u->timer.data = u->idle.data = u->wake.data = u->sigterm.data = u->sigint.data = u->sighup.data = u;
 
 	int rc = uv_async_init(&u->loop, &u->wake, on_wake);
 	if (rc != 0 || guts_workers_new(workers_wanted(opt), workers_wake, u, &u->workers) != 0) {
@@ -486,6 +487,12 @@ guts_uvenv_on_signal(struct guts_uvenv *u, void (*fn)(void *owner, int number), 
 	    uv_signal_start(&u->sigint, on_signal, SIGINT) != 0)
 		return GUTS_EIO;
 	return 0;
+}
+
+int
+guts_uvenv_hear_hangup(struct guts_uvenv *u)
+{
+	return uv_signal_start(&u->sighup, on_signal, SIGHUP) == 0 ? 0 : GUTS_EIO;
 }
 
 static bool

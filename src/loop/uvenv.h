@@ -44,6 +44,9 @@ struct guts_env *guts_uvenv_env(struct guts_uvenv *u);
  * Errors: GUTS_EIO. */
 int guts_uvenv_on_signal(struct guts_uvenv *u, void (*fn)(void *owner, int number), void *owner);
 
+/* SIGHUP too is given to that function from now on, instead of ending the process.  Errors: GUTS_EIO. */
+int guts_uvenv_hear_hangup(struct guts_uvenv *u);
+
 /* Turn the loop until guts_uvenv_stop; may be called again after it. */
 void guts_uvenv_run(struct guts_uvenv *u);
 

@@ -55,7 +55,7 @@ struct guts_uvenv {
 	unsigned resolving;
 	struct guts_workers *workers;
 
-	uv_signal_t sigterm, sigint;
+	uv_signal_t sigterm, sigint, sighup;
 	void (*on_signal)(void *owner, int number);
 	void *signal_owner;
 };

@@ -1,10 +1,13 @@
-"""http_listeners.py - the ways in: Unix sockets, public listeners, a real nginx in front, and how much each asker may ask."""
+"""http_listeners.py - the ways in: Unix sockets, TLS, public listeners, a real nginx in front, and how much each asker may ask."""
 import contextlib
+import http.client
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
+import ssl
 import stat
 import subprocess
 import time
@@ -216,6 +219,88 @@ def rates(tap, net):
         assert done.returncode == 2 and "http.trusted_proxies" in done.stderr, done
 
 
+def make_cert(net, name, host="localhost"):
+    """A self-signed certificate and its key: paths, and its serial number."""
+    cert, key = net.path(name + ".pem"), net.path(name + ".key")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=" + host, "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert],
+                   check=True, capture_output=True)
+    out = subprocess.run(["openssl", "x509", "-noout", "-serial", "-in", cert], check=True, capture_output=True, text=True)
+    return cert, key, out.stdout.strip().split("=")[1]
+
+
+def serial(url):
+    """Of the certificate that a new connection gets."""
+    host, port = url.split("//")[1].split(":")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection((host, int(port)), DEADLINE) as s, context.wrap_socket(s, server_hostname="localhost") as t:
+        der = t.getpeercert(binary_form=True)
+    out = subprocess.run(["openssl", "x509", "-inform", "der", "-noout", "-serial"], input=der, check=True, capture_output=True)
+    return out.stdout.decode().strip().split("=")[1]
+
+
+def encrypted(tap, net):
+    first, second, third = (make_cert(net, name) for name in ("first", "second", "third"))
+    cert, key = net.path("cert.pem"), net.path("cert.key")
+
+    def use(pair):
+        for source, to in zip(pair, (cert, key)):
+            shutil.copy(source, to + ".new")
+            os.rename(to + ".new", to)
+
+    use(first)
+    tls = ["--set", "http.tls_cert=" + cert, "--set", "http.tls_key=" + key]
+    node = net.node("T", args=["--http", "https://127.0.0.1:0", *tls])
+    url = node.get("/api/v1/status")["http"][1]
+    work = work_tree(net.path("secure"))
+    repo = node.create("demo")
+    with tap.case("curl and git over TLS, with a checked certificate; plain HTTP gets no answer there"):
+        assert url.startswith("https://127.0.0.1:"), url
+        status, _, body = curl("--cacert", first[0], "-H", "Authorization: Bearer " + node.token, url + "/api/v1/tokens")
+        assert status == 200 and len(json.loads(body)) == 1
+        trust = {"GIT_SSL_CAINFO": first[0]}
+        git("push", "-q", "%s/%s.git" % (url.replace("://", "://guts:%s@" % node.token), repo["id"]), "main", cwd=work, env=trust)
+        git("clone", "-q", "%s/%s.git" % (url, repo["id"]), net.path("secure-clone"), env=trust)
+        assert curl("--cacert", second[0], url + "/livez", check=False).returncode == 60
+        assert curl("--tls-max", "1.1", "-k", url + "/livez", check=False).returncode != 0
+        assert curl(url.replace("https", "http") + "/livez", check=False).returncode != 0
+    with tap.case("a session made over TLS has a Secure cookie; links have the scheme of the listener"):
+        made = curl("--cacert", first[0], "-H", "Content-Type: application/json", "-d", json.dumps({"token": node.token}), url + "/api/v1/session")
+        assert made[0] == 201 and "; Secure" in made[1]["set-cookie"], made
+        assert json.loads(curl("--cacert", first[0], url + "/api/v1")[2])["status"].startswith(url), "links"
+    with tap.case("a new certificate is used by new connections; those that run go on"):
+        context = ssl.create_default_context(cafile=first[0])
+        kept = http.client.HTTPSConnection(url.split("/")[2], context=context, timeout=DEADLINE)
+        kept.request("GET", "/livez")
+        assert kept.getresponse().read() == b"ok\n"
+        fd = kept.sock.fileno()
+        assert serial(url) == first[2]
+        use(second)
+        wait_for(lambda: serial(url) == second[2], "the second certificate")
+        kept.request("GET", "/livez")
+        assert kept.getresponse().read() == b"ok\n" and kept.sock.fileno() == fd
+        kept.close()
+    with tap.case("bad files are told and change nothing, until they are good"):
+        use((third[0], second[1]))
+        wait_for(lambda: serial(url) == second[2] and "the certificate stays the old one" in node.tail(), "the complaint")
+        os.unlink(key)
+        node.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "cert.key: No such file" in node.tail(), "the complaint")
+        assert serial(url) == second[2] and node.running()
+        use(third)
+        node.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: serial(url) == third[2], "the third certificate")
+        assert "guts_http_tls_certificate_expiry_timestamp_seconds" in node.request("GET", "/metrics").data.decode()
+    with tap.case("a start with bad files, or none, says what is wrong"):
+        for args, text in ((["--http", "https://127.0.0.1:0"], "needs http.tls_cert"),
+                           (["--http", "https://127.0.0.1:0", "--set", "http.tls_cert=" + first[0], "--set", "http.tls_key=" + second[1]], "http.tls_cert"),
+                           (["--http", "https://127.0.0.1:0", "--set", "http.tls_cert=" + key, "--set", "http.tls_key=" + key], "http.tls_cert")):
+            done = subprocess.run([GUTS, "run", "--home", net.path("bad"), "--listen", "/ip4/127.0.0.1/tcp/0", *args],
+                                  capture_output=True, text=True, timeout=DEADLINE)
+            assert done.returncode == 2 and text in done.stderr, done
+
+
 def main():
     tap = Tap()
     with tap.net() as net, contextlib.ExitStack() as stack:
@@ -223,6 +308,7 @@ def main():
         public_listener(tap, net)
         behind_nginx(tap, net, stack)
         rates(tap, net)
+        encrypted(tap, net)
     tap.done()
 
 

@@ -542,5 +542,6 @@ guts_ci_free(struct guts_ci *ci)
 		free(e);
 	while (ci->open)
 		guts_ci_close(ci, ci->open);
+	guts_ci_endings_free(ci);
 	free(ci);
 }

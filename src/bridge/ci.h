@@ -23,6 +23,7 @@
 #define GUTS_CIJOBS_KEPT 1000        /* that ended */
 #define GUTS_CILEASE_WAITERS_MAX 256 /* runners that wait for a job */
 #define GUTS_CILEASE_WAIT_MAX_S 60
+#define GUTS_CITAILS_MAX 1000                /* readers that wait for more of a file */
 #define GUTS_CIFILE_LOG_MAX (4u << 20)       /* [bytes] of a job's log */
 #define GUTS_CIFILE_MAX (16u << 20)          /* [bytes] of any other file */
 #define GUTS_CIFILES_BYTES_MAX (1024u << 20) /* [bytes] of all jobs; then the oldest that ended go */
@@ -76,6 +77,16 @@ void guts_ci_renew(struct guts_ci *ci, const char *lease, const char *step, uint
 
 /* Give it back; another may have it, and this attempt does not count.  Errors as of renew. */
 void guts_ci_return(struct guts_ci *ci, const char *lease, guts_bridge_done *done, void *owner);
+
+/* Append to a file of the job, which is made by its first piece: `bytes` belong at `offset`, and what is here already is left
+ * out.  `done` gets the bytes that the file has then.  Errors in `done`: as of renew; GUTS_EBUSY another change is on its way;
+ * GUTS_EINVAL name; GUTS_ECONFLICT a piece before it is missing; GUTS_ELIMIT. */
+void guts_ci_write(struct guts_ci *ci, const char *lease, const char *name, uint64_t offset, struct guts_slice bytes,
+    guts_bridge_done *done, void *owner);
+
+/* `done` comes when the file has more than `offset` bytes, when the job of this id is not open (any more), or after wait_ms. */
+void guts_ci_tail(struct guts_ci *ci, const char *id, const char *name, uint64_t offset, uint64_t wait_ms,
+    void (*done)(void *owner), void *owner);
 
 /* The end: posts the signed status, then keeps the job.  `state` is no open one.  Errors in `done`: as of renew, GUTS_EINVAL. */
 struct guts_ciresult {

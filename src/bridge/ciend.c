@@ -39,24 +39,37 @@ guts_ci_status(struct guts_ci *ci, const struct guts_cijob *j, guts_done_fn *don
 
 /* -- the end --------------------------------------------------------------------------------------------- */
 
-struct ending {
+struct guts_ciending {
 	struct guts_ci *ci;
+	struct guts_job job;    /* hashes its files */
 	struct guts_cijob next;
+	int err;
 	guts_bridge_done *done;
 	void *owner;
+	struct guts_ciending *prev, *next_ending;
 };
 
 static void
-ending_done(struct ending *e, int err, const char *why)
+ending_done(struct guts_ciending *e, int err, const char *why)
 {
 	guts_ci_tell(e->done, e->owner, err, why);
+	DL_DELETE2(e->ci->endings, e, prev, next_ending);
 	free(e);
+}
+
+void
+guts_ci_endings_free(struct guts_ci *ci)
+{
+	struct guts_ciending *e, *next;
+
+	DL_FOREACH_SAFE2 (ci->endings, e, next, next_ending)
+		free(e);
 }
 
 static void
 on_ended(void *owner, int err, struct guts_ciopen *o)
 {
-	struct ending *e = owner;
+	struct guts_ciending *e = owner;
 
 	if (!err) {
 		guts_ci_close(e->ci, o);
@@ -68,7 +81,7 @@ on_ended(void *owner, int err, struct guts_ciopen *o)
 static void
 on_status(void *owner, int err, const struct guts_errinfo *ei)
 {
-	struct ending *e = owner;
+	struct guts_ciending *e = owner;
 	struct guts_ciopen *o = guts_ci_by_number(e->ci, e->next.number);
 
 	if (err && e->done) { /* its runner may try again */
@@ -81,10 +94,29 @@ on_status(void *owner, int err, const struct guts_errinfo *ei)
 	guts_ci_change(e->ci, o, &e->next, guts_batch_new(), "ci.job.finished", on_ended, e);
 }
 
+static void
+run_hash(struct guts_job *job)
+{
+	struct guts_ciending *e = job->owner;
+
+	e->err = guts_cifile_hash(e->ci->store, &e->next);
+}
+
+static void
+on_hashed(struct guts_job *job, void *owner)
+{
+	struct guts_ciending *e = owner;
+
+	(void)job;
+	if (e->err)
+		guts_log_limited(GUTS_LOG_ERROR, "ci", "files of job %s cannot be read: %s", e->next.id, guts_err_text(e->err));
+	guts_ci_status(e->ci, &e->next, on_status, e);
+}
+
 void
 guts_ci_end(struct guts_ci *ci, struct guts_ciopen *o, const struct guts_ciresult *r, guts_bridge_done *done, void *owner)
 {
-	struct ending *e = guts_alloc(sizeof *e);
+	struct guts_ciending *e = guts_alloc(sizeof *e);
 
 	e->ci = ci;
 	e->done = done;
@@ -97,8 +129,14 @@ guts_ci_end(struct guts_ci *ci, struct guts_ciopen *o, const struct guts_ciresul
 		snprintf(e->next.description, sizeof e->next.description, "%s", r->description);
 	if (r->target_url)
 		snprintf(e->next.target_url, sizeof e->next.target_url, "%s", r->target_url);
+	DL_APPEND2(ci->endings, e, prev, next_ending);
 	o->busy = true;
-	guts_ci_status(ci, &e->next, on_status, e);
+	if (!e->next.nfiles) {
+		guts_ci_status(ci, &e->next, on_status, e);
+		return;
+	}
+	e->job = (struct guts_job){ .run = run_hash, .done = on_hashed, .owner = e, .name = "hash files of a CI job" };
+	guts_env_submit(ci->env, &e->job);
 }
 
 /* -- what is kept ----------------------------------------------------------------------------------------- */
@@ -142,6 +180,12 @@ guts_ci_keep(struct guts_ci *ci, const struct guts_cijob *j)
 	ci->bytes += e->bytes;
 	DL_APPEND(ci->ended, e);
 	ci->nended++;
-	while (ci->ended->next && (ci->nended > GUTS_CIJOBS_KEPT || ci->bytes > GUTS_CIFILES_BYTES_MAX))
+	guts_ci_prune(ci);
+}
+
+void
+guts_ci_prune(struct guts_ci *ci)
+{
+	while (ci->ended && ci->ended->next && (ci->nended > GUTS_CIJOBS_KEPT || ci->bytes > GUTS_CIFILES_BYTES_MAX))
 		forget_oldest(ci);
 }

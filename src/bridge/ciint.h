@@ -3,6 +3,7 @@
  *	ci.c       start, stop, queues, facts become jobs
  *	cilease.c  leases: given, renewed, lost, given back
  *	ciend.c    results, statuses, what is kept
+ *	cifile.c   logs and other files
  */
 #ifndef GUTS_BRIDGE_CIINT_H
 #define GUTS_BRIDGE_CIINT_H
@@ -30,6 +31,16 @@ struct guts_ciwaiter {
 	struct guts_ciwaiter *prev, *next;
 };
 
+struct guts_citail {
+	char id[GUTS_CIJOB_ID_SIZE], name[GUTS_CIFILE_NAME_MAX + 1];
+	uint64_t offset, deadline_ns;
+	void (*done)(void *owner);
+	void *owner;
+	struct guts_citail *prev, *next;
+};
+
+struct guts_ciending;
+
 /* A job that ended and is kept; oldest first. */
 struct guts_ciended {
 	uint64_t number, bytes;
@@ -56,6 +67,9 @@ struct guts_ci {
 	uint64_t bytes;                /* of all files */
 	struct guts_ciwaiter *waiters; /* first come, first served */
 	size_t nwaiters;
+	struct guts_citail *tails;
+	size_t ntails;
+	struct guts_ciending *endings; /* jobs whose end is being made */
 	struct guts_cimarks marks;     /* as they will be */
 	uint64_t marked_fact;          /* marks.fact as it is in the store */
 	struct guts_node_listener listener;
@@ -89,6 +103,12 @@ void guts_ci_change(struct guts_ci *ci, struct guts_ciopen *o, const struct guts
 void guts_ci_run(struct guts_ci *ci);
 /* The job a lease holds; NULL: lost. */
 struct guts_ciopen *guts_ci_holder(struct guts_ci *ci, const char *lease);
+/* The same, ready to be changed; NULL: `done` was told why not. */
+struct guts_ciopen *guts_ci_take(struct guts_ci *ci, const char *lease, guts_bridge_done *done, void *owner);
+
+/* -- cifile.c -- */
+/* Tell readers that wait of what there is. */
+void guts_ci_tails_run(struct guts_ci *ci, uint64_t now);
 
 /* -- ciend.c -- */
 /* Post how it stands as a commit status; `done` as of guts_sync_status_put, may be NULL. */
@@ -97,5 +117,9 @@ void guts_ci_status(struct guts_ci *ci, const struct guts_cijob *j, guts_done_fn
 void guts_ci_end(struct guts_ci *ci, struct guts_ciopen *o, const struct guts_ciresult *r, guts_bridge_done *done,
     void *owner);
 void guts_ci_keep(struct guts_ci *ci, const struct guts_cijob *j);
+/* Forget the oldest jobs that ended while there is too much. */
+void guts_ci_prune(struct guts_ci *ci);
+/* What was under way when the node ended. */
+void guts_ci_endings_free(struct guts_ci *ci);
 
 #endif

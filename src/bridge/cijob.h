@@ -26,6 +26,7 @@
 #define GUTS_CIJOB_STEP_MAX 64          /* [bytes] name of a step */
 #define GUTS_CIJOB_FILES_MAX 16         /* the log is one of them */
 #define GUTS_CIFILE_NAME_MAX 64         /* [bytes] */
+#define GUTS_CIFILE_LOG "log"           /* what the command says */
 #define GUTS_CIFILE_CHUNK (64u << 10)   /* [bytes] of one row */
 
 /* What a job was made for; bits, so that they make a set. */
@@ -118,6 +119,10 @@ void guts_cifile_put(struct guts_batch *b, const struct guts_cijob *j, size_t i,
 void guts_cifile_remove_all(struct guts_batch *b, const struct guts_cijob *j);
 /* The bytes of file `i` from `offset` on, as many as fit into `out`.  Errors: GUTS_EIO.  Thread: any. */
 int guts_cifile_read(struct guts_store *s, const struct guts_cijob *j, size_t i, uint64_t offset, struct guts_buf *out);
+/* 1 to GUTS_CIFILE_NAME_MAX letters, digits, '.', '_' and '-', not '.' first. */
+bool guts_cifile_name_is_valid(const char *name);
+/* Set the hashes of all files.  Errors: GUTS_EIO.  Thread: any. */
+int guts_cifile_hash(struct guts_store *s, struct guts_cijob *j);
 /* Index of a file, GUTS_CIJOB_FILES_MAX if there is none of the name. */
 size_t guts_cifile_find(const struct guts_cijob *j, const char *name);
 

@@ -190,6 +190,7 @@ set_timer(struct guts_ci *ci, uint64_t now)
 	uint64_t wall = guts_ci_wall_ms(ci), next = GUTS_NEVER, at;
 	struct guts_ciwaiter *w;
 	struct guts_ciopen *o;
+	struct guts_citail *t;
 
 	DL_FOREACH (ci->open, o) {
 		at = o->deadline_ns;
@@ -201,6 +202,10 @@ set_timer(struct guts_ci *ci, uint64_t now)
 	DL_FOREACH (ci->waiters, w) {
 		if (w->deadline_ns < next)
 			next = w->deadline_ns;
+	}
+	DL_FOREACH (ci->tails, t) {
+		if (t->deadline_ns < next)
+			next = t->deadline_ns;
 	}
 	if (next == GUTS_NEVER)
 		guts_env_timer_clear(ci->env, &ci->timer);
@@ -218,6 +223,7 @@ guts_ci_run(struct guts_ci *ci)
 		sweep(ci, now);
 	DL_FOREACH_SAFE (ci->waiters, w, next)
 		serve(ci, w, now);
+	guts_ci_tails_run(ci, now);
 	if (ci->is_running)
 		set_timer(ci, now);
 }
@@ -349,9 +355,8 @@ asked(guts_bridge_done *done, void *owner)
 	return a;
 }
 
-/* The job of a lease, ready to be changed; NULL: `done` was told why not. */
-static struct guts_ciopen *
-take(struct guts_ci *ci, const char *lease, guts_bridge_done *done, void *owner)
+struct guts_ciopen *
+guts_ci_take(struct guts_ci *ci, const char *lease, guts_bridge_done *done, void *owner)
 {
 	struct guts_ciopen *o = guts_ci_holder(ci, lease);
 
@@ -372,7 +377,7 @@ guts_ci_renew(struct guts_ci *ci, const char *lease, const char *step, uint8_t p
 	struct guts_cijob next;
 	bool is_new;
 
-	if (!o && !take(ci, lease, done, owner))
+	if (!o && !guts_ci_take(ci, lease, done, owner))
 		return;
 	renew(ci, o);
 	is_new = step[0] && (!o->job.nsteps || strcmp(o->job.steps[o->job.nsteps - 1].name, step) != 0);
@@ -396,7 +401,7 @@ void
 guts_ci_return(struct guts_ci *ci, const char *lease, guts_bridge_done *done, void *owner)
 {
 	struct guts_ciresult r = { .state = GUTS_CIJOB_ERROR, .description = "given up" };
-	struct guts_ciopen *o = take(ci, lease, done, owner);
+	struct guts_ciopen *o = guts_ci_take(ci, lease, done, owner);
 
 	if (!o)
 		return;
@@ -409,7 +414,7 @@ guts_ci_return(struct guts_ci *ci, const char *lease, guts_bridge_done *done, vo
 void
 guts_ci_finish(struct guts_ci *ci, const char *lease, const struct guts_ciresult *r, guts_bridge_done *done, void *owner)
 {
-	struct guts_ciopen *o = take(ci, lease, done, owner);
+	struct guts_ciopen *o = guts_ci_take(ci, lease, done, owner);
 
 	if (o)
 		guts_ci_end(ci, o, r, done, owner);

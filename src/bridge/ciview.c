@@ -80,6 +80,29 @@ put_steps(struct guts_json *j, const struct guts_cijob *job)
 }
 
 static void
+put_files(struct guts_json *j, const char *base, const char *path, const struct guts_cijob *job)
+{
+	guts_json_key(j, "files");
+	guts_json_array(j);
+	for (size_t i = 0; i < job->nfiles; i++) {
+		const struct guts_cifile *f = &job->files[i];
+
+		guts_json_object(j);
+		guts_json_put_str(j, "name", f->name);
+		guts_json_put_u64(j, "bytes", f->bytes);
+		guts_json_key(j, "sha256");
+		if (guts_cijob_is_open(job))
+			guts_json_null(j);
+		else
+			guts_json_hex(j, f->sha256, sizeof f->sha256);
+		guts_json_key(j, "url");
+		guts_json_strs(j, base, "/api/v1/repos/", path, "/ci/jobs/", job->id, "/files/", f->name, NULL);
+		guts_json_object_end(j);
+	}
+	guts_json_array_end(j);
+}
+
+static void
 put_lease(struct guts_json *j, const struct guts_cijob *job, uint64_t lease_end_ms, uint64_t lease_ms)
 {
 	guts_json_key(j, "lease");
@@ -114,6 +137,7 @@ guts_cijob_view(struct guts_json *j, const char *base, const struct guts_cijob *
 	put_text_or_null(j, "runner", job->runner);
 	guts_json_put_u64(j, "progress", job->progress);
 	put_steps(j, job);
+	put_files(j, base, path, job);
 	guts_json_put_str(j, "description", job->description);
 	put_text_or_null(j, "target_url", job->target_url);
 	guts_json_put_time(j, "created_at", job->created_ms);

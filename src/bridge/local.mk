@@ -3,6 +3,7 @@ libguts_a_SOURCES += %reldir%/address.c
 libguts_a_SOURCES += %reldir%/bridge.c
 libguts_a_SOURCES += %reldir%/ci.c
 libguts_a_SOURCES += %reldir%/ciend.c
+libguts_a_SOURCES += %reldir%/cifile.c
 libguts_a_SOURCES += %reldir%/cijob.c
 libguts_a_SOURCES += %reldir%/cilease.c
 libguts_a_SOURCES += %reldir%/ciview.c

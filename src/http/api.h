@@ -132,7 +132,10 @@ void guts_rest_node_deliveries(struct guts_req *r);
 void guts_rest_node_delivery(struct guts_req *r);
 void guts_rest_node_redeliver(struct guts_req *r);
 
-/* api_ciqueue.c, api_ci.c: queues, leases, jobs */
+/* api_ciqueue.c, api_ci.c, api_cifile.c: queues, leases, jobs, their files */
+void guts_rest_ci_write(struct guts_req *r);
+size_t guts_rest_ci_write_feed(struct guts_req *r, struct guts_slice data);
+void guts_rest_ci_read(struct guts_req *r);
 void guts_rest_ci_queues(struct guts_req *r);
 void guts_rest_ci_queue_add(struct guts_req *r);
 void guts_rest_ci_queue_delete(struct guts_req *r);

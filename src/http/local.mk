@@ -3,6 +3,7 @@ libguts_a_SOURCES += %reldir%/api_access.c
 libguts_a_SOURCES += %reldir%/api_addresses.c
 libguts_a_SOURCES += %reldir%/api_archive.c
 libguts_a_SOURCES += %reldir%/api_ci.c
+libguts_a_SOURCES += %reldir%/api_cifile.c
 libguts_a_SOURCES += %reldir%/api_ciqueue.c
 libguts_a_SOURCES += %reldir%/api_dht.c
 libguts_a_SOURCES += %reldir%/api_git.c

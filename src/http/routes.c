@@ -110,10 +110,13 @@ const struct guts_route guts_routes[] = {
 	JSON_(GUTS_PATCH, API "/ci/leases/{lease}", GUTS_SCOPE_CI, guts_rest_ci_renew),
 	ACT_(GUTS_DELETE, API "/ci/leases/{lease}", GUTS_SCOPE_CI, guts_rest_ci_return),
 	JSON_(GUTS_POST, API "/ci/leases/{lease}/result", GUTS_SCOPE_CI, guts_rest_ci_finish),
+	{ GUTS_PUT, API "/ci/leases/{lease}/files/{file}", GUTS_SCOPE_CI, GUTS_BODY_STREAM, guts_rest_ci_write, NULL,
+	    guts_rest_ci_write_feed, GUTS_ROUTE_REST },
 	GET_(API "/ci/jobs", GUTS_SCOPE_PUBLIC, guts_rest_node_ci_jobs),
 	GET_(REPO "/ci/jobs", GUTS_SCOPE_PUBLIC, guts_rest_ci_jobs),
 	JSON_(GUTS_POST, REPO "/ci/jobs", GUTS_SCOPE_CI, guts_rest_ci_job_create),
 	GET_(REPO "/ci/jobs/{job}", GUTS_SCOPE_PUBLIC, guts_rest_ci_job),
+	GET_(REPO "/ci/jobs/{job}/files/{file}", GUTS_SCOPE_PUBLIC, guts_rest_ci_read),
 
 	GET_(API "/gossip/topics", GUTS_SCOPE_PUBLIC, guts_rest_topics),
 	GET_(API "/gossip/topics/{topic}", GUTS_SCOPE_PUBLIC, guts_rest_topic),

@@ -188,6 +188,12 @@ guts_events_signal(struct guts_node *n, const struct guts_signal *s, bool coales
 }
 
 void
+guts_node_signal(struct guts_node *n, const struct guts_signal *s)
+{
+	guts_events_signal(n, s, false);
+}
+
+void
 guts_events_free(struct guts_node *n)
 {
 	struct guts_subject *x, *tmp;

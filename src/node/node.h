@@ -212,6 +212,8 @@ void guts_node_unlisten(struct guts_node *n, struct guts_node_listener *l);
 
 /* Write a fact that belongs to no repository change (audit of a command, webhook, configuration). */
 void guts_node_fact(struct guts_node *n, const struct guts_fact *f);
+/* Tell the listeners of something fleeting that happens above the node; who tells bounds how often. */
+void guts_node_signal(struct guts_node *n, const struct guts_signal *s);
 /* A batch with facts that was committed above the node became durable: tell the listeners. */
 void guts_node_announce(struct guts_node *n, uint64_t first, uint64_t last);
 

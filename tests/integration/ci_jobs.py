@@ -1,5 +1,6 @@
 """ci_jobs.py - jobs for runners that only dial out: made by pushes, leased to one at a time, handed out again, finished."""
 import concurrent.futures
+import hashlib
 import threading
 
 import gutslib
@@ -134,6 +135,66 @@ def external(tap, a, repo, tip):
         assert finish(a, job, "success")["steps"][0]["state"] == "success"
         assert status_of(a, repo, tip, "buildbot/x")["state"] == "success"
         assert a.request("POST", of(repo, "/ci/jobs"), {"commit": "x" * 40}).status == 422
+
+
+def files(tap, net):
+    a = net.node("files")
+    repo = a.create("demo")
+
+    def put(job, name, offset, data):
+        return a.request("PUT", "%s/%s/files/%s?offset=%d" % (LEASES, job["lease"]["id"], name, offset), data,
+                         headers={"Content-Type": "application/octet-stream"})
+
+    def read(job, name, query=""):
+        return a.request("GET", of(repo, "/ci/jobs/%s/files/%s%s" % (job["id"], name, query)), token=None)
+
+    job = a.post(of(repo, "/ci/jobs"), {"commit": "1" * 40})
+    with tap.case("a log comes in pieces; one that is sent again changes nothing, a gap is refused"):
+        assert put(job, "log", 0, b"one\n").json == {"bytes": 4} and put(job, "log", 0, b"one\n").json == {"bytes": 4}
+        assert put(job, "log", 2, b"e\ntwo\n").json == {"bytes": 8}
+        gap = put(job, "log", 100, b"x")
+        assert gap.status == 409 and "8 bytes" in gap.json["message"], gap.data
+        log = read(job, "log")
+        assert log.data == b"one\ntwo\n" and log.headers["x-job-state"] == "running" and log.headers["x-file-bytes"] == "8"
+        assert log.headers["content-type"] == "text/plain; charset=utf-8" and log.headers["x-content-type-options"] == "nosniff"
+        assert read(job, "log", "?offset=5").data == b"wo\n" and read(job, "log", "?offset=8").data == b""
+    with tap.case("readers that wait get more when it comes; the event stream tells"):
+        stream = a.stream("type=ci.job.output")
+        stream.find("hello")
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            waits = [pool.submit(read, job, "log", "?offset=8&wait=60") for _ in range(3)]
+            put(job, "log", 8, b"three\n")
+            assert [w.result(timeout=60).data for w in waits] == [b"three\n"] * 3
+        told = stream.find("ci.job.output")["data"]
+        assert told["data"] == {"job": job["id"], "file": "log", "bytes": 14} and told["repo"] == repo["id"]
+        stream.close()
+    with tap.case("what a job made: hashes at the end, served as a download, whole also over kill -9"):
+        data = bytes(range(256)) * 8192  # 2 MiB
+        for at in range(0, len(data), 1 << 20):
+            assert put(job, "out.bin", at, data[at:at + (1 << 20)]).status == 200
+            a.kill()
+            a.start()
+        ended = finish(a, job, "success")
+        want = {"log": hashlib.sha256(b"one\ntwo\nthree\n").hexdigest(), "out.bin": hashlib.sha256(data).hexdigest()}
+        assert {f["name"]: f["sha256"] for f in ended["files"]} == want
+        got = read(job, "out.bin").data
+        rest = read(job, "out.bin", "?offset=%d" % len(got))
+        assert got + rest.data == data and rest.headers["x-job-state"] == "success"
+        assert "attachment" in rest.headers["content-disposition"]
+        assert put(job, "log", 14, b"x").status == 404 and read(job, "log", "?offset=14&wait=60").data == b""
+    with tap.case("limits: size of a log, number of files, their names, size of a piece"):
+        job = a.post(of(repo, "/ci/jobs"), {"commit": "1" * 40})
+        for at in range(4):
+            assert put(job, "log", at << 20, b"x" * (1 << 20)).status == 200
+        assert put(job, "log", 4 << 20, b"x").status == 413 and put(job, "big", 0, b"x" * ((1 << 20) + 1)).status == 413
+        for i in range(15):
+            assert put(job, "f%d" % i, 0, b"").status == 200
+        assert put(job, "f15", 0, b"x").status == 413
+        for name in (".x", "a%2Fb", "a%22b", "x" * 65):
+            assert put(job, name, 0, b"x").status == 400 and read(job, name).status == 404, name
+        assert a.request("DELETE", "%s/%s" % (LEASES, job["lease"]["id"])).status == 204
+        assert one(a, repo, job)["state"] == "error" and len(one(a, repo, job)["files"]) == 16
+    a.stop()
 
 
 def filters(tap, net):
@@ -302,6 +363,7 @@ if __name__ == "__main__":
     tap = Tap()
     with tap.net() as net:
         life(tap, net)
+        files(tap, net)
         filters(tap, net)
         lost(tap, net)
         crashes(tap, net)

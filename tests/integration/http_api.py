@@ -378,6 +378,8 @@ def ci(tap, a, rid, tip):
         job = a.post("/api/v1/repos/%s/ci/jobs" % rid, {"commit": tip})
         held = "/api/v1/ci/leases/" + job["lease"]["id"]
         assert a.patch(held, {"step": "build"})["steps"][0]["name"] == "build"
+        assert a.request("PUT", held + "/files/log?offset=0", b"hello\n").json == {"bytes": 6}
+        assert a.request("GET", "/api/v1/repos/%s/ci/jobs/%s/files/log" % (rid, job["id"])).data == b"hello\n"
         assert a.post(held + "/result", {"state": "success"})["id"] == job["id"]
         assert a.request("DELETE", held).status == 404
         assert a.get("/api/v1/repos/%s/ci/jobs/%s" % (rid, job["id"])) == a.get("/api/v1/ci/jobs")[0]

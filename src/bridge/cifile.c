@@ -1,0 +1,205 @@
+/* bridge/cifile.c - files of a job: its log and what it made, written by its runner in pieces and read while it runs.
+ *
+ * Each piece says where it belongs, so one that is sent again changes nothing.  Readers that wait are told when there is more.
+ */
+#include "bridge/ciint.h"
+
+#include "base/alloc.h"
+#include "crypto/key.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+bool
+guts_cifile_name_is_valid(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n == 0 || n > GUTS_CIFILE_NAME_MAX || name[0] == '.')
+		return false;
+	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
+}
+
+/* -- writing ------------------------------------------------------------------------------------- */
+
+struct writing {
+	struct guts_ci *ci;
+	uint64_t bytes;
+	char name[GUTS_CIFILE_NAME_MAX + 1];
+	guts_bridge_done *done;
+	void *owner;
+};
+
+static void
+tell_more(struct guts_ci *ci, const struct guts_cijob *j, const struct writing *w)
+{
+	struct guts_repo *r = guts_sync_find(guts_node_sync(ci->node), j->repo);
+	struct guts_signal s = { .type = "ci.job.output", .repo = guts_slice(j->repo, sizeof j->repo), .n = 3,
+		.is_private = !r || guts_repo_is_private(r) };
+
+	s.attr[0] = (struct guts_fact_attr){ .name = "job", .text = guts_slice_str(j->id) };
+	s.attr[1] = (struct guts_fact_attr){ .name = "file", .text = guts_slice_str(w->name) };
+	s.attr[2] = (struct guts_fact_attr){ .name = "bytes", .is_number = true, .number = w->bytes };
+	guts_node_signal(ci->node, &s);
+}
+
+static void
+on_written(void *owner, int err, struct guts_ciopen *o)
+{
+	struct writing *w = owner;
+	struct guts_errinfo ei = { 0 };
+
+	if (err)
+		guts_err_set(&ei, err, "%s", guts_err_text(err));
+	else
+		tell_more(w->ci, &o->job, w);
+	w->done(w->owner, err, &ei, w->bytes);
+	guts_ci_prune(w->ci);
+	free(w);
+}
+
+/* Append `bytes` to file `i` of *next, in rows. */
+static void
+append(struct guts_batch *b, struct guts_cijob *next, size_t i, struct guts_slice bytes)
+{
+	for (size_t at = 0, n; at < bytes.n; at += n) {
+		n = bytes.n - at < GUTS_CIFILE_CHUNK ? bytes.n - at : GUTS_CIFILE_CHUNK;
+		guts_cifile_put(b, next, i, next->files[i].bytes, guts_slice(bytes.p + at, n));
+		next->files[i].bytes += n;
+	}
+}
+
+/* Why a piece cannot be taken; 0 = it can. */
+static int
+check(const struct guts_cijob *j, size_t i, const char *name, uint64_t offset, size_t n, struct guts_errinfo *ei)
+{
+	uint64_t have = i < GUTS_CIJOB_FILES_MAX ? j->files[i].bytes : 0;
+	bool is_log = strcmp(name, GUTS_CIFILE_LOG) == 0;
+	uint64_t max = is_log ? GUTS_CIFILE_LOG_MAX : GUTS_CIFILE_MAX;
+
+	if (!guts_cifile_name_is_valid(name))
+		return guts_err_set(ei, GUTS_EINVAL, "a file's name has 1 to 64 letters, digits, '.', '_' and '-', not '.' first");
+	if (i >= GUTS_CIJOB_FILES_MAX && j->nfiles >= GUTS_CIJOB_FILES_MAX)
+		return guts_err_set(ei, GUTS_ELIMIT, "a job has at most 16 files");
+	if (offset > have)
+		return guts_err_set(ei, GUTS_ECONFLICT, "%s has %llu bytes: go on there", name, (unsigned long long)have);
+	if (offset + n > max)
+		return guts_err_set(ei, GUTS_ELIMIT, "%s has at most %llu MiB", is_log ? "a log" : "a file",
+		    (unsigned long long)max >> 20);
+	return GUTS_OK;
+}
+
+void
+guts_ci_write(struct guts_ci *ci, const char *lease, const char *name, uint64_t offset, struct guts_slice bytes,
+    guts_bridge_done *done, void *owner)
+{
+	struct guts_ciopen *o = guts_ci_take(ci, lease, done, owner);
+	struct guts_errinfo ei = { 0 };
+	struct guts_cijob next;
+	struct guts_batch *b;
+	struct writing *w;
+	uint64_t have;
+	size_t i;
+	int err;
+
+	if (!o)
+		return;
+	i = guts_cifile_find(&o->job, name);
+	have = i < GUTS_CIJOB_FILES_MAX ? o->job.files[i].bytes : 0;
+	err = check(&o->job, i, name, offset, bytes.n, &ei);
+	if (err || (i < GUTS_CIJOB_FILES_MAX && offset + bytes.n <= have)) {
+		done(owner, err, &ei, have); /* all of it is here */
+		return;
+	}
+	next = o->job;
+	if (i == GUTS_CIJOB_FILES_MAX) {
+		i = next.nfiles++;
+		next.files[i] = (struct guts_cifile){ 0 };
+		snprintf(next.files[i].name, sizeof next.files[i].name, "%s", name);
+	}
+	b = guts_batch_new();
+	append(b, &next, i, guts_slice(bytes.p + (have - offset), bytes.n - (size_t)(have - offset)));
+	w = guts_alloc(sizeof *w);
+	*w = (struct writing){ .ci = ci, .bytes = next.files[i].bytes, .done = done, .owner = owner };
+	snprintf(w->name, sizeof w->name, "%s", name);
+	guts_ci_change(ci, o, &next, b, NULL, on_written, w);
+}
+
+/* -- hashes, on a worker ------------------------------------------------------------------------------ */
+
+int
+guts_cifile_hash(struct guts_store *s, struct guts_cijob *j)
+{
+	struct guts_buf piece;
+	int err = GUTS_OK;
+
+	guts_buf_init(&piece, GUTS_CIFILE_CHUNK);
+	for (size_t i = 0; i < j->nfiles && !err; i++) {
+		struct guts_sha256_ctx c;
+		uint64_t at = 0;
+
+		guts_sha256_begin(&c);
+		while (at < j->files[i].bytes && !err) {
+			guts_buf_clear(&piece);
+			err = guts_cifile_read(s, j, i, at, &piece);
+			if (!err && piece.len == 0)
+				err = GUTS_EIO;
+			guts_sha256_add(&c, guts_buf_slice(&piece));
+			at += piece.len;
+		}
+		guts_sha256_end(&c, j->files[i].sha256);
+	}
+	guts_buf_deinit(&piece);
+	return err;
+}
+
+/* -- readers that wait ---------------------------------------------------------------------------------- */
+
+void
+guts_ci_tail(struct guts_ci *ci, const char *id, const char *name, uint64_t offset, uint64_t wait_ms,
+    void (*done)(void *owner), void *owner)
+{
+	struct guts_citail *t = guts_alloc(sizeof *t);
+
+	snprintf(t->id, sizeof t->id, "%s", id);
+	snprintf(t->name, sizeof t->name, "%s", name);
+	t->offset = offset;
+	t->done = done;
+	t->owner = owner;
+	t->deadline_ns = ci->is_running && ci->ntails < GUTS_CITAILS_MAX ?
+	    guts_env_now(ci->env) + wait_ms * GUTS_MS_NS : 0;
+	DL_APPEND(ci->tails, t);
+	ci->ntails++;
+	guts_ci_run(ci);
+}
+
+static bool
+has_more(struct guts_ci *ci, const struct guts_citail *t)
+{
+	struct guts_ciopen *o;
+	size_t i;
+
+	DL_FOREACH (ci->open, o) {
+		if (strcmp(o->job.id, t->id) == 0)
+			break;
+	}
+	if (!o)
+		return true; /* ended, or there is none */
+	i = guts_cifile_find(&o->job, t->name);
+	return i < GUTS_CIJOB_FILES_MAX && o->job.files[i].bytes > t->offset;
+}
+
+void
+guts_ci_tails_run(struct guts_ci *ci, uint64_t now)
+{
+	struct guts_citail *t, *next;
+
+	DL_FOREACH_SAFE (ci->tails, t, next) {
+		if (ci->is_running && now < t->deadline_ns && !has_more(ci, t))
+			continue;
+		DL_DELETE(ci->tails, t);
+		ci->ntails--;
+		t->done(t->owner);
+		free(t);
+	}
+}

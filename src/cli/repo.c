@@ -132,11 +132,15 @@ author_row(struct guts_rows *t, struct guts_jv v)
 static void
 seeder_row(struct guts_rows *t, struct guts_jv v)
 {
+	uint64_t behind = guts_jv_u64_of(v, "behind");
 	char age[40];
 
 	guts_fmt_age(age, guts_jv_str_of(v, "seen"), guts_ask_now());
 	guts_rows_add(t, guts_jv_str_of(v, "id"));
-	guts_rows_add(t, guts_jv_bool_of(v, "current") ? "has all" : "differs");
+	if (behind)
+		guts_rows_addf(t, "%llu behind", (unsigned long long)behind);
+	else
+		guts_rows_add(t, guts_jv_bool_of(v, "current") ? "has all" : "differs");
 	guts_rows_add(t, age);
 }
 

@@ -104,6 +104,9 @@ void guts_rest_archive(struct guts_req *r);
 void guts_rest_tarball(struct guts_req *r);
 void guts_rest_zipball(struct guts_req *r);
 
+/* api_audit.c */
+void guts_rest_author_records(struct guts_req *r);
+
 /* api_status.c */
 void guts_rest_statuses(struct guts_req *r);
 void guts_rest_status_post(struct guts_req *r);

@@ -78,6 +78,7 @@ const struct guts_route guts_routes[] = {
 	GET_(REPO "/raw/{path*}", GUTS_SCOPE_PUBLIC, guts_rest_raw),
 	GET_(REPO "/authors", GUTS_SCOPE_PUBLIC, guts_rest_authors),
 	GET_(REPO "/authors/{peer}/refs", GUTS_SCOPE_PUBLIC, guts_rest_author_refs),
+	GET_(REPO "/authors/{peer}/records", GUTS_SCOPE_PUBLIC, guts_rest_author_records),
 	GET_(REPO "/seeders", GUTS_SCOPE_PUBLIC, guts_rest_seeders),
 	ACT_(GUTS_POST, REPO "/sync", GUTS_SCOPE_WRITE, guts_rest_repo_sync),
 	ACT_(GUTS_PUT, REPO "/trust/{peer}", GUTS_SCOPE_ADMIN, guts_rest_trust),

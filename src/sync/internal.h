@@ -108,6 +108,8 @@ struct guts_author {
 	UT_hash_handle hh;
 };
 
+#define GUTS_PAST_STATES 16 /* of a repository that are known again, to tell how far others are behind */
+
 /* A peer that has, or may have, the repository. */
 struct guts_source {
 	struct guts_peerid peer;
@@ -157,6 +159,11 @@ struct guts_repo {
 	bool is_becoming_private;              /* the change that is being written makes, or keeps, it private */
 	uint8_t status_sum[32];                /* XOR of the hashes of counting statuses */
 	uint8_t digest[32];
+	struct {
+		uint8_t digest[8];             /* its beginning */
+		uint64_t until_wall_ns;
+	} past[GUTS_PAST_STATES];              /* states before this one; past_next counts all, past[past_next % …] is next */
+	unsigned past_next;
 	struct guts_repo_info *info;           /* cached, NULL = stale */
 	struct guts_refs_view *view;           /* of canonical, NULL = stale */
 	struct guts_change *changes;           /* running one first */

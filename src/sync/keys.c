@@ -116,6 +116,25 @@ guts_key_name(struct guts_storekey *k, const struct guts_peerid *owner, struct g
 	return key_done(k);
 }
 
+struct records {
+	bool (*row)(void *owner, const struct guts_record_row *r);
+	void *owner;
+};
+
+/* The key ends with the sequence and the hash. */
+static bool
+records_row(void *owner, struct guts_slice key, struct guts_slice value)
+{
+	struct records *w = owner;
+	struct guts_record_row r = { .envelope = value };
+	const uint8_t *end = key.p + key.n - GUTS_HASH_SIZE - 8;
+
+	for (int i = 0; i < 8; i++)
+		r.sequence = r.sequence << 8 | end[i];
+	memcpy(r.hash, end + 8, sizeof r.hash);
+	return w->row(w->owner, &r);
+}
+
 int
 guts_sync_name_bound(struct guts_store *st, const struct guts_peerid *owner, struct guts_slice name,
     uint8_t id[GUTS_REPOID_SIZE])
@@ -134,6 +153,22 @@ guts_sync_name_bound(struct guts_store *st, const struct guts_peerid *owner, str
 		memcpy(id, guts_buf_slice(&v).p, GUTS_REPOID_SIZE);
 	guts_buf_deinit(&v);
 	return err;
+}
+
+int
+guts_sync_records(struct guts_store *st, const uint8_t repo[GUTS_REPOID_SIZE], const struct guts_peerid *author,
+    uint64_t after, bool (*row)(void *owner, const struct guts_record_row *r), void *owner)
+{
+	struct records w = { row, owner };
+	struct guts_storekey prefix = { 0 }, from;
+
+	key_add(&prefix, repo, GUTS_REPOID_SIZE);
+	key_short(&prefix, guts_peerid_slice(author));
+	from = prefix;
+	key_be64(&from, after);
+	for (size_t i = 0; i < GUTS_HASH_SIZE; i++)
+		key_u8(&from, UINT8_MAX);
+	return guts_store_scan(st, GUTS_TABLE_REFS, key_done(&prefix), key_done(&from), records_row, &w);
 }
 
 struct guts_slice

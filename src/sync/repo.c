@@ -215,10 +215,28 @@ digest_compute(struct guts_repo *r)
 	guts_sha256_end(&c, r->digest);
 }
 
+/* Keep the state that was, if it is no longer that. */
+static void
+remember_state(struct guts_repo *r, const uint8_t was[32])
+{
+	unsigned i = r->past_next % GUTS_PAST_STATES;
+
+	if (memcmp(was, r->digest, sizeof r->digest) == 0)
+		return;
+	memcpy(r->past[i].digest, was, sizeof r->past[i].digest);
+	r->past[i].until_wall_ns = guts_env_wall(r->sync->s.env);
+	r->past_next++;
+}
+
 void
 guts_repo_touch(struct guts_repo *r)
 {
+	uint8_t was[32];
+
+	memcpy(was, r->digest, sizeof was);
 	digest_compute(r);
+	if (r->is_ready)
+		remember_state(r, was);
 	if (r->info)
 		guts_repo_info_unref(r->info);
 	r->info = NULL;

@@ -102,6 +102,18 @@ struct guts_repo *guts_sync_find(struct guts_sync *s, const uint8_t id[GUTS_REPO
 int guts_sync_name_bound(struct guts_store *st, const struct guts_peerid *owner, struct guts_slice name,
     uint8_t id[GUTS_REPOID_SIZE]);
 
+/* A signed-refs record that is kept, as it came. */
+struct guts_record_row {
+	uint64_t sequence;
+	uint8_t hash[32];
+	struct guts_slice envelope;
+};
+
+/* The kept records of an author, those with a sequence greater than `after`, in order of it, until `row` says no; each is
+ * lent for the call.  Nothing is checked.  Errors: GUTS_EIO.  Thread: any. */
+int guts_sync_records(struct guts_store *st, const uint8_t repo[GUTS_REPOID_SIZE], const struct guts_peerid *author,
+    uint64_t after, bool (*row)(void *owner, const struct guts_record_row *r), void *owner);
+
 /* Of one repository: its id, and whether only its readers may have it (true while its identity is unknown). */
 const uint8_t *guts_repo_id(const struct guts_repo *r); /* GUTS_REPOID_SIZE bytes */
 bool guts_repo_is_private(const struct guts_repo *r);
@@ -153,6 +165,9 @@ struct guts_repo_author {
 struct guts_repo_seeder {
 	struct guts_peerid id;
 	bool is_current;               /* its state digest equals ours */
+	bool is_behind;                /* it equals one that was ours lately */
+	unsigned behind;               /* how many changes came here since */
+	uint64_t behind_since_wall_ms; /* when the first of them did */
 	uint64_t seen_wall_ms;
 };
 struct guts_repo_info {

@@ -116,6 +116,23 @@ fill_authors(struct guts_repo_info *i, struct guts_repo *r)
 	}
 }
 
+/* Is its state one that was ours?  Each change since then is one that it lacks. */
+static void
+fill_behind(struct guts_repo_seeder *s, const struct guts_repo *r, const struct guts_source *src)
+{
+	unsigned known = r->past_next < GUTS_PAST_STATES ? r->past_next : GUTS_PAST_STATES;
+
+	for (unsigned back = 1; back <= known && !s->is_current && !s->is_behind; back++) {
+		unsigned i = (r->past_next - back) % GUTS_PAST_STATES;
+
+		if (memcmp(r->past[i].digest, src->digest, sizeof r->past[i].digest) != 0)
+			continue;
+		s->is_behind = true;
+		s->behind = back;
+		s->behind_since_wall_ms = r->past[i].until_wall_ns / GUTS_MS_NS;
+	}
+}
+
 static void
 fill_seeders(struct guts_repo_info *i, struct guts_repo *r)
 {
@@ -130,6 +147,7 @@ fill_seeders(struct guts_repo_info *i, struct guts_repo *r)
 		i->seeders[i->nseeders++] = (struct guts_repo_seeder){ .id = src->peer,
 			.is_current = memcmp(src->digest, r->digest, sizeof r->digest) == 0,
 			.seen_wall_ms = src->seen_wall_ns / GUTS_MS_NS };
+		fill_behind(&i->seeders[i->nseeders - 1], r, src);
 	}
 }
 

@@ -177,6 +177,40 @@ guts_view_author(struct guts_json *j, const struct guts_repo_author *a)
 	guts_json_object_end(j);
 }
 
+static void
+put_hash(struct guts_json *j, const char *key, const uint8_t hash[GUTS_HASH_SIZE])
+{
+	guts_json_key(j, key);
+	guts_json_hex(j, hash, GUTS_HASH_SIZE);
+}
+
+void
+guts_view_record(struct guts_json *j, const struct guts_record_row *row, const struct guts_signedrefs *s, const char *error)
+{
+	guts_json_object(j);
+	guts_json_put_u64(j, "sequence", row->sequence);
+	put_hash(j, "hash", row->hash);
+	guts_json_put_bool(j, "valid", error == NULL);
+	guts_json_put_str(j, "error", error);
+	if (s) {
+		guts_json_put_u64(j, "format", s->format);
+		guts_json_key(j, "signer");
+		guts_view_peerid(j, &s->author);
+		guts_json_key(j, "previous");
+		guts_json_array(j);
+		for (size_t i = 0; i < s->nprevious; i++)
+			guts_json_hex(j, s->previous[i], GUTS_HASH_SIZE);
+		guts_json_array_end(j);
+		put_hash(j, "refs_root", s->refs_root);
+		guts_json_put_u64(j, "refs", s->ref_count);
+		guts_json_put_u64(j, "identity_version", s->identity_version);
+		guts_json_put_time(j, "time", s->time_ms);
+	}
+	guts_json_key(j, "envelope");
+	guts_json_base64(j, row->envelope);
+	guts_json_object_end(j);
+}
+
 void
 guts_view_seeder(struct guts_json *j, const struct guts_repo_seeder *s)
 {
@@ -184,6 +218,11 @@ guts_view_seeder(struct guts_json *j, const struct guts_repo_seeder *s)
 	guts_json_key(j, "id");
 	guts_view_peerid(j, &s->id);
 	guts_json_put_bool(j, "current", s->is_current);
+	if (s->is_current || s->is_behind)
+		guts_json_put_u64(j, "behind", s->behind);
+	else
+		guts_json_put_null(j, "behind");
+	guts_json_put_time_or_null(j, "behind_since", s->behind_since_wall_ms);
 	guts_json_put_time(j, "seen", s->seen_wall_ms);
 	guts_json_object_end(j);
 }

@@ -9,6 +9,7 @@
 #include "git/read.h"
 #include "node/dht.h"
 #include "node/node.h"
+#include "proto/signedrefs.h"
 #include "proto/status.h"
 #include "view/json.h"
 
@@ -50,6 +51,9 @@ void guts_view_user(struct guts_json *j, const struct guts_peerid *id);
 void guts_view_repo(struct guts_json *j, const char *base, const struct guts_repo_info *i);
 void guts_view_author(struct guts_json *j, const struct guts_repo_author *a);
 void guts_view_seeder(struct guts_json *j, const struct guts_repo_seeder *s);
+/* A Record: s = NULL if it cannot be opened; error = NULL if it is what it should be. */
+void guts_view_record(struct guts_json *j, const struct guts_record_row *row, const struct guts_signedrefs *s,
+    const char *error);
 void guts_view_oid(struct guts_json *j, const struct guts_oid *oid);
 
 /* Path of a repository in links, "<peer id>/<name>", or its id if it is shadowed. */

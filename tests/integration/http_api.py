@@ -245,6 +245,8 @@ def repos(tap, a, b, net):
         wait_for(lambda: b.refs(rid) == a.refs(rid), "the refs on the other node")
         wait_for(lambda: [s for s in b.get("/api/v1/repos/%s/seeders" % rid) if s["id"] == a.id], "the seeder")
         a.get(base + "/seeders")
+        repolib.behind(tap, a, b, rid, base, work)
+        repolib.records(tap, a, base)
         assert b.request("POST", "/api/v1/repos/%s/sync" % rid).status == 202
         assert b.request("PATCH", "/api/v1/repos/" + rid, {"description": "x"}).status == 403
     with tap.case("policy, also of a repository that is not here"):
@@ -556,6 +558,7 @@ def main():
             assert all(x["cursor"] > lines[-1]["cursor"] for x in more) and not a.get("/api/v1/log?level=error")
             assert a.request("GET", "/api/v1/log?level=x").status == 400
         other_listener(tap, net)
+        repolib.broken_record(tap, net)
         with tap.case("shutdown by request ends it with 0"):
             assert a.request("POST", "/api/v1/shutdown").status == 202
             assert a.process.wait(gutslib.DEADLINE) == 0

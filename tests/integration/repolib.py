@@ -2,11 +2,13 @@
 import base64
 import io
 import os
+import signal
+import sqlite3
 import tarfile
 import urllib.parse
 import zipfile
 
-from gutslib import git
+from gutslib import git, wait_for, work_tree
 
 
 def out(work, *args):
@@ -164,6 +166,66 @@ def archives(tap, a, base, work):
                       "archive/%s.zip" % out(work, "rev-parse", "main:raw.bin"), "tarball/none", "zipball/--output=x", "archive/-.zip"):
             answer = a.request("GET", "%s/%s" % (base, wrong))
             assert answer.status == 404 and answer.json["message"], (wrong, answer.status)
+
+
+def behind(tap, a, b, rid, base, work):
+    with tap.case("how far a seeder is behind"):
+        def state():
+            return next((s for s in a.get(base + "/seeders") if s["id"] == b.id), None)
+        wait_for(lambda: (s := state()) and s["current"] and s["behind"] == 0 and s["behind_since"] is None, "the other is current")
+        os.kill(b.pid, signal.SIGSTOP)
+        try:
+            for i in range(2):
+                git("push", "-q", a.git_url(rid), "main:refs/heads/behind-%d" % i, cwd=work)
+            s = wait_for(lambda: (s := state()) and not s["current"] and s["behind"] == 2 and s, "two changes that it lacks")
+            assert s["behind_since"] and s["behind_since"] <= a.get(base)["updated_at"], s
+        finally:
+            os.kill(b.pid, signal.SIGCONT)
+        wait_for(lambda: (s := state()) and s["current"], "the other is current again")
+        git("push", "-q", a.git_url(rid), ":refs/heads/behind-0", ":refs/heads/behind-1", cwd=work)
+
+
+def records(tap, a, base):
+    with tap.case("signed records: a chain, each valid, page by page, bytes that hash to what they say"):
+        path = base + "/authors/%s/records" % a.id
+        all_of_them = a.get(path)
+        head = a.get(base + "/authors")[0]
+        assert all_of_them[-1]["hash"] == head["record"] and all_of_them[-1]["sequence"] == head["sequence"]
+        assert len(all_of_them) > 3 and all(r["valid"] and r["error"] is None and r["signer"] == a.id for r in all_of_them)
+        for before, r in zip(all_of_them, all_of_them[1:]):
+            assert r["previous"] == [before["hash"]] and r["sequence"] > before["sequence"], r
+        pages, after = [], 0
+        while page := a.get(path + "?limit=2&after=%d" % after):
+            pages += page
+            after = page[-1]["sequence"]
+        assert pages == all_of_them
+        for q in "limit=0", "limit=1001", "after=-1", "after=x":
+            assert a.request("GET", path + "?" + q).status == 400, q
+        assert a.get(base + "/authors/12D3KooWLt4kqhaib9sDQuZk3jKkUtZNxpnugFJ4UZNF6kH5vvHm/records") == []
+        assert a.request("GET", base + "/authors/x/records").status == 400
+
+
+def broken_record(tap, net):
+    with tap.case("a record that was changed on disk is shown, and what is wrong with it"):
+        n = net.node()
+        repo = n.create("broken")
+        work = work_tree(net.path("broken-work"))
+        for name in "main", "other":
+            git("push", "-q", n.git_url(repo), "main:" + name, cwd=work)
+        path = "/api/v1/repos/%s/authors/%s/records" % (repo["id"], n.id)
+        good = n.get(path)
+        assert len(good) >= 2 and all(r["valid"] for r in good)
+        assert n.stop() == 0
+        bytes_then = base64.b64decode(good[0]["envelope"])
+        db = sqlite3.connect(n.home + "/guts.db")
+        changed = db.execute("UPDATE refs SET v = ? WHERE v = ?", (bytes_then[:-1] + bytes([bytes_then[-1] ^ 1]), bytes_then)).rowcount
+        db.commit()
+        db.close()
+        assert changed == 1
+        n.start()
+        now = n.get(path)
+        assert not now[0]["valid"] and now[0]["error"] and "signer" not in now[0] and now[1:] == good[1:], now
+        assert n.stop() == 0
 
 
 def hostile(tap, a, base):

@@ -5,7 +5,7 @@ import { useLive } from '../live'
 import { Contacts } from '../pages/contacts'
 import { href } from '../router'
 import { canAdmin, canRead, canWrite } from '../session'
-import { Ago, PeerId } from '../text'
+import { Ago, num, PeerId } from '../text'
 import { Needs, Select, Table, useBusy } from '../parts'
 import { Badge, Card, Empty, Facts, Loaded } from '../ui'
 import type { Of } from './repo'
@@ -76,7 +76,11 @@ export function Network({ of }: { of: Of }) {
 										{ name: 'Peer', cell: (s) => <PeerId id={s.id} /> },
 										{
 											name: 'State',
-											cell: (s) => (s.current ? <Badge tone="ok">current</Badge> : <Badge tone="warn">differs</Badge>),
+											cell: (s) => s.current ? (
+													<Badge tone="ok">current</Badge>
+												) : (
+													<Badge tone="warn">{s.behind === null ? 'differs' : `${num(s.behind)} behind`}</Badge>
+												),
 										},
 										{ name: 'Seen', cell: (s) => <Ago t={s.seen} /> },
 									]}

@@ -49,6 +49,8 @@ static const struct guts_conf_option options[GUTS_CONF_N] = {
 	    "Its key, in PEM; read together with it." },
 	[GUTS_CONF_HTTP_ALLOWED_HOSTS] = { "http.allowed_hosts", GUTS_CONF_TEXT, true, NULL, 1, 255, NULL, false,
 	    "Further host names under which the gateway may be asked." },
+	[GUTS_CONF_HTTP_CORS_ORIGINS] = { "http.cors_origins", GUTS_CONF_TEXT, true, NULL, 1, 255, NULL, false,
+	    "Origins like https://app.example whose pages may use the API in a browser, with a token but never with a cookie; *: any." },
 	[GUTS_CONF_HTTP_TRUSTED_PROXIES] = { "http.trusted_proxies", GUTS_CONF_TEXT, true, NULL, 1, 64, NULL, false,
 	    "Addresses or networks of reverse proxies, or unix for whoever uses a Unix socket: their X-Forwarded-For and "
 	    "X-Forwarded-Proto are believed." },

@@ -30,7 +30,7 @@ static bool
 needs_admin(const char *type)
 {
 	return type_fits("token.*", type) || type_fits("config.*", type) || type_fits("log.*", type) ||
-	    type_fits("hook.*", type);
+	    type_fits("hook.*", type) || type_fits("audit.*", type);
 }
 
 bool

@@ -34,6 +34,8 @@ static const struct {
 	[GUTS_HEAD_REQUEST_ID] = NAME("x-request-id"),
 	[GUTS_HEAD_FORWARDED_FOR] = NAME("x-forwarded-for"),
 	[GUTS_HEAD_FORWARDED_PROTO] = NAME("x-forwarded-proto"),
+	[GUTS_HEAD_IDEMPOTENCY_KEY] = NAME("idempotency-key"),
+	[GUTS_HEAD_CORS_METHOD] = NAME("access-control-request-method"),
 	[GUTS_HEAD_EXPECT] = NAME("expect"),
 	[GUTS_HEAD_TRANSFER_ENCODING] = NAME("transfer-encoding"),
 	[GUTS_HEAD_CONTENT_LENGTH] = NAME("content-length"),

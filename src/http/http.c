@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "http/events.h"
+#include "http/idempotency.h"
 #include "http/tls.h"
 
 #include <microhttpd.h>
@@ -130,7 +131,8 @@ guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct 
 	pthread_mutex_init(&h->cache_lock, NULL);
 	h->lanes = guts_calloc(guts_conf_count(s->conf, GUTS_CONF_HTTP_LISTEN) +
 	    guts_conf_count(s->conf, GUTS_CONF_HTTP_PUBLIC_LISTEN), sizeof *h->lanes);
-	if ((err = set_access(h, ei)) < 0 || (err = guts_auth_new(&h->auth, h->store, ei)) < 0)
+	h->idempotency = guts_idempotency_new();
+	if ((err = set_access(h, ei)) < 0 || (err = guts_cors_start(h, ei)) < 0 || (err = guts_auth_new(&h->auth, h->store, ei)) < 0)
 		goto failed;
 	if ((err = guts_auth_admin_file(h->auth, h->store, h->home, guts_http_wall_ms(), h->fresh_token, ei)) < 0)
 		goto failed;
@@ -259,6 +261,8 @@ guts_http_free(struct guts_http *h)
 	guts_ring_free(h->ring);
 	guts_auth_free(h->auth);
 	guts_limits_free(h->limits);
+	guts_idempotency_free(h->idempotency);
+	guts_audit_free(h);
 	for (size_t i = 0; i < h->nhosts; i++)
 		free((char *)(uintptr_t)h->hosts[i]);
 	free(h->hosts);

@@ -88,7 +88,9 @@ struct guts_counters {
 	atomic_llong connections, streams;
 };
 
+struct guts_audit_row;
 struct guts_call;
+struct guts_idempotency;
 struct guts_ring;
 struct guts_watch;
 
@@ -116,6 +118,9 @@ struct guts_http {
 	size_t nlanes;
 	struct guts_auth *auth;
 	struct guts_proxies proxies;
+	struct guts_idempotency *idempotency;
+	const char *cors[GUTS_CONF_LIST_MAX]; /* origins; views into conf */
+	size_t ncors;
 	struct guts_limits *limits;
 	uint64_t token_rate, address_rate;   /* [requests/minute], 0 = any number */
 	bool limit_loopback;
@@ -125,6 +130,8 @@ struct guts_http {
 	pthread_mutex_t lock;
 	bool stopping;
 	struct guts_req *asleep;             /* suspended requests */
+	struct guts_audit_row *audit;        /* writes that are no facts yet */
+	size_t naudit;
 	struct guts_call *calls;             /* all that are not destroyed */
 	struct guts_line *lines;
 	pthread_mutex_t cache_lock;
@@ -145,6 +152,7 @@ struct guts_req {
 	struct MHD_Connection *conn;
 	struct guts_req *prev, *next;        /* in h->asleep */
 	bool begun, asleep, answered;
+	bool is_over;                        /* its connection is closed: an answer reaches nobody */
 	bool is_dropped;                     /* the body is read to its end only to answer */
 	atomic_bool is_gone;                 /* its client left while it slept */
 	int status;                          /* of the answer that was queued */
@@ -157,6 +165,8 @@ struct guts_req {
 	struct guts_remote from;
 	struct guts_who who;
 	struct guts_allowance allowance;
+	bool has_key;                        /* its answer is to be kept under r->idempotency */
+	uint8_t idempotency[32];
 	struct guts_buf body;
 	struct guts_call *call;              /* what it waits for */
 	void (*resume)(struct guts_req *r);  /* instead of the handler, when it was woken without a call */
@@ -178,6 +188,11 @@ void guts_req_wake_locked(struct guts_req *r);
 uint64_t guts_http_now(void);            /* monotonic [ns] */
 uint64_t guts_http_wall_ms(void);
 
+/* The request's id, its own or one of ours; a view into *r. */
+const char *guts_req_id(struct guts_req *r);
+/* Its path, percent-encoded, appended to `out`. */
+void guts_req_path(const struct guts_req *r, struct guts_buf *out);
+
 /* Credentials were not good: counted for the client's network; true if it must wait (answer 429). */
 bool guts_req_wrong_try(struct guts_req *r);
 
@@ -190,6 +205,21 @@ bool guts_req_number(struct guts_req *r, const char *key, uint64_t min, uint64_t
 bool guts_req_page(struct guts_req *r, uint64_t *page, uint64_t *per_page);
 /* "http://127.0.0.1:8080" or the configured public address. */
 const char *guts_req_base(const struct guts_req *r);
+
+/* -- audit.c: a private fact "audit.write" per write ------------------------------------ */
+
+/* The request has ended, however it did.  Thread: HTTP. */
+void guts_audit_note(struct guts_req *r);
+void guts_audit_free(struct guts_http *h);
+
+/* -- cors.c: pages of other sites that the operator names ------------------------------- */
+
+/* Read http.cors_origins.  Errors, with text: GUTS_EINVAL. */
+int guts_cors_start(struct guts_http *h, struct guts_errinfo *ei);
+/* Let the page that asks read this answer, if its origin is listed. */
+void guts_cors_allow(const struct guts_req *r, struct MHD_Response *resp);
+/* The same for what it asks before a request; `methods` as in Allow. */
+void guts_cors_preflight(const struct guts_req *r, struct MHD_Response *resp, const char *methods);
 
 /* -- listen.c --------------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
  * cached snapshot are shared.
  */
 #include "base/alloc.h"
+#include "http/idempotency.h"
 #include "http/internal.h"
 #include "view/view.h"
 
@@ -60,11 +61,12 @@ queue(struct guts_req *r, int status, struct MHD_Response *resp)
 {
 	r->answered = true;
 	r->status = status;
-	MHD_queue_response(r->conn, (unsigned)status, resp);
+	if (!r->is_over)
+		MHD_queue_response(r->conn, (unsigned)status, resp);
 }
 
-static const char *
-request_id(struct guts_req *r)
+const char *
+guts_req_id(struct guts_req *r)
 {
 	static atomic_ullong counter;
 
@@ -96,8 +98,9 @@ void
 guts_reply(struct guts_req *r, int status, struct MHD_Response *resp, const char *const *extra)
 {
 	dress(resp, extra);
-	MHD_add_response_header(resp, "X-Request-Id", request_id(r));
+	MHD_add_response_header(resp, "X-Request-Id", guts_req_id(r));
 	add_allowance(r, resp);
+	guts_cors_allow(r, resp);
 	queue(r, status, resp);
 	MHD_destroy_response(resp);
 }
@@ -106,6 +109,7 @@ void
 guts_reply_lean(struct guts_req *r, int status, struct MHD_Response *resp, const char *const *extra)
 {
 	add_headers(resp, extra);
+	guts_cors_allow(r, resp);
 	queue(r, status, resp);
 	MHD_destroy_response(resp);
 }
@@ -163,6 +167,7 @@ guts_reply_json(struct guts_req *r, int status, struct guts_buf *body, const cha
 		guts_reply_problem(r, 500, "the answer is too large");
 		return;
 	}
+	guts_idempotency_keep(r, status, guts_buf_slice(body), extra);
 	if (body->len >= GUTS_HTTP_GZIP_MIN && guts_guard_accepts(r->head.v[GUTS_HEAD_ACCEPT_ENCODING], "gzip"))
 		packed = compress_gzip(&small, guts_buf_slice(body));
 	if (packed)
@@ -188,7 +193,7 @@ reply_problem(struct guts_req *r, int status, const char *text, const char *code
 	guts_reply_begin(&body, &j);
 	guts_view_problem(&j, &(struct guts_view_problem){ .status = status,
 	    .title = MHD_get_reason_phrase_for((unsigned)status), .detail = text, .code = code,
-	    .request_id = request_id(r), .body = b });
+	    .request_id = guts_req_id(r), .body = b });
 	if (status == 401) {
 		extra[0] = "WWW-Authenticate";
 		extra[1] = git ? "Basic realm=\"guts\", charset=\"UTF-8\"" : "Bearer realm=\"guts\"";
@@ -247,6 +252,7 @@ guts_reply_body_error(struct guts_req *r, int err, const struct guts_errinfo *ei
 void
 guts_reply_empty(struct guts_req *r, int status)
 {
+	guts_idempotency_keep(r, status, guts_slice("", 0), NULL);
 	guts_reply(r, status, guts_reply_nothing(), NULL);
 }
 
@@ -437,11 +443,20 @@ add_encoded(struct guts_buf *b, struct guts_slice s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		bool plain = (s.p[i] >= '0' && s.p[i] <= '9') || ((s.p[i] | 32) >= 'a' && (s.p[i] | 32) <= 'z') ||
-		    (s.p[i] && strchr("-._~/", s.p[i]));
+		    (s.p[i] && strchr("-._~", s.p[i]));
 		if (plain)
 			guts_buf_add_u8(b, s.p[i]);
 		else
 			guts_buf_printf(b, "%%%02X", s.p[i]);
+	}
+}
+
+void
+guts_req_path(const struct guts_req *r, struct guts_buf *out)
+{
+	for (size_t i = 0; i < r->target.nseg; i++) {
+		guts_buf_add_u8(out, '/');
+		add_encoded(out, guts_target_segment(&r->target, i));
 	}
 }
 
@@ -451,10 +466,7 @@ add_link(struct guts_buf *b, const struct guts_req *r, const struct guts_page *p
 	const struct guts_target *t = &r->target;
 
 	guts_buf_printf(b, "%s<%s", b->len ? ", " : "", guts_req_base(r));
-	for (size_t i = 0; i < t->nseg; i++) {
-		guts_buf_add_u8(b, '/');
-		add_encoded(b, guts_target_segment(t, i));
-	}
+	guts_req_path(r, b);
 	guts_buf_printf(b, "?page=%llu&per_page=%llu", (unsigned long long)page, (unsigned long long)p->per_page);
 	for (size_t i = 0; i < t->nquery; i++) {
 		struct guts_slice key = guts_slice(t->text + t->query[i].key, t->query[i].nkey);

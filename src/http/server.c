@@ -11,6 +11,7 @@
  */
 #include "base/alloc.h"
 #include "http/api.h"
+#include "http/idempotency.h"
 #include "http/tls.h"
 
 #include <microhttpd.h>
@@ -46,7 +47,7 @@ guts_req_sleep(struct guts_req *r)
 	struct guts_http *h = r->h;
 
 	pthread_mutex_lock(&h->lock);
-	bool may = !h->stopping;
+	bool may = !h->stopping && !r->is_over;
 	if (may && !r->asleep) {
 		r->asleep = true;
 		DL_APPEND(h->asleep, r);
@@ -248,6 +249,7 @@ reply_allowed(struct guts_req *r)
 {
 	char allow[64] = "OPTIONS";
 	const char *extra[] = { "Allow", allow, NULL };
+	struct MHD_Response *resp = guts_reply_nothing();
 	size_t at = 7;
 
 	for (unsigned m = 1; m < GUTS_OPTIONS; m <<= 1) {
@@ -258,7 +260,9 @@ reply_allowed(struct guts_req *r)
 			at += 2 + strlen(name);
 		}
 	}
-	guts_reply(r, r->early, guts_reply_nothing(), extra);
+	if (r->early == 204)
+		guts_cors_preflight(r, resp, allow);
+	guts_reply(r, r->early, resp, extra);
 }
 
 static void
@@ -379,7 +383,8 @@ on_end(struct guts_req *r)
 		guts_reply_problem(r, 413, "the body is too large");
 	} else {
 		set_line(r, GUTS_LINE_BUSY);
-		r->match.route->handle(r);
+		if (guts_idempotency_begin(r))
+			r->match.route->handle(r);
 	}
 }
 
@@ -416,7 +421,7 @@ count(struct guts_req *r)
 		return;
 	if (guts_log_level() >= GUTS_LOG_DEBUG)
 		guts_log(GUTS_LOG_DEBUG, "http", "%s %s status=%d us=%llu id=%s", guts_method_name(r->head.method),
-		    r->match.route ? r->match.route->path : "-", r->status, (unsigned long long)took / 1000, r->id);
+		    r->match.route ? r->match.route->path : "-", r->status, (unsigned long long)took / 1000, guts_req_id(r));
 	while (i < 8 && took > limits_ns[i])
 		i++;
 	atomic_fetch_add_explicit(&n->requests[r->status >= 100 && r->status < 600 ? r->status / 100 : 0], 1,
@@ -434,7 +439,12 @@ on_completed(void *cls, struct MHD_Connection *conn, void **ctx, enum MHD_Reques
 	if (!r)
 		return;
 	*ctx = NULL;
+	r->is_over = true;
+	if (r->has_key && r->call) /* the client left just before its answer: that is kept all the same */
+		guts_call_answered(r);
 	count(r);
+	guts_audit_note(r);
+	guts_idempotency_end(r);
 	guts_call_abandon(r);
 	pthread_mutex_lock(&r->h->lock);
 	if (r->asleep) {

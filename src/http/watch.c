@@ -52,6 +52,8 @@ wake_gone(struct guts_http *h)
 	pthread_mutex_lock(&h->lock);
 	DL_FOREACH_SAFE(h->asleep, r, next) {
 		struct pollfd p = { .fd = r->line ? r->line->fd : -1, .events = POLLRDHUP };
+		if (r->has_key) /* its answer is kept for the next try */
+			continue;
 		if (r->line && poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR))) {
 			atomic_store(&r->is_gone, true);
 			guts_req_wake_locked(r);

@@ -38,3 +38,4 @@ script_tests += %reldir%/http_api.py
 script_tests += %reldir%/http_events.py
 script_tests += %reldir%/http_crowd.py
 script_tests += %reldir%/http_listeners.py
+script_tests += %reldir%/http_rules.py

@@ -182,6 +182,12 @@ const lines: Record<string, Line> = {
 			Token “<T s={text(e, 'name')} />” was revoked
 		</>
 	),
+	'audit.write': (e) => (
+		<>
+			<T s={text(e, 'name') || text(e, 'who')} class="ref" /> at <T s={text(e, 'address')} />: {text(e, 'method')} <T s={text(e, 'path')} />,{' '}
+			<T s={text(e, 'status')} />
+		</>
+	),
 	'config.changed': (e) => (
 		<>
 			<T s={text(e, 'key')} class="ref" /> is now <T s={text(e, 'value')} />

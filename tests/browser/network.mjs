@@ -51,7 +51,7 @@ try {
 		await page.getByLabel('Mesh of', { exact: true }).selectOption('pairs')
 		await row(b).getByText('in the mesh').waitFor()
 		await row(c).getByText('not subscribed').waitFor()
-		equal(await page.locator('.graph line.mesh').count(), 1, 'links in the mesh')
+		await until(async () => (await page.locator('.graph line.mesh').count()) === 1, 'one link in the mesh') // drawn after the table
 		await page.reload()
 		await row(c).getByText('not subscribed').waitFor()
 		equal(await page.getByLabel('Mesh of', { exact: true }).inputValue(), 'pairs', 'topic after a reload')

@@ -48,11 +48,12 @@ guts_events_facts(struct guts_node *n, uint64_t first, uint64_t last)
 
 	if (!first)
 		return;
+	guts_snapshot_dirty(n);
+	guts_node_snapshot_flush(n); /* who reads after a fact was told finds what it says */
 	LL_FOREACH_SAFE (n->listeners, l, tmp) {
 		if (l->facts)
 			l->facts(l->owner, first, last);
 	}
-	guts_snapshot_dirty(n);
 }
 
 void

@@ -446,9 +446,9 @@ on_projected(void *owner, int err)
 		return;
 	}
 	guts_project_note(r, err);
+	guts_repo_touch(r);
 	if (c->first_fact)
 		s->s.events->facts(s->s.owner, c->first_fact, c->last_fact);
-	guts_repo_touch(r);
 	if (c->is_first) {
 		s->s.events->added(s->s.owner, r);
 		guts_tickets_settle(r, NULL, GUTS_ACCEPT);

@@ -296,7 +296,6 @@ on_rows_gone(void *owner, int err, uint64_t first, uint64_t last)
 		free(w);
 		return;
 	}
-	s->s.events->facts(s->s.owner, first, last);
 	s->s.events->removed(s->s.owner, r);
 	r->is_ready = false;
 	guts_repo_free(r);
@@ -305,6 +304,7 @@ on_rows_gone(void *owner, int err, uint64_t first, uint64_t last)
 		r->local.policy = w->policy;
 	}
 	s->inventory_stale = true;
+	s->s.events->facts(s->s.owner, first, last);
 	guts_repos_remove(s->s.repos, w->id, on_files_gone, w);
 }
 

@@ -197,16 +197,18 @@ on_put(void *owner, int err, uint64_t first, uint64_t last)
 
 	if (err)
 		guts_err_set(&ei, err, "the status could not be stored: %s", guts_err_text(err));
-	else
+	if (!err && r) {
+		if (w->replaces)
+			sum_flip(r, &w->old);
+		sum_flip(r, &w->st);
+		guts_repo_touch(r);
+	}
+	if (!err)
 		w->s->s.events->facts(w->s->s.owner, first, last);
 	if (!err && r) {
 		struct guts_msg_gossip_payload m = { .has_new_status = true };
 		struct guts_buf out;
 
-		if (w->replaces)
-			sum_flip(r, &w->old);
-		sum_flip(r, &w->st);
-		guts_repo_touch(r);
 		m.new_status.record = guts_buf_slice(&w->envelope);
 		guts_buf_init(&out, GUTS_GOSSIP_DATA_MAX);
 		if (!guts_repo_identity(r)->is_private && guts_msg_gossip_payload_encode(&m, &out) == GUTS_OK)

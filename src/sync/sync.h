@@ -39,7 +39,7 @@ enum guts_policy {
 enum guts_verdict { GUTS_ACCEPT, GUTS_IGNORE, GUTS_REJECT, GUTS_LATER };
 
 struct guts_sync_events {
-	/* A batch with facts became durable: ids first..last can be read and streamed. */
+	/* A batch with facts became durable: ids first..last can be read and streamed.  The state shows what they say. */
 	void (*facts)(void *owner, uint64_t first, uint64_t last);
 	/* Publish `payload` (a GossipPayload, see api/guts.proto) on the repository's topic. */
 	void (*publish_repo)(void *owner, const struct guts_repo *r, struct guts_slice payload);

@@ -67,7 +67,8 @@ with tap.net() as net:
         kp = Killpoint(b, "fail", error, n, 1)
         done = story.step(a, timeout=60)
         assert done.returncode == 0, done.stderr
-        wait_for(lambda: shown(b, story.acked), "step %d at B" % story.acked)
+        # In this order: git serves a step a moment before the snapshot behind REST shows it.
+        wait_for(lambda: story.shows(b, story.acked) and shown(b, story.acked), "step %d at B" % story.acked)
         assert b.running(), "the node ended"
         return kp.end(), "healed"
 

@@ -4,7 +4,7 @@ import socket
 import threading
 import urllib.parse
 
-from gutslib import Tap, Stream, wait_for, LONG
+from gutslib import Tap, Stream, commit, git, wait_for, work_tree, LONG
 
 TOPIC = "/api/v1/gossip/topics/"
 
@@ -170,6 +170,24 @@ def poll(tap, node):
             assert node.request("GET", "/api/v1/events?" + q).status == 400, q
 
 
+def told(tap, net, node):
+    with tap.case("what a fact tells, REST shows at once: at the node of the push and at its neighbour"):
+        other = net.node("other", bootstrap=[node])
+        other.wait_peer(node)
+        repo = node.create("told")
+        work = work_tree(net.path("told"))
+        streams = {n: n.stream("type=repo.ref.updated") for n in (node, other)}
+        for i in range(100 if LONG else 20):
+            oid = commit(work, "step %d" % i, {"count": "%d\n" % i})
+            git("push", "-q", node.git_url(repo), "HEAD:refs/heads/main", cwd=work)
+            for n, s in streams.items():
+                f = s.find(lambda f: f.get("data", {}).get("data", {}).get("new") == oid)
+                assert n.refs(repo["id"])["refs/heads/main"] == oid, "%s: fact %s is told, not shown" % (n.name, f["id"])
+        for s in streams.values():
+            s.close()
+        other.stop()
+
+
 def rights(tap, node):
     with tap.case("events of access and of the log are for admins"):
         node.post("/api/v1/tokens", {"name": "t", "scopes": ["read"]})
@@ -253,6 +271,7 @@ def main():
         stream(tap, node)
         filters(tap, node)
         poll(tap, node)
+        told(tap, net, node)
         rights(tap, node)
         slow(tap, node)
     tap.done()

@@ -447,10 +447,13 @@ on_projected(void *owner, int err)
 	}
 	guts_project_note(r, err);
 	guts_repo_touch(r);
+	if (c->is_first)
+		s->s.events->added(s->s.owner, r);
+	else if (c->versions_changed)
+		s->s.events->renewed(s->s.owner, r);
 	if (c->first_fact)
 		s->s.events->facts(s->s.owner, c->first_fact, c->last_fact);
 	if (c->is_first) {
-		s->s.events->added(s->s.owner, r);
 		guts_tickets_settle(r, NULL, GUTS_ACCEPT);
 		if (c->is_local_create)
 			guts_announce_repo(r);
@@ -471,8 +474,6 @@ on_projected(void *owner, int err)
 		ask_size(r);
 	if (c->versions_changed) {
 		guts_fetch_forget_strangers(r);
-		if (!c->is_first)
-			s->s.events->renewed(s->s.owner, r);
 		guts_repo_retire(r);
 	}
 	finish(c, GUTS_OK);

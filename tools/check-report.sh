@@ -2,8 +2,8 @@
 # check-report.sh DIR... - what the tests of these build folders said.
 #
 # Reads the .trs and .log files of automake's harness: the slowest ten tests, the
-# skipped ones with their reasons, the end of each failed test's log, and as the
-# last line "N passed, N failed, N skipped", counting TAP points.  A skip without
+# skipped ones with their reasons, the failed points with what was said before each
+# and the end of the log, and as the last line "N passed, N failed, N skipped", counting TAP points.  A skip without
 # a reason, a test without a result and a folder whose `make check` failed for
 # any other cause count as failures.  Exit status: is anything failed?
 passed=0 failed=0 skipped=0
@@ -44,6 +44,19 @@ skips()
 	done < <(grep '^SKIP: ' "$1" 2>/dev/null)
 }
 
+# Each failed point behind the last lines that its case printed; then how the log ends.
+show_failed()
+{
+	local lines=40
+
+	grep -q '^not ok' "$1" && lines=12
+	printf -- '--- failed: %s\n' "$1"
+	awk '/^not ok / { for (i = n > 25 ? n - 25 : 0; i < n; i++) print said[i]; print; n = 0; next }
+		/^(ok|PASS:|FAIL:) ?/ { n = 0; next } { said[n++] = $0 }' "$1"
+	printf -- '--- its end:\n'
+	tail -n $lines "$1"
+}
+
 for dir in "$@"; do
 	before=$failed
 	while IFS= read -r trs; do
@@ -56,8 +69,7 @@ for dir in "$@"; do
 done
 
 for log in ${broken[@]+"${broken[@]}"}; do
-	printf -- '--- failed: %s\n' "$log"
-	tail -n 40 "$log"
+	show_failed "$log"
 done
 if [ ${#slow[@]} -gt 0 ]; then
 	echo 'slowest tests [s]:'

@@ -72,7 +72,7 @@ answer_audit(struct guts_req *r, struct guts_call *c)
 	if (c->err < 0)
 		guts_reply_err(r, c->err, NULL);
 	else
-		guts_reply_json(r, 200, &a->body, NULL);
+		guts_reply_hashed(r, &a->body);
 }
 
 void

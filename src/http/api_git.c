@@ -192,6 +192,7 @@ take_blob(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, con
 
 	if (err < 0)
 		return err;
+	p->is_blob = true;
 	p->is_text = guts_text_is_utf8(content) && !(content.n && memchr(content.p, 0, content.n));
 	p->type = p->is_text ? "text/plain; charset=utf-8" : "application/octet-stream";
 	return guts_buf_add_slice(&p->body, content);

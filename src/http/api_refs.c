@@ -258,7 +258,7 @@ guts_rest_authors(struct guts_req *r)
 	}
 	guts_json_array_end(&j);
 	guts_repo_info_unref(i);
-	guts_reply_json(r, 200, &b, NULL);
+	guts_reply_hashed(r, &b);
 }
 
 void
@@ -276,5 +276,5 @@ guts_rest_seeders(struct guts_req *r)
 		guts_view_seeder(&j, &i->seeders[k]);
 	guts_json_array_end(&j);
 	guts_repo_info_unref(i);
-	guts_reply_json(r, 200, &b, NULL);
+	guts_reply_hashed(r, &b);
 }

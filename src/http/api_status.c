@@ -184,7 +184,7 @@ answer_list(struct guts_req *r, struct guts_call *c)
 	}
 	guts_reply_begin(&b, &j);
 	put_statuses(r, (struct status_call *)c, &j);
-	guts_reply_json(r, 200, &b, NULL);
+	guts_reply_hashed(r, &b);
 }
 
 static void
@@ -216,7 +216,7 @@ answer_combined(struct guts_req *r, struct guts_call *c)
 	guts_json_key(&j, "url");
 	guts_json_strs(&j, base, "/api/v1/repos/", path, "/commits/", hex, "/status", NULL);
 	guts_json_object_end(&j);
-	guts_reply_json(r, 200, &b, NULL);
+	guts_reply_hashed(r, &b);
 }
 
 static void

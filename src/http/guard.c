@@ -29,6 +29,8 @@ static const struct {
 	[GUTS_HEAD_ACCEPT] = NAME("accept"),
 	[GUTS_HEAD_ACCEPT_ENCODING] = NAME("accept-encoding"),
 	[GUTS_HEAD_IF_NONE_MATCH] = NAME("if-none-match"),
+	[GUTS_HEAD_IF_RANGE] = NAME("if-range"),
+	[GUTS_HEAD_RANGE] = NAME("range"),
 	[GUTS_HEAD_LAST_EVENT_ID] = NAME("last-event-id"),
 	[GUTS_HEAD_GIT_PROTOCOL] = NAME("git-protocol"),
 	[GUTS_HEAD_REQUEST_ID] = NAME("x-request-id"),
@@ -291,6 +293,49 @@ guts_guard_accepts(struct guts_slice list, const char *what)
 			return !is_refused(e);
 	}
 	return false;
+}
+
+/* Digits at the front of *s, taken off; false: there are none, or too many. */
+static bool
+take_number(struct guts_slice *s, uint64_t *out)
+{
+	size_t n = 0;
+
+	while (n < s->n && s->p[n] >= '0' && s->p[n] <= '9')
+		n++;
+	if (n == 0 || guts_text_u64(guts_slice(s->p, n), INT64_MAX, out) < 0)
+		return false;
+	*s = guts_slice(s->p + n, s->n - n);
+	return true;
+}
+
+enum guts_range_kind
+guts_guard_range(struct guts_slice value, uint64_t size, struct guts_range *out)
+{
+	uint64_t from = 0, last = UINT64_MAX;
+	bool is_suffix;
+
+	if (value.n < 7 || memcmp(value.p, "bytes=", 6) != 0)
+		return GUTS_RANGE_WHOLE;
+	value = guts_slice(value.p + 6, value.n - 6);
+	is_suffix = value.p[0] == '-';
+	if (!is_suffix && !take_number(&value, &from))
+		return GUTS_RANGE_WHOLE;
+	if (value.n == 0 || value.p[0] != '-')
+		return GUTS_RANGE_WHOLE;
+	value = guts_slice(value.p + 1, value.n - 1);
+	if (value.n == 0 ? is_suffix : !take_number(&value, &last) || value.n || last < from)
+		return GUTS_RANGE_WHOLE;
+	if (is_suffix) {
+		if (last == 0 || size == 0)
+			return GUTS_RANGE_OUTSIDE;
+		from = last < size ? size - last : 0;
+		last = size - 1;
+	}
+	if (from >= size)
+		return GUTS_RANGE_OUTSIDE;
+	*out = (struct guts_range){ from, (last < size ? last : size - 1) - from + 1 };
+	return GUTS_RANGE_PART;
 }
 
 bool

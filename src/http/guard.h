@@ -34,6 +34,8 @@ enum guts_head {
 	GUTS_HEAD_ACCEPT,
 	GUTS_HEAD_ACCEPT_ENCODING,
 	GUTS_HEAD_IF_NONE_MATCH,
+	GUTS_HEAD_IF_RANGE,
+	GUTS_HEAD_RANGE,
 	GUTS_HEAD_LAST_EVENT_ID,
 	GUTS_HEAD_GIT_PROTOCOL,
 	GUTS_HEAD_REQUEST_ID,
@@ -77,6 +79,19 @@ bool guts_guard_type_is(struct guts_slice value, const char *type);
 
 /* Value of cookie `name`; p = NULL if it is not there or there twice. */
 struct guts_slice guts_guard_cookie(struct guts_slice header, const char *name);
+
+/* One part of a body, as a Range header asks for it. */
+struct guts_range {
+	uint64_t from, n;     /* [bytes] */
+};
+enum guts_range_kind {
+	GUTS_RANGE_WHOLE,     /* none asked for, or in a form that we do not take: several, other units, malformed */
+	GUTS_RANGE_PART,
+	GUTS_RANGE_OUTSIDE,   /* 416 */
+};
+
+/* What a Range header asks of a body of `size` bytes.  Source: RFC 9110 section 14. */
+enum guts_range_kind guts_guard_range(struct guts_slice value, uint64_t size, struct guts_range *out);
 
 /* Does an If-None-Match header name `etag` (with its quotes), or is it "*"? */
 bool guts_guard_matches(struct guts_slice header, const char *etag);

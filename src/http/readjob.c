@@ -53,17 +53,53 @@ cache_control(const struct guts_readjob *p)
 	return p->is_immutable ? "private, max-age=31536000, immutable" : "private, no-cache";
 }
 
+/* The part of the body that is asked for; false: an answer was queued. */
+static bool
+take_range(struct guts_req *r, const struct guts_readjob *p, struct guts_slice *body, char range[64], int *status)
+{
+	const struct guts_slice *head = r->head.v;
+	uint64_t size = body->n;
+	bool is_same = !head[GUTS_HEAD_IF_RANGE].p || guts_slice_eq(head[GUTS_HEAD_IF_RANGE], guts_slice_str(p->etag));
+	struct guts_range part;
+
+	*status = 200;
+	if (!p->is_blob || !is_same)
+		return true;
+	switch (guts_guard_range(head[GUTS_HEAD_RANGE], size, &part)) {
+	case GUTS_RANGE_OUTSIDE:
+		guts_reply_problem(r, 416, "the file has %llu bytes", (unsigned long long)size);
+		return false;
+	case GUTS_RANGE_PART:
+		*status = 206;
+		*body = guts_slice(body->p + part.from, (size_t)part.n);
+		snprintf(range, 64, "bytes %llu-%llu/%llu", (unsigned long long)part.from,
+		    (unsigned long long)(part.from + part.n - 1), (unsigned long long)size);
+		break;
+	case GUTS_RANGE_WHOLE:
+		break;
+	}
+	return true;
+}
+
 void
 guts_readjob_answer_bytes(struct guts_req *r, struct guts_readjob *p)
 {
+	char range[64] = "";
 	const char *extra[] = { "Content-Type", p->type, "Content-Security-Policy",
 		"default-src 'none'; style-src 'unsafe-inline'; sandbox", "ETag", p->etag, "Cache-Control", cache_control(p),
-		"Vary", "Accept, Authorization, Cookie", "Content-Disposition", p->is_text ? "inline" : "attachment", NULL };
-	size_t n = p->body.len;
-	void *copy = guts_memdup(n ? guts_buf_slice(&p->body).p : (const uint8_t *)"", n);
+		"Vary", "Accept, Authorization, Cookie", "Content-Disposition", p->is_text ? "inline" : "attachment",
+		"Accept-Ranges", p->is_blob ? "bytes" : "none", NULL, range, NULL };
+	struct guts_slice body = guts_buf_slice(&p->body);
+	int status;
+	void *copy;
 
+	if (!take_range(r, p, &body, range, &status))
+		return;
+	if (status == 206)
+		extra[14] = "Content-Range";
+	copy = guts_memdup(body.n ? body.p : (const uint8_t *)"", body.n);
 	guts_buf_deinit(&p->body);
-	guts_reply(r, 200, MHD_create_response_from_buffer(n, copy, MHD_RESPMEM_MUST_FREE), extra);
+	guts_reply(r, status, MHD_create_response_from_buffer(body.n, copy, MHD_RESPMEM_MUST_FREE), extra);
 }
 
 static void

@@ -46,6 +46,7 @@ struct guts_readjob {
 	struct guts_buf body;
 	const char *type;                   /* content type of an answer that is not JSON */
 	bool more, is_text;
+	bool is_blob;                       /* body is a file's bytes: parts of it may be asked for */
 };
 
 /* A job on the repository of the request, page 1 of 1; NULL: an answer was queued.  Ends with guts_readjob_start or _drop. */

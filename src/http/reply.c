@@ -4,6 +4,7 @@
  * cached snapshot are shared.
  */
 #include "base/alloc.h"
+#include "crypto/key.h"
 #include "http/idempotency.h"
 #include "http/internal.h"
 #include "view/view.h"
@@ -283,6 +284,23 @@ guts_reply_not_modified(struct guts_req *r, const char *etag)
 		return false;
 	guts_reply(r, 304, guts_reply_nothing(), extra);
 	return true;
+}
+
+void
+guts_reply_hashed(struct guts_req *r, struct guts_buf *body)
+{
+	uint8_t hash[32];
+	char etag[2 * 16 + 3] = "\"";
+	const char *extra[] = { "ETag", etag, "Cache-Control", "private, no-cache", NULL };
+
+	guts_sha256(hash, guts_buf_slice(body));
+	for (size_t i = 0; i < 16; i++)
+		snprintf(etag + 1 + 2 * i, 3, "%02x", hash[i]);
+	etag[33] = '"';
+	if (guts_reply_not_modified(r, etag))
+		guts_buf_deinit(body);
+	else
+		guts_reply_json(r, 200, body, extra);
 }
 
 /* -- cached snapshots ---------------------------------------------------------- */

@@ -138,6 +138,34 @@ def changes(tap, a, base, work, net):
             got = a.request("GET", base + path, headers=raw)
             assert got.data == want and "sandbox" in got.headers["content-security-policy"], path
         assert a.request("GET", base + "/contents/src", headers=raw).status == 404
+    with tap.case("parts of a file"):
+        whole = bytes(range(256))
+        etag = a.request("GET", base + "/raw/raw.bin").headers["etag"]
+        for value, part in ("0-3", whole[:4]), ("250-", whole[250:]), ("-6", whole[-6:]), ("255-999", whole[255:]), ("-999", whole):
+            got = a.request("GET", base + "/raw/raw.bin", headers={"Range": "bytes=" + value, "If-Range": etag})
+            assert got.status == 206 and got.data == part, (value, got.status)
+            first = whole.index(part)
+            assert got.headers["content-range"] == "bytes %d-%d/256" % (first, first + len(part) - 1) and got.headers["etag"] == etag
+        for value in "bytes=256-", "bytes=-0", "bytes=999-1000":
+            assert a.request("GET", base + "/raw/raw.bin", headers={"Range": value}).status == 416, value
+        for value in "bytes=0-0,5-6", "bytes=5-3", "bytes=", "bytes=-", "bytes=x-", "lines=0-1", "bytes=0-1x", "bytes=" + "9" * 30 + "-":
+            got = a.request("GET", base + "/raw/raw.bin", headers={"Range": value})
+            assert got.status == 200 and got.data == whole, value
+        assert a.request("GET", base + "/raw/raw.bin", headers={"Range": "bytes=0-3", "If-Range": '"other"'}).data == whole
+    with tap.case("every read answers 304 to who has it"):
+        for path in ("", "/branches", "/branches/main", "/tags", "/tags/v1.0", "/git/refs", "/git/ref/heads/main", "/git/trees/main", "/commits",
+                     "/commits/main", "/commits/main/status", "/commits/main/statuses", "/contents", "/contents/src", "/readme", "/raw/raw.bin",
+                     "/languages", "/compare/light...main", "/authors", "/authors/%s/refs" % a.id, "/authors/%s/records" % a.id, "/seeders"):
+            def known():  # what changes meanwhile is asked for again
+                first = a.request("GET", base + path)
+                again = a.request("GET", base + path, headers={"If-None-Match": first.headers["etag"]})
+                assert first.status == 200 and again.status in (200, 304) and (again.status == 200 or not again.data), path
+                return again.status == 304
+            wait_for(known, "304 for " + path)
+    with tap.case("HEAD where GET is"):
+        for path in "/raw/raw.bin", "/git/ref/heads/main", "/compare/light...main", "/archive/main.zip", "/languages", "/git/commits/v1.0.patch":
+            head = a.request("HEAD", base + path)
+            assert head.status == 200 and head.data == b"" and head.headers["etag"], path
 
 
 def archives(tap, a, base, work):

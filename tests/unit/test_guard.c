@@ -157,6 +157,46 @@ test_cookies(void **state)
 	assert_null(guts_guard_cookie(guts_slice_str("guts-x"), "guts-x").p);
 }
 
+static void
+test_ranges(void **state)
+{
+	static const struct {
+		const char *value;
+		uint64_t size;
+		enum guts_range_kind kind;
+		uint64_t from, n;
+	} cases[] = {
+		{ "bytes=0-3", 10, GUTS_RANGE_PART, 0, 4 },
+		{ "bytes=3-", 10, GUTS_RANGE_PART, 3, 7 },
+		{ "bytes=-4", 10, GUTS_RANGE_PART, 6, 4 },
+		{ "bytes=-40", 10, GUTS_RANGE_PART, 0, 10 },
+		{ "bytes=9-9223372036854775807", 10, GUTS_RANGE_PART, 9, 1 },
+		{ "bytes=10-", 10, GUTS_RANGE_OUTSIDE, 0, 0 },
+		{ "bytes=0-0", 0, GUTS_RANGE_OUTSIDE, 0, 0 },
+		{ "bytes=-0", 10, GUTS_RANGE_OUTSIDE, 0, 0 },
+		{ "bytes=-1", 0, GUTS_RANGE_OUTSIDE, 0, 0 },
+		{ "bytes=4-3", 10, GUTS_RANGE_WHOLE, 0, 0 },
+		{ "bytes=0-1,3-4", 10, GUTS_RANGE_WHOLE, 0, 0 },
+		{ "bytes=-", 10, GUTS_RANGE_WHOLE, 0, 0 },
+		{ "bytes=", 10, GUTS_RANGE_WHOLE, 0, 0 },
+		{ "bytes=1", 10, GUTS_RANGE_WHOLE, 0, 0 },
+		{ "bytes=1-2 ", 10, GUTS_RANGE_WHOLE, 0, 0 },
+		{ "bytes= 1-2", 10, GUTS_RANGE_WHOLE, 0, 0 },
+		{ "bytes=18446744073709551616-", 10, GUTS_RANGE_WHOLE, 0, 0 },
+		{ "lines=1-2", 10, GUTS_RANGE_WHOLE, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct guts_range part = { 0 };
+
+		if (guts_guard_range(guts_slice_str(cases[i].value), cases[i].size, &part) != cases[i].kind ||
+		    part.from != cases[i].from || part.n != cases[i].n)
+			fail_msg("%s of %llu", cases[i].value, (unsigned long long)cases[i].size);
+	}
+	assert_int_equal(guts_guard_range(guts_slice(NULL, 0), 10, &(struct guts_range){ 0 }), GUTS_RANGE_WHOLE);
+}
+
 int
 main(void)
 {
@@ -167,6 +207,7 @@ main(void)
 		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_cookies),
+		cmocka_unit_test(test_ranges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

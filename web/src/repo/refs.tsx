@@ -1,5 +1,5 @@
 // Branches and tags: what delegates signed, and whose value counts.
-import { getRepoPage, type Schemas } from '../api'
+import { getRepoPage, repoBase, type Schemas } from '../api'
 import { useLive } from '../live'
 import { go, repoHref, route } from '../router'
 import { Oid, PeerId, T } from '../text'
@@ -12,6 +12,20 @@ type Branch = Schemas['Branch']
 type Tag = Schemas['Tag']
 
 const signer = { name: 'Signed by', cell: (r: { signer?: string }) => (r.signer ? <PeerId id={r.signer} copy={false} /> : '–') }
+
+function Archives({ of, name }: { of: Of; name: string }) {
+	const to = `${repoBase(of.path)}/archive/${name.split('/').map(encodeURIComponent).join('/')}`
+	return (
+		<>
+			<a href={`${to}.tar.gz`} download>
+				tar.gz
+			</a>{' '}
+			<a href={`${to}.zip`} download>
+				zip
+			</a>
+		</>
+	)
+}
 
 const branchColumns = (of: Of): Column<Branch>[] => [
 	{
@@ -40,6 +54,7 @@ const branchColumns = (of: Of): Column<Branch>[] => [
 		),
 	},
 	signer,
+	{ name: 'Archive', cell: (b) => <Archives of={of} name={b.name} /> },
 	{ name: 'History', cell: (b) => <a href={repoHref(of.path, ['commits', b.name])}>Commits</a> },
 ]
 
@@ -65,6 +80,7 @@ const tagColumns = (of: Of): Column<Tag>[] => [
 			),
 	},
 	signer,
+	{ name: 'Archive', cell: (t) => <Archives of={of} name={t.name} /> },
 ]
 
 function List<Row extends { name: string }>({

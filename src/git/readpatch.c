@@ -65,16 +65,20 @@ is_small(struct guts_read *r, const git_diff *diff)
 	return sum <= 2 * GUTS_READ_TEXT_MAX;
 }
 
-/* The difference of two commits' trees, renames found; `from` NULL: against nothing. */
+/* The difference of two commits' trees; `from` NULL: against nothing.  Renames are found by equal content, in changes of
+ * few files: anything finer reads every pair. */
 static int
 diff_commits(struct guts_read *r, git_commit *from, git_commit *to, enum guts_read_form form, git_diff **out)
 {
 	git_tree *tf = NULL, *tt = NULL;
+	git_diff_find_options find;
 	git_diff_options opt;
 	int err = GUTS_OK;
 
 	*out = NULL;
 	git_diff_options_init(&opt, GIT_DIFF_OPTIONS_VERSION);
+	git_diff_find_options_init(&find, GIT_DIFF_FIND_OPTIONS_VERSION);
+	find.flags = GIT_DIFF_FIND_RENAMES | GIT_DIFF_FIND_EXACT_MATCH_ONLY;
 	if (form == GUTS_FORM_PATCH)
 		opt.flags |= GIT_DIFF_SHOW_BINARY;
 	if (git_commit_tree(&tt, to) || (from && git_commit_tree(&tf, from)) ||
@@ -82,7 +86,7 @@ diff_commits(struct guts_read *r, git_commit *from, git_commit *to, enum guts_re
 		err = GUTS_EIO;
 	else if (!is_small(r, *out))
 		err = GUTS_ELIMIT;
-	else if (git_diff_find_similar(*out, NULL))
+	else if (git_diff_num_deltas(*out) <= GUTS_READ_FILES_MAX && git_diff_find_similar(*out, &find))
 		err = GUTS_EIO;
 	git_tree_free(tf);
 	git_tree_free(tt);

@@ -31,6 +31,7 @@ struct MHD_Response;
 #define GUTS_HTTP_JSON_MAX (1u << 20)    /* [bytes] body */
 #define GUTS_HTTP_ANSWER_MAX (64u << 20) /* [bytes] largest answer that is made in memory */
 #define GUTS_HTTP_GZIP_MIN 1024          /* [bytes] smaller answers are not compressed */
+#define GUTS_HTTP_GZIP_MAX (1u << 20)    /* [bytes] larger ones neither: everybody else would wait for it */
 #define GUTS_HTTP_CACHE_N 32             /* encoded snapshots kept */
 #define GUTS_HTTP_TREES_N 64             /* trees whose languages are kept */
 

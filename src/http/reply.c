@@ -169,7 +169,8 @@ guts_reply_json(struct guts_req *r, int status, struct guts_buf *body, const cha
 		return;
 	}
 	guts_idempotency_keep(r, status, guts_buf_slice(body), extra);
-	if (body->len >= GUTS_HTTP_GZIP_MIN && guts_guard_accepts(r->head.v[GUTS_HEAD_ACCEPT_ENCODING], "gzip"))
+	if (body->len >= GUTS_HTTP_GZIP_MIN && body->len <= GUTS_HTTP_GZIP_MAX &&
+	    guts_guard_accepts(r->head.v[GUTS_HEAD_ACCEPT_ENCODING], "gzip"))
 		packed = compress_gzip(&small, guts_buf_slice(body));
 	if (packed)
 		guts_buf_deinit(body);
@@ -178,7 +179,7 @@ guts_reply_json(struct guts_req *r, int status, struct guts_buf *body, const cha
 	    status >= 400 ? "application/problem+json" : "application/json; charset=utf-8");
 	if (packed)
 		MHD_add_response_header(resp, "Content-Encoding", "gzip");
-	MHD_add_response_header(resp, "Vary", "Accept-Encoding, Authorization, Cookie");
+	MHD_add_response_header(resp, "Vary", "Accept, Accept-Encoding, Authorization, Cookie");
 	guts_reply(r, status, resp, extra);
 }
 
@@ -384,7 +385,7 @@ static void
 reply_entry(struct guts_req *r, const struct guts_cached *e)
 {
 	const char *extra[15] = { "Content-Type", "application/json; charset=utf-8", "Cache-Control", "private, no-cache",
-		"Vary", "Accept-Encoding, Authorization, Cookie", "ETag", e->etag };
+		"Vary", "Accept, Accept-Encoding, Authorization, Cookie", "ETag", e->etag };
 	struct guts_bytes *bytes = e->plain;
 	size_t n = 8;
 

@@ -132,7 +132,8 @@ def changes(tap, a, base, work, net):
         assert "immutable" in a.request("GET", base + "/compare/" + whole).headers["cache-control"]
         for wrong in "main", "...main", "main...", "none...main", "main...none", "main...none.diff", "..":
             assert a.request("GET", base + "/compare/" + wrong).status in (400, 404), wrong
-    with tap.case("raw by Accept"):
+    with tap.case("raw by Accept, which caches must tell apart"):
+        assert "Accept," in a.request("GET", base + "/contents/README.md").headers["vary"]
         raw = {"Accept": "application/vnd.github.raw"}
         for path, want in ("/contents/raw.bin", bytes(range(256))), ("/readme", b"# Demo\n"):
             got = a.request("GET", base + path, headers=raw)

@@ -207,6 +207,81 @@ guts_text_time(char out[25], uint64_t wall_ns)
 	    (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100, ms);
 }
 
+/* `n` digits at *p, which moves on; -1 if there are others. */
+static int
+take_digits(const char **p, unsigned n)
+{
+	int v = 0;
+
+	for (; n > 0; n--, ++*p) {
+		if (**p < '0' || **p > '9')
+			return -1;
+		v = v * 10 + (**p - '0');
+	}
+	return v;
+}
+
+/* Two digits below `limit` behind the character `before`; -1 if there is something else. */
+static int
+take_part(const char **p, const char *before, int limit)
+{
+	int v;
+
+	if (**p == '\0' || strchr(before, **p) == NULL)
+		return -1;
+	++*p;
+	v = take_digits(p, 2);
+	return v < limit ? v : -1;
+}
+
+/* Seconds east of UTC at *p: "Z" or "+hh:mm"; false if there is something else. */
+static bool
+take_zone(const char **p, int *east_s)
+{
+	int sign = **p == '-' ? -1 : 1, hours, minutes;
+
+	*east_s = 0;
+	if (**p == 'Z' || **p == 'z') {
+		++*p;
+		return true;
+	}
+	hours = take_part(p, "+- ", 24);
+	minutes = hours < 0 ? -1 : take_part(p, ":", 60);
+	*east_s = sign * (hours * 3600 + minutes * 60);
+	return minutes >= 0;
+}
+
+int
+guts_text_parse_time(struct guts_slice s, int64_t *time_s)
+{
+	static const int days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	char text[64];
+	const char *p = text;
+	struct tm tm = { 0 };
+	int east_s = 0;
+
+	if (s.n >= sizeof(text))
+		return GUTS_EINVAL;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	tm.tm_year = take_digits(&p, 4) - 1900;
+	tm.tm_mon = tm.tm_year < -1900 ? -1 : take_part(&p, "-", 13) - 1;
+	tm.tm_mday = tm.tm_mon < 0 ? -1 : take_part(&p, "-", 32);
+	if (tm.tm_mon < 0 || tm.tm_mday < 1 || tm.tm_mday > days[tm.tm_mon])
+		return GUTS_EINVAL;
+	if (*p != '\0') {
+		if ((tm.tm_hour = take_part(&p, "Tt ", 24)) < 0 || (tm.tm_min = take_part(&p, ":", 60)) < 0 ||
+		    (tm.tm_sec = take_part(&p, ":", 61)) < 0)
+			return GUTS_EINVAL;
+		if (*p == '.')
+			p += 1 + strspn(p + 1, "0123456789");
+		if (!take_zone(&p, &east_s) || *p != '\0')
+			return GUTS_EINVAL;
+	}
+	*time_s = (int64_t)timegm(&tm) - east_s;
+	return GUTS_OK;
+}
+
 bool
 guts_mem_eq_ct(const void *a, const void *b, size_t n)
 {

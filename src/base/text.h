@@ -29,6 +29,10 @@ int guts_text_u64(struct guts_slice s, uint64_t max, uint64_t *out);
 /* RFC 3339 time in UTC with milliseconds; `out` has ≥ 25 bytes.  `wall_ns` = nanoseconds since 1970. */
 void guts_text_time(char out[25], uint64_t wall_ns);
 
+/* RFC 3339 time or date ("2026-01-31", then at its start in UTC) as seconds since 1970; a fraction is dropped.  A space serves as the `+` of an
+ * offset, as in a query that was not encoded.  Errors: GUTS_EINVAL. */
+int guts_text_parse_time(struct guts_slice s, int64_t *time_s);
+
 /* Compare two byte strings in constant time. */
 bool guts_mem_eq_ct(const void *a, const void *b, size_t n);
 

@@ -1,6 +1,6 @@
 /* crypto/hmac.c - HMAC-SHA-256 by libsodium; HMAC-SHA-1, which libsodium does not have, here.
  *
- * SHA-1 serves webhook receivers alone, a few kilobytes at a time, so it is written to be read.
+ * SHA-1 serves webhook receivers, a few kilobytes at a time, and checks files in the background, so it is written to be read.
  */
 #include "crypto/hmac.h"
 
@@ -100,6 +100,16 @@ sha1_end(struct sha1 *s, uint8_t out[GUTS_SHA1_SIZE])
 	for (unsigned i = 0; i < GUTS_SHA1_SIZE; i++)
 		out[i] = (uint8_t)(s->h[i / 4] >> (24 - 8 * (i % 4)));
 	sodium_memzero(s, sizeof(*s));
+}
+
+void
+guts_sha1(uint8_t out[GUTS_SHA1_SIZE], struct guts_slice in)
+{
+	struct sha1 s;
+
+	sha1_begin(&s);
+	sha1_add(&s, in);
+	sha1_end(&s, out);
 }
 
 void

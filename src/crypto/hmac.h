@@ -1,4 +1,4 @@
-/* crypto/hmac.h - message authentication for webhooks.
+/* crypto/hmac.h - message authentication for webhooks, and SHA-1 as a checksum.
  *
  * Source: RFC 2104 (HMAC), RFC 3174 (SHA-1). */
 #ifndef GUTS_CRYPTO_HMAC_H
@@ -8,6 +8,9 @@
 
 #define GUTS_SHA1_SIZE 20
 #define GUTS_SHA256_SIZE 32
+
+/* A checksum of files that carry one; no protection against anybody. */
+void guts_sha1(uint8_t out[GUTS_SHA1_SIZE], struct guts_slice in);
 
 /* HMAC of `in` under a key of any length. */
 void guts_hmac_sha256(uint8_t out[GUTS_SHA256_SIZE], struct guts_slice key, struct guts_slice in);

@@ -1,8 +1,14 @@
 # One file per line, sorted:  libguts_a_SOURCES += %reldir%/x.c
 libguts_a_SOURCES += %reldir%/archive.c
 libguts_a_SOURCES += %reldir%/gitcmd.c
+libguts_a_SOURCES += %reldir%/graph.c
+libguts_a_SOURCES += %reldir%/graphwrite.c
+libguts_a_SOURCES += %reldir%/history.c
+libguts_a_SOURCES += %reldir%/historylast.c
+libguts_a_SOURCES += %reldir%/historynode.c
 libguts_a_SOURCES += %reldir%/import.c
 libguts_a_SOURCES += %reldir%/ingest.c
+libguts_a_SOURCES += %reldir%/lastfile.c
 libguts_a_SOURCES += %reldir%/listrefs.c
 libguts_a_SOURCES += %reldir%/packer.c
 libguts_a_SOURCES += %reldir%/packscan.c

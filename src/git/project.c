@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "git/graphwrite.h"
 #include "git/odb.h"
 #include "git/refsfile.h"
 
@@ -24,7 +25,6 @@
 #include <unistd.h>
 
 #define NAMESPACES "refs/namespaces/"
-#define HEAD_MAX 1100 /* [bytes] of a HEAD file */
 #define PEEL_DEPTH_MAX 16
 
 struct project {
@@ -117,7 +117,7 @@ peel_tag(void *owner, struct guts_refsfile_row *row)
 static int
 write_head(const char *path, const char *target)
 {
-	char *want = guts_asprintf("ref: %s\n", target), *lock = guts_asprintf("%s.lock", path), have[HEAD_MAX];
+	char *want = guts_asprintf("ref: %s\n", target), *lock = guts_asprintf("%s.lock", path), have[GUTS_HEAD_FILE_MAX];
 	size_t size = strlen(want);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err = GUTS_OK;
 	ssize_t n = fd >= 0 ? read(fd, have, sizeof(have)) : -1;
@@ -139,13 +139,12 @@ out:
 	return err;
 }
 
-/* What the repository's HEAD names, e.g. "refs/heads/main"; empty if it is damaged. */
-static void
-read_head(const char *repo_path, char out[HEAD_MAX])
+void
+guts_repo_read_head(const char *repo_path, char out[GUTS_HEAD_FILE_MAX])
 {
 	char *path = guts_asprintf("%s/HEAD", repo_path);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	ssize_t n = fd >= 0 ? read(fd, out, HEAD_MAX - 1) : -1;
+	ssize_t n = fd >= 0 ? read(fd, out, GUTS_HEAD_FILE_MAX - 1) : -1;
 
 	out[n > 0 ? n : 0] = '\0';
 	out[strcspn(out, "\n")] = '\0';
@@ -190,10 +189,10 @@ project_heads(const struct project *p, const struct guts_refsfile *refs)
 {
 	size_t all = p->head[0] ? refs->n : 0;
 	struct guts_slice last = { 0 };
-	char head[HEAD_MAX];
+	char head[GUTS_HEAD_FILE_MAX];
 	int err = GUTS_OK;
 
-	read_head(p->path, head);
+	guts_repo_read_head(p->path, head);
 	for (size_t i = 0; i < p->n + all && !err; i++) {
 		struct guts_slice name = i < p->n ? p->v[i].name : refs->v[i - p->n].name;
 		struct guts_slice space = guts_slice(name.p, namespace_length(name));
@@ -356,6 +355,8 @@ project_done(struct guts_repoop *op)
 	void *owner = p->owner;
 	int err = op->err;
 
+	if (!err)
+		guts_graph_touch(op->store, op->id, false);
 	project_drop(op);
 	done(owner, err);
 }

@@ -149,45 +149,6 @@ clean_path(struct guts_slice path)
 	return guts_memdup(path.p, path.n);
 }
 
-/* The id of what is at `path` in the commit's tree; false if nothing is. */
-static bool
-id_at(git_commit *c, const char *path, git_oid *out)
-{
-	git_tree_entry *e = NULL;
-	git_tree *t = NULL;
-	bool there = git_commit_tree(&t, c) == 0 && git_tree_entry_bypath(&e, t, path) == 0;
-
-	if (there)
-		git_oid_cpy(out, git_tree_entry_id(e));
-	git_tree_entry_free(e);
-	git_tree_free(t);
-	return there;
-}
-
-/* Does this commit change `path` against every parent?  (What `git log -- path` shows, without its pruning of branches.) */
-static bool
-changes_path(git_commit *c, const char *path)
-{
-	unsigned n = git_commit_parentcount(c);
-	git_oid mine, theirs;
-	bool there = id_at(c, path, &mine);
-
-	for (unsigned i = 0; i < n; i++) {
-		git_commit *parent = NULL;
-		bool same = false;
-
-		if (git_commit_parent(&parent, c, i) == 0) {
-			bool was = id_at(parent, path, &theirs);
-
-			same = was == there && (!there || git_oid_equal(&mine, &theirs));
-		}
-		git_commit_free(parent);
-		if (same)
-			return false;
-	}
-	return n > 0 || there;
-}
-
 /* A walk from `tip`, newest first as the history is met. */
 static int
 begin_walk(struct guts_read *r, const struct guts_oid *tip, git_revwalk **out)
@@ -200,73 +161,6 @@ begin_walk(struct guts_read *r, const struct guts_oid *tip, git_revwalk **out)
 	    git_revwalk_push(*out, git_commit_id(c))))
 		err = GUTS_EIO;
 	git_commit_free(c);
-	return err;
-}
-
-struct page {
-	const char *path; /* NULL = all commits */
-	uint64_t skip;
-	size_t want;
-};
-
-/* Fill `out` with the page's commits and see whether one more follows; *seen counts the commits walked. */
-static int
-read_page(struct guts_read *r, git_revwalk *walk, struct page *p, struct guts_arena *a, struct guts_read_commits *out,
-    uint64_t *seen)
-{
-	git_oid oid;
-	int err = GUTS_OK;
-
-	while (!err && !out->more && git_revwalk_next(&oid, walk) == 0) {
-		git_commit *c = NULL;
-
-		++*seen;
-		if (p->path && *seen > GUTS_READ_WALK_MAX)
-			break;
-		if (!p->path && p->skip > 0) {
-			p->skip--;
-			continue;
-		}
-		if (git_commit_lookup(&c, r->repo, &oid))
-			err = GUTS_EIO;
-		else if (p->path && !changes_path(c, p->path))
-			;
-		else if (p->skip > 0)
-			p->skip--;
-		else if (out->n == p->want)
-			out->more = true;
-		else
-			err = fill_commit(&out->v[out->n++], c, a);
-		git_commit_free(c);
-	}
-	return err;
-}
-
-int
-guts_read_log(struct guts_read *r, const struct guts_oid *tip, struct guts_slice path, unsigned page,
-    unsigned per_page, bool count, struct guts_arena *a, struct guts_read_commits *out)
-{
-	char *text = clean_path(path);
-	struct page p = { .path = text[0] ? text : NULL };
-	git_revwalk *walk = NULL;
-	uint64_t seen = 0;
-	git_oid oid;
-	int err;
-
-	memset(out, 0, sizeof(*out));
-	per_page = per_page < 1 ? 1 : per_page > GUTS_READ_PAGE_MAX ? GUTS_READ_PAGE_MAX : per_page;
-	p.want = per_page;
-	p.skip = page > 1 ? (uint64_t)(page - 1) * per_page : 0;
-	out->v = guts_arena_alloc(a, per_page * sizeof(*out->v));
-	err = out->v ? begin_walk(r, tip, &walk) : GUTS_ELIMIT;
-	if (!err)
-		err = read_page(r, walk, &p, a, out, &seen);
-	while (!err && count && !p.path && git_revwalk_next(&oid, walk) == 0)
-		seen++;
-	if (count && !p.path)
-		out->total = seen;
-	git_revwalk_free(walk);
-	free(text);
 	return err;
 }
 
@@ -308,20 +202,6 @@ guts_read_range(struct guts_read *r, const struct guts_oid *from, const struct g
 		git_commit_free(c);
 	}
 	out->more = out->total > out->n;
-	git_revwalk_free(walk);
-	return err;
-}
-
-int
-guts_read_count(struct guts_read *r, const struct guts_oid *tip, uint64_t *out)
-{
-	git_revwalk *walk;
-	git_oid oid;
-	int err = begin_walk(r, tip, &walk);
-
-	*out = 0;
-	while (!err && git_revwalk_next(&oid, walk) == 0)
-		++*out;
 	git_revwalk_free(walk);
 	return err;
 }

@@ -1,9 +1,8 @@
-/* git/read.h - what people look at in a repository: branches' tips, commits, diffs, folders, files.
+/* git/read.h - what people look at in a repository: a commit, a range of them, diffs, folders, files.
  *
  * Plain blocking functions with a libgit2 handle of their own, for a worker's job: open, ask,
  * close.  Results live in the caller's arena; text is as git has it (bytes: check before showing
- * as UTF-8).  Commits are listed newest first by walking from the tip without sorting first, so
- * a first page costs what it shows, not the whole history.
+ * as UTF-8).  Questions about whole histories are git/history.h's.
  *
  * Thread: any but the loop; a handle belongs to one thread.
  */
@@ -19,7 +18,7 @@
 
 #define GUTS_READ_PAGE_MAX 100             /* commits of one page */
 #define GUTS_READ_RANGE_MAX 2048           /* commits of one range */
-#define GUTS_READ_WALK_MAX 200000          /* commits looked at for one page of a path's history */
+#define GUTS_READ_WALK_MAX 200000          /* commits of a range that are counted */
 #define GUTS_READ_FILES_MAX 300            /* files of one commit that are listed */
 #define GUTS_READ_PATCH_MAX (64u << 10)    /* [bytes] of one file's patch */
 #define GUTS_READ_PATCHES_MAX (1u << 20)   /* [bytes] of all patches of a commit */
@@ -58,22 +57,14 @@ struct guts_read_commits {
 	size_t n;
 	struct guts_read_commit *v;
 	bool more;            /* another page follows */
-	uint64_t total;       /* commits reachable from the tip; 0 = not counted (count = false or over the walk's cap) */
+	uint64_t total;       /* commits of a range in all; 0 = not counted */
+	bool incomplete;      /* the search ended early: there may be more, or others */
 };
-
-/* Page `page` (1…) of the history of `tip`, `per_page` (1..GUTS_READ_PAGE_MAX) commits each; `path` not empty: only
- * those that change it; `count`: also count all (walks everything once; cached by the caller).  A path's search stops
- * after GUTS_READ_WALK_MAX commits.  Errors: GUTS_ENOTFOUND, GUTS_ELIMIT (arena). */
-int guts_read_log(struct guts_read *r, const struct guts_oid *tip, struct guts_slice path, unsigned page,
-    unsigned per_page, bool count, struct guts_arena *a, struct guts_read_commits *out);
 
 /* At most `max` (≤ GUTS_READ_RANGE_MAX) of the newest commits that `to` reaches and `from` (none: nothing) does not,
  * newest first; out->total counts them all, at most GUTS_READ_WALK_MAX.  Errors: GUTS_ENOTFOUND, GUTS_ELIMIT (arena). */
 int guts_read_range(struct guts_read *r, const struct guts_oid *from, const struct guts_oid *to, size_t max,
     struct guts_arena *a, struct guts_read_commits *out);
-
-/* Commits reachable from `tip`.  Walks the whole history. */
-int guts_read_count(struct guts_read *r, const struct guts_oid *tip, uint64_t *out);
 
 enum guts_read_status { GUTS_FILE_ADDED, GUTS_FILE_MODIFIED, GUTS_FILE_REMOVED, GUTS_FILE_RENAMED, GUTS_FILE_TYPE };
 

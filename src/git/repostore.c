@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "git/graphwrite.h"
 #include "git/tail.h"
 #include "wire/multibase.h"
 
@@ -608,6 +609,7 @@ guts_repostore_close(struct guts_repostore *s)
 		free(q);
 	}
 	guts_tails_free(s);
+	guts_graphs_free(s);
 	free(s->sweep);
 	free(s->path);
 	free(s->git_path);

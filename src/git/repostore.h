@@ -2,6 +2,7 @@
  *
  *	repos/<2 hex>/<id text>.git     a bare repository that stock git opens
  *	    packed-refs                 all refs, rewritten as one file: many refs change in one instant
+ *	    objects/info/commit-graphs  derived from the commits (git/graphwrite.c)
  *	    objects/incoming-<run>-<n>  a quarantine; a leftover of an earlier run is swept at start
  *
  * git's own programs make and check packs under the supervisor (loop/child); libgit2 answers
@@ -34,6 +35,9 @@ void guts_repostore_close(struct guts_repostore *s);
 
 /* The table for the node. */
 struct guts_repos *guts_repostore_repos(struct guts_repostore *s);
+
+/* A reader of its history (git/history.h) wants a commit-graph: look after it, in the background.  Thread: loop. */
+void guts_repostore_index(struct guts_repostore *s, const uint8_t id[GUTS_REPOID_SIZE]);
 
 /* Absolute path of a repository, there or not, as fresh memory.  Thread: any. */
 char *guts_repostore_path(const struct guts_repostore *s, const uint8_t id[GUTS_REPOID_SIZE]);

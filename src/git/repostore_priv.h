@@ -19,6 +19,7 @@ struct guts_repoop {
 
 struct guts_repoqueue;
 struct guts_tail;
+struct guts_graphs;
 
 struct guts_repostore {
 	struct guts_repos base;
@@ -34,6 +35,7 @@ struct guts_repostore {
 	struct guts_packer *packers;
 	struct guts_tail *tails;
 	uint64_t tail_grace_ns;
+	struct guts_graphs *graphs;
 	struct guts_importer *importers;
 };
 
@@ -55,6 +57,10 @@ int guts_remove_tree(const char *path);
 
 /* fsync of a file or folder.  0 or an errno. */
 int guts_sync_path(const char *path);
+
+/* What the repository's HEAD names, e.g. "refs/heads/main"; empty if it is damaged. */
+#define GUTS_HEAD_FILE_MAX 1100 /* [bytes] of a HEAD file */
+void guts_repo_read_head(const char *repo_path, char out[GUTS_HEAD_FILE_MAX]);
 
 /* Start libgit2 once: no configuration outside a repository, small caches, no owner check. */
 void guts_git2_init(void);

@@ -83,9 +83,14 @@ void guts_rest_authors(struct guts_req *r);
 void guts_rest_author_refs(struct guts_req *r);
 void guts_rest_seeders(struct guts_req *r);
 
+/* api_history.c */
+void guts_rest_commits(struct guts_req *r);
+void guts_rest_commit_count(struct guts_req *r);
+void guts_rest_contributors(struct guts_req *r);
+void guts_rest_last_commits(struct guts_req *r);
+
 /* api_git.c */
 void guts_rest_branch(struct guts_req *r);
-void guts_rest_commits(struct guts_req *r);
 void guts_rest_commit(struct guts_req *r);
 void guts_rest_contents(struct guts_req *r);
 void guts_rest_readme(struct guts_req *r);

@@ -1,4 +1,4 @@
-/* http/api_git.c - commits, folders, files: read by libgit2 in a worker, which also makes the JSON. */
+/* http/api_git.c - one commit, folders, files: read by libgit2 in a worker, which also makes the JSON. */
 #include "base/alloc.h"
 #include "base/text.h"
 #include "http/api.h"
@@ -9,47 +9,7 @@
 
 #define CONTENT_MAX (1u << 20)     /* [bytes] of a file shown as JSON */
 
-/* -- commits ------------------------------------------------------------------------- */
-
-static int
-make_commits(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, struct guts_json *j)
-{
-	struct guts_view_repo_ctx x = guts_readjob_ctx(p);
-	struct guts_read_commits list;
-	int err = guts_read_log(g, &p->tip, guts_slice_str(p->file), (unsigned)p->page, (unsigned)p->per_page, false, a,
-	    &list);
-
-	if (err < 0)
-		return err;
-	guts_json_array(j);
-	for (size_t i = 0; i < list.n; i++)
-		guts_view_commit(j, &x, &list.v[i], NULL);
-	guts_json_array_end(j);
-	p->more = list.more;
-	return 0;
-}
-
-static void
-answer_commits(struct guts_req *r, struct guts_readjob *p)
-{
-	guts_reply_page(r, &p->body, &(struct guts_page){ p->page, p->per_page, GUTS_TOTAL_UNKNOWN, p->more }, p->etag, 0);
-}
-
-void
-guts_rest_commits(struct guts_req *r)
-{
-	static const struct guts_readop op = { "commits", make_commits, answer_commits, "no such commit", true };
-	struct guts_slice path = guts_target_query(&r->target, "path");
-	struct guts_readjob *p = guts_readjob_new(r, &op);
-
-	if (!p)
-		return;
-	snprintf(p->file, sizeof p->file, "%.*s", (int)path.n, path.p ? (const char *)path.p : "");
-	if (!guts_req_page(r, &p->page, &p->per_page))
-		guts_readjob_drop(p);
-	else if (guts_readjob_at(r, p, guts_target_query(&r->target, "sha")))
-		guts_readjob_start(r, p);
-}
+/* -- one commit ---------------------------------------------------------------------- */
 
 static int
 make_commit(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, struct guts_json *j)

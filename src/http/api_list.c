@@ -159,7 +159,7 @@ reply_repos(struct guts_req *r, struct guts_snapshot *s, enum shape shape, const
 	guts_json_array_end(&j);
 	if (shape != LIST)
 		guts_json_object_end(&j);
-	guts_reply_page(r, &b, &(struct guts_page){ page, per_page, n, false }, NULL, s->version);
+	guts_reply_page(r, &b, &(struct guts_page){ .page = page, .per_page = per_page, .total = n }, NULL, s->version);
 out:
 	free(v);
 }

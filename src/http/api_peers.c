@@ -102,7 +102,7 @@ reply_peers(struct guts_req *r, struct guts_snapshot *s, uint64_t page, uint64_t
 		for (uint64_t i = (page - 1) * per_page; i < n && i < page * per_page; i++)
 			guts_view_peer(&j, v[i]);
 		guts_json_array_end(&j);
-		guts_reply_page(r, &b, &(struct guts_page){ page, per_page, n, false }, NULL, s->version);
+		guts_reply_page(r, &b, &(struct guts_page){ .page = page, .per_page = per_page, .total = n }, NULL, s->version);
 	}
 	free(v);
 }

@@ -20,7 +20,7 @@ refs_state(const struct guts_req *r, const struct guts_repo_info *i)
 static void
 answer_rows(struct guts_req *r, struct guts_readjob *p)
 {
-	guts_reply_page(r, &p->body, &(struct guts_page){ p->page, p->per_page, p->total, false }, p->etag, 0);
+	guts_reply_page(r, &p->body, &(struct guts_page){ .page = p->page, .per_page = p->per_page, .total = p->total }, p->etag, 0);
 }
 
 static int

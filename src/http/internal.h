@@ -118,6 +118,7 @@ struct guts_http {
 	struct guts_lane *lanes;
 	size_t nlanes;
 	struct guts_auth *auth;
+	struct guts_histcache *histcache;
 	struct guts_proxies proxies;
 	struct guts_idempotency *idempotency;
 	const char *cors[GUTS_CONF_LIST_MAX]; /* origins; views into conf */
@@ -274,6 +275,8 @@ void guts_http_cache_clear(struct guts_http *h);
 struct guts_page {
 	uint64_t page, per_page, total;
 	bool more;
+	bool is_immutable;                   /* with an ETag: it will never differ */
+	bool incomplete;                     /* the search ended early */
 };
 void guts_reply_page(struct guts_req *r, struct guts_buf *body, const struct guts_page *p, const char *etag,
     uint64_t cache_version);

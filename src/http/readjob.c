@@ -2,6 +2,7 @@
 #include "http/readjob.h"
 
 #include "base/alloc.h"
+#include "http/histcache.h"
 
 #include <microhttpd.h>
 #include <stdio.h>
@@ -28,11 +29,13 @@ run(struct guts_call *c)
 	struct guts_json j;
 
 	guts_arena_init(&a, GUTS_READJOB_ARENA_MAX);
-	guts_buf_init(&p->body, GUTS_HTTP_ANSWER_MAX);
 	guts_json_init(&j, &p->body);
 	c->err = guts_read_open(&g, p->disk);
 	if (c->err == 0)
 		c->err = p->op->make(p, g, &a, &j);
+	if (c->err == 0 && p->is_kept && !p->incomplete && !p->body.failed)
+		guts_histcache_keep_answer(c->h->histcache, p->etag, guts_buf_slice(&p->body),
+		    &(struct guts_histcache_list){ .total = p->total, .more = p->more });
 	guts_read_close(g);
 	guts_arena_deinit(&a);
 }
@@ -102,11 +105,23 @@ guts_readjob_answer_bytes(struct guts_req *r, struct guts_readjob *p)
 	guts_reply(r, status, MHD_create_response_from_buffer(body.n, copy, MHD_RESPMEM_MUST_FREE), extra);
 }
 
+/* The answer of a job that went well. */
+static void
+answer_good(struct guts_req *r, struct guts_readjob *p)
+{
+	const char *whole[] = { "ETag", p->etag, "Cache-Control", cache_control(p), NULL };
+	static const char *const part[] = { "X-Incomplete-Results", "true", "Cache-Control", "no-store", NULL };
+
+	if (p->op->answer)
+		p->op->answer(r, p);
+	else
+		guts_reply_json(r, 200, &p->body, p->incomplete ? part : whole);
+}
+
 static void
 answer(struct guts_req *r, struct guts_call *c)
 {
 	struct guts_readjob *p = (struct guts_readjob *)c;
-	const char *extra[] = { "ETag", p->etag, "Cache-Control", cache_control(p), NULL };
 
 	if (c->err == GUTS_ENOTFOUND)
 		guts_reply_problem(r, 404, "%s", p->op->missing);
@@ -114,10 +129,8 @@ answer(struct guts_req *r, struct guts_call *c)
 		guts_reply_problem(r, 413, "too large to be shown");
 	else if (c->err < 0)
 		guts_reply_err(r, c->err, &c->ei);
-	else if (p->op->answer)
-		p->op->answer(r, p);
 	else
-		guts_reply_json(r, 200, &p->body, extra);
+		answer_good(r, p);
 }
 
 /* -- what is asked for ------------------------------------------------------------------------- */
@@ -125,12 +138,19 @@ answer(struct guts_req *r, struct guts_call *c)
 struct guts_readjob *
 guts_readjob_new(struct guts_req *r, const struct guts_readop *op)
 {
+	return guts_readjob_new_in(r, op, sizeof(struct guts_readjob));
+}
+
+struct guts_readjob *
+guts_readjob_new_in(struct guts_req *r, const struct guts_readop *op, size_t bytes)
+{
 	struct guts_repo_info *i = guts_req_repo(r);
 	struct guts_readjob *p;
 
 	if (!i)
 		return NULL;
-	p = guts_call_new(sizeof *p, run, answer, destroy);
+	p = guts_call_new(bytes, run, answer, destroy);
+	guts_buf_init(&p->body, GUTS_HTTP_ANSWER_MAX);
 	p->op = op;
 	p->info = i;
 	p->page = p->per_page = 1;
@@ -188,8 +208,8 @@ guts_readjob_at(struct guts_req *r, struct guts_readjob *p, struct guts_slice na
 	return false;
 }
 
-static uint64_t
-mix(uint64_t k, const void *data, size_t n)
+uint64_t
+guts_readjob_mix(uint64_t k, const void *data, size_t n)
 {
 	for (const uint8_t *b = data; n; n--)
 		k = (k ^ *b++) * UINT64_C(0x100000001b3);
@@ -206,9 +226,9 @@ set_etag(struct guts_readjob *p)
 	char hex[GUTS_OID_HEX_SIZE];
 
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-		k = mix(k, texts[i], strlen(texts[i]));
-	k = mix(k, numbers, sizeof numbers);
-	k = mix(k, p->from.b, p->from.n);
+		k = guts_readjob_mix(k, texts[i], strlen(texts[i]));
+	k = guts_readjob_mix(k, numbers, sizeof numbers);
+	k = guts_readjob_mix(k, p->from.b, p->from.n);
 	guts_oid_hex(hex, &p->tip);
 	snprintf(p->etag, sizeof p->etag, "\"%.40s-%llx\"", hex, (unsigned long long)k);
 }
@@ -218,6 +238,14 @@ guts_readjob_start(struct guts_req *r, struct guts_readjob *p)
 {
 	set_etag(p);
 	if (guts_reply_not_modified(r, p->etag)) {
+		guts_readjob_drop(p);
+		return;
+	}
+	struct guts_histcache_list list;
+	if (p->is_kept && guts_histcache_answer(r->h->histcache, p->etag, &p->body, &list)) {
+		p->total = list.total;
+		p->more = list.more;
+		answer_good(r, p);
 		guts_readjob_drop(p);
 		return;
 	}

@@ -36,7 +36,7 @@ struct guts_readjob {
 	char file[GUTS_TARGET_MAX];         /* a path in the tree, or whatever else makes the answer another */
 	unsigned flags;                     /* the same */
 	uint64_t page, per_page;
-	uint64_t state;                     /* digest of refs that the answer depends on; 0 = none */
+	uint64_t state;                     /* digest of refs or filters that the answer depends on; 0 = none */
 	const struct guts_refs_row *rows[GUTS_READJOB_ROWS_MAX]; /* lent by info */
 	size_t nrows;
 	uint64_t total;                     /* of the list that the page is of */
@@ -47,10 +47,14 @@ struct guts_readjob {
 	const char *type;                   /* content type of an answer that is not JSON */
 	bool more, is_text;
 	bool is_blob;                       /* body is a file's bytes: parts of it may be asked for */
+	bool is_kept;                       /* the finished answer is kept by its ETag (http/histcache.h) */
+	bool incomplete;                    /* it took too much work: said in a header, without an ETag */
 };
 
 /* A job on the repository of the request, page 1 of 1; NULL: an answer was queued.  Ends with guts_readjob_start or _drop. */
 struct guts_readjob *guts_readjob_new(struct guts_req *r, const struct guts_readop *op);
+/* The same as the first member of a struct of `bytes`. */
+struct guts_readjob *guts_readjob_new_in(struct guts_req *r, const struct guts_readop *op, size_t bytes);
 void guts_readjob_drop(struct guts_readjob *p);
 
 /* Look `name` up (branch, tag, ref with or without "refs/", full id; empty: the default branch) into *oid; *fixed: it
@@ -62,6 +66,9 @@ bool guts_readjob_at(struct guts_req *r, struct guts_readjob *p, struct guts_sli
 
 /* Answer with 304, or put the request to sleep and the job to work. */
 void guts_readjob_start(struct guts_req *r, struct guts_readjob *p);
+
+/* Mix bytes into a digest for p->state. */
+uint64_t guts_readjob_mix(uint64_t k, const void *data, size_t n);
 
 /* The context of links. */
 struct guts_view_repo_ctx guts_readjob_ctx(const struct guts_readjob *p);

@@ -504,7 +504,7 @@ void
 guts_reply_page(struct guts_req *r, struct guts_buf *body, const struct guts_page *p, const char *etag,
     uint64_t cache_version)
 {
-	const char *extra[9] = { NULL };
+	const char *extra[11] = { NULL };
 	struct guts_buf link;
 	char total[24];
 	size_t n = 0;
@@ -533,7 +533,11 @@ guts_reply_page(struct guts_req *r, struct guts_buf *body, const struct guts_pag
 		extra[n++] = "ETag";
 		extra[n++] = etag;
 		extra[n++] = "Cache-Control";
-		extra[n++] = "private, no-cache";
+		extra[n++] = p->is_immutable ? "private, max-age=31536000, immutable" : "private, no-cache";
+	}
+	if (p->incomplete) {
+		extra[n++] = "X-Incomplete-Results";
+		extra[n++] = "true";
 	}
 	if (cache_version)
 		guts_reply_keep(r, cache_version, body, extra);

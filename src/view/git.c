@@ -207,3 +207,56 @@ guts_view_entry(struct guts_json *j, const struct guts_view_repo_ctx *x, struct 
 	guts_buf_deinit(&coded);
 	guts_buf_deinit(&ref);
 }
+
+void
+guts_view_contributor(struct guts_json *j, const struct guts_history_person *p)
+{
+	guts_json_object(j);
+	guts_json_put_str(j, "type", "Anonymous");
+	guts_json_put_str(j, "name", p->name);
+	guts_json_put_str(j, "email", p->email);
+	guts_json_put_u64(j, "contributions", p->commits);
+	guts_json_object_end(j);
+}
+
+static const char *
+mode_type(uint32_t mode)
+{
+	switch (mode & 0170000) {
+	case 0040000: return "dir";
+	case 0120000: return "symlink";
+	case 0160000: return "submodule";
+	default: return "file";
+	}
+}
+
+void
+guts_view_last_commit(struct guts_json *j, struct guts_slice dir, const struct guts_history_entry *e,
+    const struct guts_read_commit *c)
+{
+	struct guts_buf path;
+
+	guts_buf_init(&path, 8192);
+	guts_buf_add_slice(&path, dir);
+	if (dir.n)
+		guts_buf_add_u8(&path, '/');
+	guts_buf_add_str(&path, e->name);
+	guts_json_object(j);
+	guts_json_put_str(j, "name", e->name);
+	guts_json_put_text(j, "path", guts_buf_slice(&path));
+	guts_json_put_str(j, "type", mode_type(e->mode));
+	guts_json_key(j, "sha");
+	guts_view_oid(j, &e->oid);
+	if (c) {
+		guts_json_key(j, "last_commit_sha");
+		guts_view_oid(j, &c->oid);
+		guts_json_put_str(j, "last_commit_message", c->summary);
+		guts_json_put_str(j, "last_author_name", c->author.name);
+		guts_view_git_time(j, "last_author_date", c->author.time_s);
+		guts_view_git_time(j, "last_committer_date", c->committer.time_s);
+	} else {
+		guts_json_put_null(j, "last_commit_sha");
+	}
+	guts_json_object_end(j);
+	guts_buf_deinit(&path);
+}

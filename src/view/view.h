@@ -6,6 +6,7 @@
 #ifndef GUTS_VIEW_VIEW_H
 #define GUTS_VIEW_VIEW_H
 
+#include "git/history.h"
 #include "git/read.h"
 #include "node/dht.h"
 #include "node/node.h"
@@ -110,6 +111,11 @@ void guts_view_git_commit(struct guts_json *j, const struct guts_view_repo_ctx *
 /* An Entry at `dir`/name (dir may be empty); with `content` a File, with content->p NULL one too large to show. */
 void guts_view_entry(struct guts_json *j, const struct guts_view_repo_ctx *x, struct guts_slice dir,
     const struct guts_read_entry *e, const struct guts_slice *content);
+
+/* A Contributor; a LastCommit of an entry of `dir`, whose commit (NULL: not found) is `c`. */
+void guts_view_contributor(struct guts_json *j, const struct guts_history_person *p);
+void guts_view_last_commit(struct guts_json *j, struct guts_slice dir, const struct guts_history_entry *e,
+    const struct guts_read_commit *c);
 
 /* A CommitStatus; `counts`: its signer is one that the identity names. */
 void guts_view_commit_status(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_status *s,

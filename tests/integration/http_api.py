@@ -193,12 +193,35 @@ def repos(tap, a, b, net):
         assert a.refs(rid)["refs/heads/main"] == tip
         assert a.request("GET", base + "/git/refs", headers={
             "If-None-Match": a.request("GET", base + "/git/refs").headers["etag"]}).status == 304
+    with tap.case("number of commits, contributors, last commits"):
+        assert a.get(base + "/commit-count") == {"sha": tip, "commits": 6, "incomplete_results": False}
+        assert a.get(base + "/commit-count?sha=feature/x")["sha"] == tip_x
+        people = a.request("GET", base + "/contributors")
+        assert people.json == [{"type": "Anonymous", "name": "Alice", "email": "alice@example.org", "contributions": 6}], people.json
+        assert people.headers["x-total-count"] == "1" and a.get(base + "/contributors?page=2") == []
+        last = a.get(base + "/last-commits")
+        assert sorted(e["name"] for e in last) == sorted(e["name"] for e in a.get(base + "/contents"))
+        for e in last:
+            assert e["last_commit_sha"] == a.get(base + "/commits?path=" + urllib.parse.quote(e["path"]))[0]["sha"]
+        assert a.request("GET", base + "/last-commits/README.md").status == 404
+        for path in "/commit-count?sha=none", "/contributors?sha=none", "/last-commits?ref=none", "/last-commits/none":
+            assert a.request("GET", base + path).status == 404
     with tap.case("commits: pages, by branch, by path, one with its patch"):
         answer = a.request("GET", base + "/commits?per_page=4")
         assert len(answer.json) == 4 and answer.json[0]["sha"] == tip and 'rel="next"' in answer.headers["link"]
         assert len(a.get(base + "/commits?per_page=4&page=2")) == 2
         assert a.get(base + "/commits?sha=feature/x")[0]["sha"] == tip_x
         assert len(a.get(base + "/commits?path=README.md")) == 1
+        assert len(a.get(base + "/commits?path=none")) == 0
+        assert answer.headers["x-total-count"] == "6" and "etag" in answer.headers
+        by = a.get(base + "/commits?author=ALICE%20%3Calice@&sha=" + tip)
+        assert [c["sha"] for c in by] == [c["sha"] for c in a.get(base + "/commits?sha=" + tip)]
+        assert a.get(base + "/commits?author=nobody") == []
+        when = by[0]["commit"]["committer"]["date"]
+        assert by[0] in a.get(base + "/commits?since=" + when) and a.get(base + "/commits?until=1999-12-31") == []
+        for bad in "since=yesterday", "until=2026-13-01", "author=" + "x" * 256:
+            assert a.request("GET", base + "/commits?" + bad).status == 400
+        assert "immutable" in a.request("GET", base + "/commits?sha=" + tip).headers["cache-control"]
         assert a.request("GET", base + "/commits?sha=none").status == 404
         one = a.get(base + "/commits/" + tip)
         assert one["files"][0]["filename"] == "src/main.c" and "+/* 4 */" in one["files"][0]["patch"] and one["stats"]["total"] == 1

@@ -30,6 +30,7 @@ unit_tests += %reldir%/test_gossip_message
 unit_tests += %reldir%/test_gossip_score
 unit_tests += %reldir%/test_gossip_spam
 unit_tests += %reldir%/test_guard
+unit_tests += %reldir%/test_history
 unit_tests += %reldir%/test_hmac
 unit_tests += %reldir%/test_hook
 unit_tests += %reldir%/test_home

@@ -62,73 +62,6 @@ one_commit(void **state)
 	end(&x);
 }
 
-/* All pages of a history together are what git lists, as a set, each commit once. */
-static void
-pages_hold_the_history(void **state)
-{
-	struct guts_read_commits page;
-	struct guts_oid tip;
-	unsigned total = 0;
-	struct readfix x;
-	FILE *out;
-	char path[96];
-	char *same, *count;
-
-	begin(&x, *state);
-	tip = oid_of(x.f, "main");
-	snprintf(path, sizeof(path), "%s/mine", x.f->dir);
-	out = fopen(path, "w");
-	for (unsigned n = 1; n < 20; n++) {
-		assert_int_equal(guts_read_log(x.r, &tip, guts_slice_str(""), n, 7, n == 1, &x.a, &page), 0);
-		for (size_t i = 0; i < page.n; i++) {
-			char hex[GUTS_OID_HEX_SIZE];
-
-			guts_oid_hex(hex, &page.v[i].oid);
-			fprintf(out, "%s\n", hex);
-			total++;
-		}
-		if (n == 1) {
-			count = line_of(x.f, "git -C work rev-list --count main");
-			assert_int_equal(page.total, strtoul(count, NULL, 10));
-			assert_true(guts_oid_eq(&page.v[0].oid, &tip));
-			free(count);
-		}
-		if (!page.more)
-			break;
-		assert_int_equal(page.n, 7);
-	}
-	fclose(out);
-	assert_int_equal(total, 34);
-	same = line_of(x.f, "sort mine > a; git -C work rev-list main | sort > b; cmp a b && echo same");
-	assert_string_equal(same, "same");
-	free(same);
-	assert_int_equal(guts_read_log(x.r, &tip, guts_slice_str(""), 1000, 7, false, &x.a, &page), 0);
-	assert_true(page.n == 0 && !page.more && page.total == 0);
-	end(&x);
-}
-
-static void
-the_history_of_a_path(void **state)
-{
-	struct guts_read_commits page;
-	struct guts_oid tip;
-	struct readfix x;
-
-	begin(&x, *state);
-	tip = oid_of(x.f, "main");
-	assert_int_equal(guts_read_log(x.r, &tip, guts_slice_str("src/a.c"), 1, 10, false, &x.a, &page), 0);
-	assert_int_equal(page.n, 2);
-	assert_string_equal(page.v[0].summary, "many");
-	assert_string_equal(page.v[1].summary, "first");
-	assert_int_equal(guts_read_log(x.r, &tip, guts_slice_str("/src/"), 2, 1, false, &x.a, &page), 0);
-	assert_true(page.n == 1 && !page.more);
-	assert_int_equal(guts_read_log(x.r, &tip, guts_slice_str("readme.txt"), 1, 10, false, &x.a, &page), 0);
-	assert_int_equal(page.n, 2);
-	assert_int_equal(guts_read_log(x.r, &tip, guts_slice_str("nothing"), 1, 10, false, &x.a, &page), 0);
-	assert_int_equal(page.n, 0);
-	end(&x);
-}
-
 static const struct guts_read_file *
 file_of(const struct guts_read_diff *d, const char *path)
 {
@@ -351,15 +284,15 @@ relations_and_texts(void **state)
 static void
 the_arena_bounds_it(void **state)
 {
-	struct guts_read_commits page;
+	struct guts_read_commits list;
 	struct guts_arena small;
-	struct guts_oid tip;
+	struct guts_oid tip, none = { 0 };
 	struct readfix x;
 
 	begin(&x, *state);
 	tip = oid_of(x.f, "main");
 	guts_arena_init(&small, 2000);
-	assert_int_equal(guts_read_log(x.r, &tip, guts_slice_str(""), 1, 30, false, &small, &page), GUTS_ELIMIT);
+	assert_int_equal(guts_read_range(x.r, &none, &tip, 30, &small, &list), GUTS_ELIMIT);
 	guts_arena_deinit(&small);
 	end(&x);
 }
@@ -386,8 +319,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(one_commit, git_setup, git_teardown),
-		cmocka_unit_test_setup_teardown(pages_hold_the_history, git_setup, git_teardown),
-		cmocka_unit_test_setup_teardown(the_history_of_a_path, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(what_a_commit_changed, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(ranges_and_names, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(folders_files_and_readme, git_setup, git_teardown),

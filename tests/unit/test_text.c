@@ -130,6 +130,29 @@ numbers(void **state)
 }
 
 static void
+times_are_parsed(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t time_s;
+	} good[] = { { "1970-01-01T00:00:00Z", 0 }, { "2023-11-14T22:13:20.999z", 1700000000 }, { "2023-11-15T00:13:20+02:00", 1700000000 },
+		{ "2023-11-14T20:43:20-01:30", 1700000000 }, { "2023-11-15t00:13:20 02:00", 1700000000 }, { "2023-11-14", 1699920000 },
+		{ "1969-12-31T23:59:59Z", -1 }, { "0000-01-01", -62167219200 } };
+	static const char *const bad[] = { "", "2023", "2023-11", "2023-13-01", "2023-00-01", "2023-11-31", "2023-11-14T22:13Z", "2023-11-14T24:00:00Z",
+		"2023-11-14T22:13:20", "2023-11-14T22:13:20+2", "2023-11-14T22:13:20Zx", "x023-11-14", "2023-11-14T22:13:20+24:00", "1700000000",
+		"2023-11-14T22:13:20.99999999999999999999999999999999999999999999999999Z" };
+	int64_t t;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(guts_text_parse_time(guts_slice_str(good[i].text), &t), 0);
+		assert_int_equal(t, good[i].time_s);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(guts_text_parse_time(guts_slice_str(bad[i]), &t), GUTS_EINVAL);
+}
+
+static void
 time_text(void **state)
 {
 	char text[25];
@@ -157,6 +180,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(times_are_parsed),
 		cmocka_unit_test(knows_utf8),
 		cmocka_unit_test(clean_text_has_no_controls),
 		cmocka_unit_test(hex),

@@ -1,0 +1,46 @@
+"""historyrepo.py PATH [COMMITS] - make a bare repository with a long history of small commits with git fast-import, the same one each time.
+
+Each commit rewrites two files of 1,000 in 20 folders of 5; 15 of the 30 files at the top change about every 300 commits, the other 15 never.
+"""
+import random
+import subprocess
+import sys
+
+COMMITS = 60000
+
+
+def stream(out, commits):
+    rng = random.Random(1)
+
+    def change(name, n):
+        text = b"%d\n" % n
+        out.write(b"M 644 inline %s\ndata %d\n%s\n" % (name, len(text), text))
+
+    for n in range(commits):
+        who, when, message = rng.randrange(40), 1600000000 + 60 * n, b"change %d\n" % n
+        out.write(b"commit refs/heads/main\nauthor Dev %d <dev%d@example.org> %d +0000\n" % (who, who, when))
+        out.write(b"committer Bench <bench@example.org> %d +0000\ndata %d\n%s" % (when, len(message), message))
+        for i in range(30 if n == 0 else 0):
+            change(b"top%d" % i, n)
+        for _ in range(2):
+            folder, file = rng.randrange(20), rng.randrange(50)
+            change(b"dir%d/sub%d/f%d" % (folder, file % 5, file), n)
+        if rng.randrange(20) == 0:
+            change(b"top%d" % rng.randrange(15), n)
+    out.write(b"done\n")
+
+
+def make(path, commits=COMMITS):
+    """Returns the id of the newest commit."""
+    git = ["git", "-C", path]
+    subprocess.run(["git", "init", "-q", "--bare", "--initial-branch=main", path], check=True)
+    with subprocess.Popen(git + ["fast-import", "--quiet", "--done"], stdin=subprocess.PIPE) as p:
+        stream(p.stdin, commits)
+        p.stdin.close()
+        if p.wait() != 0:
+            raise RuntimeError("git fast-import failed")
+    return subprocess.run(git + ["rev-parse", "main"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    print(make(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else COMMITS))

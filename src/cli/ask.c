@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SILENCE_MS 60000 /* [ms] that a long answer may pause */
+
 #define SMALL_FILE_MAX 4096
 
 void
@@ -206,11 +208,11 @@ guts_ask_url(const struct guts_cli *c, const char *path, const char **socket)
 	return guts_asprintf("%s%s", *socket != NULL ? "http://localhost" : c->base, path);
 }
 
-int
-guts_ask_try(struct guts_cli *c, struct guts_reply *r, const char *method, const char *path, const struct guts_buf *body)
+/* Do what `spec` says at `path`. */
+static int
+transfer(struct guts_cli *c, struct guts_reply *r, struct guts_transfer_spec *spec, const char *path)
 {
 	struct guts_errinfo ei = { 0 };
-	struct guts_transfer_spec spec = { .method = method, .body_max = GUTS_DOC_MAX };
 	const char *type;
 	char *url;
 	int err, code = guts_ask_open(c);
@@ -218,14 +220,14 @@ guts_ask_try(struct guts_cli *c, struct guts_reply *r, const char *method, const
 	*r = (struct guts_reply){ 0 };
 	if (code)
 		return code;
-	spec.url = url = guts_ask_url(c, path, &spec.socket);
-	spec.token = c->secret;
-	if (body != NULL)
-		spec.body = guts_buf_slice(body);
-	err = guts_transfer_new(&r->transfer, &spec, &ei);
+	spec->url = url = guts_ask_url(c, path, &spec->socket);
+	spec->token = c->secret;
+	err = guts_transfer_new(&r->transfer, spec, &ei);
 	free(url);
 	if (!err)
 		err = guts_transfer_run(r->transfer, &ei);
+	if (err == GUTS_ECANCELED)
+		return GUTS_EXIT_FAILED;
 	if (err)
 		return guts_cli_fail(err == GUTS_EINVAL ? GUTS_EXIT_USAGE : GUTS_EXIT_OFFLINE,
 		    err == GUTS_ECLOSED ? "no node answers at %s: %s" : "%s: %s", c->base, ei.text);
@@ -235,6 +237,29 @@ guts_ask_try(struct guts_cli *c, struct guts_reply *r, const char *method, const
 	if (type != NULL && strstr(type, "json") != NULL && guts_doc_parse(&r->doc, r->body, &ei) == GUTS_OK)
 		r->root = guts_doc_root(r->doc);
 	return GUTS_EXIT_OK;
+}
+
+int
+guts_ask_try(struct guts_cli *c, struct guts_reply *r, const char *method, const char *path, const struct guts_buf *body)
+{
+	struct guts_transfer_spec spec = { .method = method, .body_max = GUTS_DOC_MAX };
+
+	if (body != NULL)
+		spec.body = guts_buf_slice(body);
+	return transfer(c, r, &spec, path);
+}
+
+int
+guts_ask_bytes(struct guts_cli *c, const char *path, bool (*data)(void *owner, struct guts_slice bytes), void *owner)
+{
+	struct guts_transfer_spec spec = { .method = "GET", .total_ms = UINT32_MAX, .idle_ms = SILENCE_MS, .data = data, .owner = owner };
+	struct guts_reply r;
+	int code = transfer(c, &r, &spec, path);
+
+	if (!code && r.status != 200)
+		code = guts_ask_refused(c, &r);
+	guts_reply_deinit(&r);
+	return code;
 }
 
 int

@@ -46,6 +46,9 @@ int guts_ask_call(struct guts_cli *c, struct guts_reply *r, const char *method, 
 /* The same, but statuses are left to the caller: only an unreachable node is an error. */
 int guts_ask_try(struct guts_cli *c, struct guts_reply *r, const char *method, const char *path,
     const struct guts_buf *body);
+/* A GET whose answer's bytes go to `data` as they come (false, having said why, ends it), for what is too large to hold. */
+int guts_ask_bytes(struct guts_cli *c, const char *path, bool (*data)(void *owner, struct guts_slice bytes), void *owner);
+
 /* Tell what a reply of 400 or above says; returns its exit code. */
 int guts_ask_refused(struct guts_cli *c, const struct guts_reply *r);
 void guts_reply_deinit(struct guts_reply *r);

@@ -27,7 +27,7 @@ int guts_cmd_peers_bans(struct guts_cli *c);
 int guts_cmd_peers_addresses(struct guts_cli *c);
 int guts_cmd_peers_offences(struct guts_cli *c);
 
-/* repo.c, repochange.c, repojob.c */
+/* repo.c, repochange.c, repofiles.c, repojob.c */
 int guts_cmd_repo_list(struct guts_cli *c);
 int guts_cmd_repo_show(struct guts_cli *c);
 int guts_cmd_repo_create(struct guts_cli *c);
@@ -35,6 +35,7 @@ int guts_cmd_repo_update(struct guts_cli *c);
 int guts_cmd_repo_policy(struct guts_cli *c);
 int guts_cmd_repo_delete(struct guts_cli *c);
 int guts_cmd_repo_trust(struct guts_cli *c);
+int guts_cmd_repo_download(struct guts_cli *c);
 int guts_cmd_repo_import(struct guts_cli *c);
 int guts_cmd_repo_sync(struct guts_cli *c);
 

@@ -18,6 +18,7 @@ libguts_a_SOURCES += %reldir%/node.c
 libguts_a_SOURCES += %reldir%/peers.c
 libguts_a_SOURCES += %reldir%/repo.c
 libguts_a_SOURCES += %reldir%/repochange.c
+libguts_a_SOURCES += %reldir%/repofiles.c
 libguts_a_SOURCES += %reldir%/repojob.c
 libguts_a_SOURCES += %reldir%/table.c
 libguts_a_SOURCES += %reldir%/term.c

@@ -55,6 +55,7 @@ static const struct guts_opt update_opts[] = {
 	{ "no-readers", 0, NULL, "nobody but the delegates may have it while it is private" },
 	END,
 };
+static const struct guts_opt download_opts[] = { { "output", 'o', "FILE", "write it there: zip if the name ends so, else tar.gz (default: standard output)" }, END };
 static const struct guts_opt delete_opts[] = { { "yes", 'y', NULL, "do not ask" }, END };
 static const struct guts_opt trust_opts[] = { { "remove", 0, NULL, "no longer trust" }, END };
 static const struct guts_opt import_opts[] = {
@@ -154,6 +155,8 @@ const struct guts_command guts_commands[] = {
 	    false, false, 1, 1, guts_cmd_repo_update },
 	{ "repo sync", "REPO", "ask its seeders for what is new, now", NULL, sync_opts, false, false, 1, 1,
 	    guts_cmd_repo_sync },
+	{ "repo download", "REPO [REF]", "the files of a branch, tag or commit as an archive", "Without a REF those of the default branch.",
+	    download_opts, false, false, 1, 2, guts_cmd_repo_download },
 	{ "repo policy", "REPO [POLICY]", "show or set the policy: default, seed (keep) or block",
 	    "By id this works for a repository that is not here: `seed` looks for it among the peers.", NULL, false, false, 1,
 	    2, guts_cmd_repo_policy },

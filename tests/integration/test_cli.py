@@ -1,8 +1,11 @@
 """Every command of `guts` against live nodes: for people, for scripts, and when something is wrong."""
+import io
 import json
 import os
 import pty
 import subprocess
+import tarfile
+import zipfile
 
 from gutslib import GUTS, Lines, Tap, commit, git, ls_remote, wait_for, work_tree
 from hooklib import ALLOW, Receiver
@@ -159,6 +162,17 @@ with tap.net() as net:
         failed = a.cli("repo", "import", net.path("empty"), "--name", "e", check=False)
         assert failed.returncode == 1 and failed.stderr, failed
 
+    with tap.case("repo download: a file of either form, or a pipe; what failed leaves no file"):
+        for name, names in ("x.tar.gz", lambda f: tarfile.open(f).getnames()), ("x.zip", lambda f: zipfile.ZipFile(f).namelist()):
+            a.cli("repo", "download", "imported", "-o", net.path(name))
+            assert "imported-main/a" in names(net.path(name)), name
+        piped = subprocess.run([GUTS, "repo", "download", "imported", "v1"], capture_output=True,
+                               env=dict(os.environ, GUTS_URL=a.url, GUTS_TOKEN=a.token, GUTS_HOME=a.home))
+        assert piped.returncode == 0 and tarfile.open(fileobj=io.BytesIO(piped.stdout)).getnames()[0].startswith("imported-v1"), piped.stderr
+        assert a.cli("repo", "download", "imported", "none", "-o", net.path("none.zip"), check=False).returncode == 5
+        assert not os.path.exists(net.path("none.zip"))
+        full = a.cli("repo", "download", "imported", "-o", "/dev/full", check=False)
+        assert full.returncode == 1 and "/dev/full" in full.stderr, full
     with tap.case("repo sync --wait ends when the seeders agree"):
         rid = state["repo"]["id"]
         wait_for(lambda: b.refs(rid).get("refs/heads/trunk"), "the repository on B")

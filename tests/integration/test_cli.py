@@ -285,14 +285,15 @@ with tap.net() as net:
         rid = state["repo"]["id"]
         mine = [json.loads(l) for l in a.cli("events", "--since", "0", "--json", "-r", rid).splitlines()]
         assert mine and all(e["repo"] == rid for e in mine)
-        assert len(a.cli("events").splitlines()) == 20
+        assert len(a.cli("events").splitlines()) >= 20  # and the audit record of a write that came meanwhile
 
     with tap.case("events --follow goes on after the node was restarted, and ends with 0 on SIGTERM"):
         newest = a.get("/api/v1/status")["events"]["newest"]
         port = a.url.rsplit(":", 1)[1]
         follow = Lines(["events", "-f", "--json", "--since", str(newest), "--url", a.url], {"GUTS_TOKEN": a.token})
         a.create("third")
-        assert json.loads(follow.next())["type"] == "repo.created"
+        while json.loads(follow.next())["type"] != "repo.created":
+            pass  # the audit record of an earlier write may come first
         a.stop()
         a.args[a.args.index("--http") + 1] = "127.0.0.1:" + port
         a.start()

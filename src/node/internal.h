@@ -128,6 +128,7 @@ struct guts_node {
 	size_t ndials;
 	struct guts_subject *subjects;
 	struct guts_offer *offers;
+	struct guts_ratelimit refusals;        /* that are told */
 	struct guts_topic_user *topics;
 	uint64_t message_cursor, message_oldest, user_sequence;
 	struct guts_idset messages_kept;       /* ids of the users' messages in the store */
@@ -227,6 +228,7 @@ void guts_swarm_peers_changed(struct guts_node *n);
 uint64_t guts_swarm_tick(struct guts_node *n, uint64_t now); /* returns the next deadline */
 
 /* -- policy.c -- */
+void guts_policy_new(struct guts_node *n);
 int guts_policy_may_seed(void *owner, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_peerid *creator,
     const struct guts_peerid *from, struct guts_errinfo *why);
 void guts_policy_free(struct guts_node *n);

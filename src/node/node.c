@@ -364,6 +364,7 @@ guts_node_new(struct guts_node **out, const struct guts_node_setup *s, struct gu
 	cfg.n_announce = s->nannounce;
 	n->peers = guts_peers_new(&cfg, &peers_events, n);
 	n->bootstrap = guts_bootstrap_new(n->peers);
+	guts_policy_new(n);
 	guts_pubsub_new(n);
 	guts_dht_new(n);
 	guts_snapshot_publish(n);

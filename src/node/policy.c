@@ -1,7 +1,8 @@
 /* node/policy.c - which repositories this node begins to keep, and why it refuses others.
  *
  * Quotas hold for what the network offers; what the user asked for by name is never refused here
- * (sync does not ask then).  A refusal is told once per repository and hour.
+ * (sync does not ask then).  A refusal is told once per repository and hour, and a hundred an hour are told in all: who
+ * offers what he makes up must not push everything else out of the log.
  */
 #include "node/internal.h"
 
@@ -10,7 +11,9 @@
 
 #include <stdlib.h>
 
-#define HOUR_NS (3600 * GUTS_SECOND_NS)
+#define HOUR_S 3600
+#define HOUR_NS (HOUR_S * GUTS_SECOND_NS)
+#define REFUSALS_PER_HOUR 100
 
 /* What one peer offered lately, or when a refusal was told. */
 struct guts_offer {
@@ -51,7 +54,13 @@ offer_of(struct guts_node *n, const char *kind, struct guts_slice who)
 	return o;
 }
 
-/* Refuse with a reason, which is told only once in an hour. */
+void
+guts_policy_new(struct guts_node *n)
+{
+	guts_ratelimit_init(&n->refusals, 1, HOUR_S); /* a token is a second of the hour they share */
+}
+
+/* Refuse with a reason, if it is to be told. */
 static int
 refuse(struct guts_node *n, const uint8_t id[GUTS_REPOID_SIZE], struct guts_errinfo *why, int err, const char *text)
 {
@@ -59,7 +68,7 @@ refuse(struct guts_node *n, const uint8_t id[GUTS_REPOID_SIZE], struct guts_erri
 
 	why->code = err;
 	why->text[0] = '\0';
-	if (told->count++ == 0)
+	if (told->count++ == 0 && guts_ratelimit_take(&n->refusals, HOUR_S / REFUSALS_PER_HOUR, guts_env_now(n->env)))
 		guts_err_set(why, err, "%s", text);
 	return err;
 }

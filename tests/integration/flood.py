@@ -5,6 +5,7 @@ links to A with pings, duplicates of one message and orders to graft.  Every hon
 peer subscribes to, announces and names whatever it can invent.  Memory is judged only of a build without sanitizers.  In check
 a tenth of the peers, seconds and things; with GUTS_LONG all.
 """
+import hashlib
 import os
 import time
 
@@ -15,8 +16,10 @@ SECONDS = 60 if LONG else 6
 CROWD = 50 if LONG else 5
 THINGS = 10 ** 6 if LONG else 10 ** 5
 MIB = 1024  # [KiB]
-BACK_S = 300
+BACK_S = 300  # to all but some pages of the heap
 PUSH = "/ipfs/id/push/1.0.0"
+KAD = "/guts/kad/1.0.0"
+PUT_VALUE, ADD_PROVIDER = 0, 2
 TOPIC = "news"
 
 
@@ -79,7 +82,7 @@ def grown(node, before):
 tap = Tap()
 measured = not is_sanitized()
 with tap.net() as net:
-    a = net.node("A", args=["--set", "p2p.max_connections=100"])
+    a = net.node("A", args=["--set", "p2p.max_connections=100", "--set", "kad.mode=server"], dht=True)
     b = net.node("B", bootstrap=[a])
     c = net.node("C", bootstrap=[a])
     for x in (a, b, c):
@@ -132,42 +135,73 @@ with tap.net() as net:
             out.append((PUSH, frame(addrs)))
         return out
 
-    def repositories(raw, i, n):
+    def repository_topics(raw, i, n):
         return [(MESHSUB, frame([(1, [(1, 1), (2, b"guts/main/repo/" + os.urandom(32).hex().encode())]) for _ in range(n)]))]
 
-    def invent(make, at_once):
-        """One peer sends THINGS different ones; a new key whenever it is cut."""
-        raw, done, pub = Raw(NODE, MESHSUB), 0, None
-        while done < THINGS:
+    def geneses(raw, n):
+        """[(id, envelope)] of repositories that are nowhere."""
+        now = int(time.time() * 1000)
+        made = [pb([(4, raw.raw_id), (5, os.urandom(16)), (6, now), (7, 1), (8, b"made-up"), (10, b"main"), (13, 1), (14, raw.raw_id)])
+                for _ in range(n)]
+        return zip((hashlib.sha256(m).digest() for m in made), raw.seal_all("guts-identity", "guts/identity/1", made))
+
+    def repositories(raw, i, n):
+        return [(NODE, b"".join(frame([(5, [(1, envelope)])]) for _, envelope in geneses(raw, n)))]
+
+    def providers(raw, i, n):
+        said = [(9, [(1, raw.raw_id), (2, b"\x04\x7f\0\0\1\x06\x0f\xa1")])]
+        return [(KAD, b"".join(frame([(1, ADD_PROVIDER), (2, b"\x12\x20" + os.urandom(32))] + said) for _ in range(n)))]
+
+    def values(raw, i, n):
+        return [(KAD, b"".join(frame([(1, PUT_VALUE), (2, b"/guts-repo/" + rid), (3, [(1, b"/guts-repo/" + rid), (2, envelope)])])
+                               for rid, envelope in geneses(raw, n)))]
+
+    def invent(make, count, at_once, each_another):
+        """One process sends `count` different ones; a new key whenever it is cut, or each time, before its rate is used up."""
+        raw, done, streams = Raw(NODE, MESHSUB), 0, None
+        while done < count:
             try:
-                if pub is None:
+                if streams is None:
                     raw.rekey()
                     raw.connect(a)
-                    n, pub = raw.hello()[0], raw.open(MESHSUB)
+                    streams = {NODE: raw.hello()[0], MESHSUB: raw.open(MESHSUB)}
                 for protocol, data in make(raw, done, at_once):
-                    if protocol == MESHSUB:
-                        raw.send(pub, data)
-                    else:
-                        s = raw.open(protocol)
-                        raw.send(s, data)
+                    s = streams.get(protocol) or raw.open(protocol)
+                    raw.send(s, data)
+                    if protocol not in streams:
                         raw.tell("finish", s)
                 done += at_once
-                raw.ping(n)  # looked at before the next
+                raw.ping(streams[NODE])  # looked at before the next
             except Gone:
-                pub = None
+                streams = None
+            if each_another:
+                streams = None
         raw.close()
 
-    for name, make, at_once in (("topics", topics, 2000), ("message ids", ids, 1500), ("addresses", addresses, 200),
-                                ("repositories", repositories, 700)):
-        with tap.case("%d distinct %s from one peer" % (THINGS, name)):
+    # What costs the inventor a signature each: fewer of them in check.
+    SIGNED = THINGS if LONG else THINGS // 10
+    first_told = a.get("/api/v1/status")["events"]["newest"]
+    for name, make, count, at_once, each_another, is_kept in (
+            ("topics", topics, THINGS, 2000, False, False),
+            ("message ids", ids, THINGS, 1500, False, False),
+            ("addresses", addresses, THINGS, 200, False, False),
+            ("topics of repositories", repository_topics, THINGS, 700, False, False),
+            ("repositories", repositories, SIGNED, 900, True, False),
+            # A DHT's server keeps them for two days, as many as its caps allow.
+            ("repositories it provides", providers, THINGS, 1900, True, True),
+            ("repositories' genesis records", values, SIGNED, 500, True, True)):
+        with tap.case("%d distinct %s from one peer" % (count, name)):
             before = a.rss_kib()
-            invent(make, at_once)
+            invent(make, count, at_once, each_another)
             after = grown(a, before)
             honest.publish()
             wait_for(honest.all_arrived, "an honest message")
-            if measured and after > 16 * MIB // 10:
-                wait_for(lambda: grown(a, before) <= max(before // 10, 2 * MIB), "the memory to come back", timeout=BACK_S, every=1)
+            if measured and not is_kept:
+                wait_for(lambda: grown(a, before) <= 4 * MIB, "the memory to come back", timeout=BACK_S, every=1)
             print("# %s: A grew by %.1f MiB, after it by %.1f; it knows %d topics" % (
                 name, after / MIB, grown(a, before) / MIB, len(a.get("/api/v1/gossip/topics"))))
             assert not measured or after <= 16 * MIB, after
+    with tap.case("that A keeps none of them is told of a few"):
+        told = a.get("/api/v1/events?type=repo.refused&limit=1000&since=%d" % first_told)["events"]
+        assert 0 < len(told) <= 300, len(told)  # a hundred at once, and a hundred an hour
 tap.done()

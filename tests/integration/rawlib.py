@@ -196,6 +196,12 @@ class Raw:
         self.tell("seal", domain, kind, payload.hex())
         return bytes.fromhex(self.wait("sealed")[0])
 
+    def seal_all(self, domain, kind, payloads):
+        """The same for many, without waiting for each."""
+        for payload in payloads:
+            self.tell("seal", domain, kind, payload.hex())
+        return [bytes.fromhex(self.wait("sealed")[0]) for _ in payloads]
+
     def sign(self, data):
         self.tell("sign", data.hex())
         return bytes.fromhex(self.wait("signed")[0])

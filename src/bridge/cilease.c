@@ -360,7 +360,9 @@ guts_ci_take(struct guts_ci *ci, const char *lease, guts_bridge_done *done, void
 {
 	struct guts_ciopen *o = guts_ci_holder(ci, lease);
 
-	if (!o)
+	if (!ci->is_running)
+		guts_ci_tell(done, owner, GUTS_EUNAVAILABLE, "the node is starting or stopping");
+	else if (!o)
 		guts_ci_tell(done, owner, GUTS_ENOTFOUND, "this lease holds no job: it was lost, given back or finished");
 	else if (o->busy)
 		guts_ci_tell(done, owner, GUTS_EBUSY, "another request for this lease is under way");
@@ -377,7 +379,7 @@ guts_ci_renew(struct guts_ci *ci, const char *lease, const char *step, uint8_t p
 	struct guts_cijob next;
 	bool is_new;
 
-	if (!o && !guts_ci_take(ci, lease, done, owner))
+	if ((!o || !ci->is_running) && !guts_ci_take(ci, lease, done, owner))
 		return;
 	renew(ci, o);
 	is_new = step[0] && (!o->job.nsteps || strcmp(o->job.steps[o->job.nsteps - 1].name, step) != 0);

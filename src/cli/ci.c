@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void
 put_events(struct guts_cli *c, struct guts_json *j)
@@ -46,7 +47,7 @@ guts_cmd_ci_add(struct guts_cli *c)
 		code = guts_ask_call(c, &r, "POST", path, &b);
 	}
 	if (!code && !guts_ask_json(c, &r))
-		printf("made queue %llu: each push from now on makes a job\n",
+		printf("made queue %llu: each push from now on makes a job\ntry  guts ci run -- COMMAND\n",
 		    (unsigned long long)guts_jv_u64_of(r.root, "id"));
 	guts_reply_deinit(&r);
 	guts_buf_deinit(&b);
@@ -143,5 +144,71 @@ guts_cmd_ci_jobs(struct guts_cli *c)
 	free(path);
 	free(query);
 	free(repo);
+	return code;
+}
+
+/* -- logs ------------------------------------------------------------------------------------- */
+
+/* API path of the job whose id begins with `text`.  Owner of *path: caller. */
+static int
+find_job(struct guts_cli *c, const char *text, char **path)
+{
+	struct guts_reply r;
+	size_t n = 0;
+	int code = guts_ask_call(c, &r, "GET", "/api/v1/ci/jobs?per_page=100", NULL);
+
+	*path = NULL;
+	for (size_t i = 0; !code && i < guts_jv_count(r.root); i++) {
+		struct guts_jv v = guts_jv_at(r.root, i);
+		const char *id = guts_jv_str_of(v, "id");
+
+		if (strncmp(id, text, strlen(text)) != 0)
+			continue;
+		n++;
+		free(*path);
+		*path = guts_asprintf("/api/v1/repos/%s/ci/jobs/%s", guts_jv_str_of(v, "repository.id"), id);
+	}
+	guts_reply_deinit(&r);
+	if (!code && n != 1) {
+		free(*path);
+		*path = NULL;
+		code = guts_cli_fail(n ? GUTS_EXIT_USAGE : GUTS_EXIT_NOTFOUND, n ? "several jobs begin with %s" :
+		    "no job of the newest 100 begins with %s", text);
+	}
+	return code;
+}
+
+int
+guts_cmd_ci_log(struct guts_cli *c)
+{
+	bool follow = guts_args_get(&c->args, "follow") != NULL, more = true;
+	uint64_t at = 0;
+	char *job;
+	int code = find_job(c, c->args.pos[0], &job);
+
+	while (!code && more) {
+		char *path = guts_asprintf("%s/files/log?offset=%llu&wait=%d", job, (unsigned long long)at, follow ? 50 : 0);
+		struct guts_reply r;
+		const char *state;
+		char *text, *clean;
+
+		code = guts_ask_try(c, &r, "GET", path, NULL);
+		if (!code && r.status != 200)
+			code = guts_ask_refused(c, &r);
+		if (!code) {
+			text = guts_asprintf("%.*s", (int)r.body.n, (const char *)r.body.p);
+			clean = guts_term_clean(text, true);
+			fputs(clean, stdout);
+			fflush(stdout);
+			state = guts_transfer_header(r.transfer, "X-Job-State");
+			at += r.body.n;
+			more = r.body.n > 0 || (follow && state != NULL && (strcmp(state, "running") == 0 || strcmp(state, "queued") == 0));
+			free(clean);
+			free(text);
+		}
+		guts_reply_deinit(&r);
+		free(path);
+	}
+	free(job);
 	return code;
 }

@@ -66,6 +66,10 @@ int guts_cmd_ci_add(struct guts_cli *c);
 int guts_cmd_ci_list(struct guts_cli *c);
 int guts_cmd_ci_remove(struct guts_cli *c);
 int guts_cmd_ci_jobs(struct guts_cli *c);
+int guts_cmd_ci_log(struct guts_cli *c);
+
+/* cirun.c */
+int guts_cmd_ci_run(struct guts_cli *c);
 
 /* events.c */
 int guts_cmd_events(struct guts_cli *c);

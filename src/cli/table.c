@@ -104,6 +104,21 @@ static const struct guts_opt ci_add_opts[] = {
 	{ "context", 'c', "NAME", "context of the commit statuses (default ci)" },
 	END,
 };
+static const struct guts_opt ci_run_opts[] = {
+	{ "repo", 'r', "REPO", "only jobs of this repository; may be given several times" },
+	{ "branch", 'b', "GLOB", "only these branches, e.g. main or {main,rel/*}" },
+	{ "event", 'e', "EVENT", "push or tag; may be given several times (default both)" },
+	{ "once", '1', NULL, "end after one job; the exit code says whether it passed" },
+	{ "name", 'n', "NAME", "name of this runner (default: that of the machine)" },
+	{ "env", 0, "NAME[=VALUE]", "a further variable for COMMAND; without a value the one here; may be given several times" },
+	{ "artifact", 'a', "FILE", "keep this file of the checkout with the job; may be given several times" },
+	{ "timeout", 't', "SECONDS", "how long COMMAND may take (default 3600)" },
+	{ "memory", 'm', "MIB", "address space that each of its processes may have (default: no limit)" },
+	{ "dir", 'd', "DIR", "where folders for jobs are made (default $TMPDIR, else /tmp)" },
+	{ "keep", 'k', NULL, "do not remove a job's folder" },
+	END,
+};
+static const struct guts_opt ci_log_opts[] = { { "follow", 'f', NULL, "go on until the job has ended" }, END };
 static const struct guts_opt ci_jobs_opts[] = {
 	{ "repo", 'r', "REPO", "only those of this repository" },
 	{ "state", 's', "STATE", "only those that are queued, running, success, failure or error" },
@@ -200,10 +215,17 @@ const struct guts_command guts_commands[] = {
 	    guts_cmd_hook_redeliver },
 
 	{ "ci add", "REPO", "make a queue of CI jobs: each push makes one",
-	    "Runners take them by the API.  Without a queue a node makes no jobs.", ci_add_opts, false,
+	    "Runners take them: `guts ci run`, or others by the API.  Without a queue a node makes no jobs.", ci_add_opts, false,
 	    false, 1, 1, guts_cmd_ci_add },
 	{ "ci list", "", "queues of CI jobs on this node", NULL, NULL, false, false, 0, 0, guts_cmd_ci_list },
 	{ "ci remove", "QUEUE", "remove a queue; its waiting jobs end", NULL, NULL, false, false, 1, 1, guts_cmd_ci_remove },
+	{ "ci run", "[--] COMMAND...", "be a runner: take jobs, run COMMAND in a fresh clone of each, report",
+	    "It only dials out, and needs a token with the scope ci (and read, for private repositories).  COMMAND gets CI=true, "
+	    "GUTS_JOB, GUTS_REPOSITORY, GUTS_REPOSITORY_ID, GUTS_REF, GUTS_BRANCH or GUTS_TAG, GUTS_COMMIT, GUTS_BEFORE, "
+	    "GUTS_EVENT, GUTS_CONTEXT, PATH, HOME and LANG, and nothing else.  It runs what was pushed: as a user that may do no harm.",
+	    ci_run_opts, false, false, 1, GUTS_ARGS_MAX, guts_cmd_ci_run },
+	{ "ci log", "JOB", "what a CI job says", "JOB is an id or its beginning.", ci_log_opts, false, false, 1, 1,
+	    guts_cmd_ci_log },
 	{ "ci jobs", "", "CI jobs, the newest 100", NULL, ci_jobs_opts, false, false, 0, 0, guts_cmd_ci_jobs },
 
 	{ "events", "", "what has happened on the node", "With --json one event per line.", events_opts, false, false, 0, 0,

@@ -412,7 +412,7 @@ put_branches(struct guts_json *j, const struct guts_payload *p, const struct gut
 	guts_json_array(j);
 	for (size_t i = 0; v && i < v->n && left > 0; i++) {
 		if (strncmp(v->v[i].name, "refs/heads/", 11) == 0 && guts_oid_eq(&v->v[i].oid, &oid)) {
-			guts_view_branch(j, x, &v->v[i], NULL);
+			guts_view_branch(j, x, &v->v[i], NULL, NULL);
 			left--;
 		}
 	}

@@ -85,6 +85,24 @@ put_peers(struct guts_cli *c, struct guts_json *j, const char *option, const cha
 	return code;
 }
 
+/* The contexts that branches are to have, or none. */
+static int
+put_contexts(struct guts_cli *c, struct guts_json *j)
+{
+	const char *context;
+
+	if (guts_args_get(&c->args, "require") == NULL && guts_args_get(&c->args, "no-required") == NULL)
+		return GUTS_EXIT_OK;
+	if (guts_args_get(&c->args, "require") != NULL && guts_args_get(&c->args, "no-required") != NULL)
+		return guts_cli_usage(c, "--require and --no-required exclude each other");
+	guts_json_key(j, "required_contexts");
+	guts_json_array(j);
+	for (size_t i = 0; (context = guts_args_nth(&c->args, "require", i)) != NULL; i++)
+		guts_json_str(j, context);
+	guts_json_array_end(j);
+	return GUTS_EXIT_OK;
+}
+
 int
 guts_cmd_repo_update(struct guts_cli *c)
 {
@@ -107,6 +125,8 @@ guts_cmd_repo_update(struct guts_cli *c)
 		code = put_peers(c, &j, "signer", "no-signers", "signers");
 	if (!code)
 		code = put_peers(c, &j, "reader", "no-readers", "readers");
+	if (!code)
+		code = put_contexts(c, &j);
 	guts_json_object_end(&j);
 	if (!code && b.len <= 2)
 		code = guts_cli_usage(c, "nothing to change was given");

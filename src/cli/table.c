@@ -53,6 +53,8 @@ static const struct guts_opt update_opts[] = {
 	{ "no-signers", 0, NULL, "nobody's but the delegates' statuses count" },
 	{ "reader", 'r', "PEER", "who may have it while it is private; may be given several times; replaces the list" },
 	{ "no-readers", 0, NULL, "nobody but the delegates may have it while it is private" },
+	{ "require", 0, "CONTEXT", "a commit status that branches are to have; may be given several times; replaces the list" },
+	{ "no-required", 0, NULL, "branches need no commit status" },
 	END,
 };
 static const struct guts_opt download_opts[] = { { "output", 'o', "FILE", "write it there: zip if the name ends so, else tar.gz (default: standard output)" }, END };

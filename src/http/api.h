@@ -119,6 +119,9 @@ void guts_rest_combined(struct guts_req *r);
 void guts_rest_trust(struct guts_req *r);
 void guts_rest_distrust(struct guts_req *r);
 
+/* api_badge.c */
+void guts_rest_badge(struct guts_req *r);
+
 /* api_hooks.c: of a repository, of the node */
 void guts_rest_hooks(struct guts_req *r);
 void guts_rest_hook_create(struct guts_req *r);

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "http/api.h"
+#include "http/checks.h"
 #include "http/readjob.h"
 
 #include <stdio.h>
@@ -44,7 +45,7 @@ make_branch(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, s
 	int err = guts_read_commit(g, &p->tip, a, &commit);
 
 	if (err == 0)
-		guts_view_branch(j, &x, p->rows[0], &commit);
+		guts_checks_put_branch(p, j, &x, p->rows[0], &commit);
 	return err;
 }
 
@@ -72,6 +73,8 @@ guts_rest_branch(struct guts_req *r)
 	p->tip = row->oid;
 	p->rows[0] = row;
 	p->state = row->version << 1 | row->conflict;
+	if (p->info->ncontexts)
+		p->state ^= guts_checks_version(r->h->store);
 	snprintf(p->file, sizeof p->file, "%s", name);
 	guts_readjob_start(r, p);
 }

@@ -1,6 +1,7 @@
 /* http/api_refs.c - branches, tags, refs, authors and seeders: names from the snapshot; what tags and refs name is looked up
  * by a worker. */
 #include "http/api.h"
+#include "http/checks.h"
 #include "http/readjob.h"
 
 #include <stdio.h>
@@ -32,7 +33,7 @@ make_branches(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a,
 	(void)a;
 	guts_json_array(j);
 	for (size_t i = 0; i < p->nrows; i++)
-		guts_view_branch(j, &x, p->rows[i], NULL);
+		guts_checks_put_branch(p, j, &x, p->rows[i], NULL);
 	guts_json_array_end(j);
 	return 0;
 }
@@ -119,6 +120,8 @@ start_rows(struct guts_req *r, struct guts_readjob *p, const struct guts_refs_vi
 		p->total++;
 	}
 	p->state = refs_state(r, p->info);
+	if (p->info->ncontexts)
+		p->state ^= guts_checks_version(r->h->store);
 	snprintf(p->file, sizeof p->file, "%s", prefix);
 	guts_readjob_start(r, p);
 }

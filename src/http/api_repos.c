@@ -30,10 +30,12 @@ struct repo_call {
 	struct guts_call c;
 	uint8_t id[GUTS_REPOID_SIZE];
 	char *name, *description, *branch, *path;
-	bool is_private, is_retired, set_private, set_retired, set_signers, set_readers;
+	bool is_private, is_retired, set_private, set_retired, set_signers, set_readers, set_contexts;
 	enum guts_object_format format;
 	struct guts_peerid signers[GUTS_SIGNERS_MAX], readers[GUTS_READERS_MAX];
-	size_t nsigners, nreaders;
+	char contexts[GUTS_CONTEXTS_MAX][GUTS_CONTEXT_MAX + 1];
+	const char *context[GUTS_CONTEXTS_MAX];
+	size_t nsigners, nreaders, ncontexts;
 	enum guts_policy policy;
 	uint64_t job;
 	struct guts_repo_info *info; /* answer */
@@ -68,6 +70,11 @@ fill_params(struct repo_call *p, struct guts_repo_params *out)
 	out->readers = p->readers;
 	out->nreaders = p->nreaders;
 	out->set_readers = p->set_readers;
+	for (size_t i = 0; i < p->ncontexts; i++)
+		p->context[i] = p->contexts[i];
+	out->contexts = p->context;
+	out->ncontexts = p->ncontexts;
+	out->set_contexts = p->set_contexts;
 }
 
 static void
@@ -335,6 +342,19 @@ take_peers(struct guts_peerid *out, size_t *n, const struct guts_value *v, const
 	return 0;
 }
 
+static int
+take_contexts(struct repo_call *p, const struct guts_value *v, struct guts_body *body, struct guts_errinfo *ei)
+{
+	for (size_t i = 0; v->is_set && i < v->n; i++) {
+		if (strlen(v->list[i]) > GUTS_CONTEXT_MAX) {
+			guts_body_add_error(body, "/required_contexts", "holds one of more than 100 bytes");
+			return guts_err_set(ei, GUTS_EINVAL, "/required_contexts holds one of more than 100 bytes");
+		}
+		snprintf(p->contexts[p->ncontexts++], sizeof p->contexts[0], "%s", v->list[i]);
+	}
+	return 0;
+}
+
 void
 guts_rest_repo_update(struct guts_req *r)
 {
@@ -346,19 +366,22 @@ guts_rest_repo_update(struct guts_req *r)
 		{ "archived", GUTS_FIELD_BOOL, false, false, 0, 0, NULL, false },
 		{ "signers", GUTS_FIELD_LIST, false, false, 0, GUTS_SIGNERS_MAX, NULL, false },
 		{ "readers", GUTS_FIELD_LIST, false, false, 0, GUTS_READERS_MAX, NULL, false },
+		{ "required_contexts", GUTS_FIELD_LIST, false, false, 0, GUTS_CONTEXTS_MAX, NULL, false },
 	};
-	struct guts_value v[7];
+	struct guts_value v[8];
 	struct guts_body body;
 	struct guts_errinfo ei;
 	struct repo_call *p = new_on_repo(r, run_update, answer_updated);
 
 	if (!p)
 		return;
-	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 7, true, v, &ei);
+	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 8, true, v, &ei);
 	if (err == 0)
 		err = take_peers(p->signers, &p->nsigners, &v[5], "/signers", &body, &ei);
 	if (err == 0)
 		err = take_peers(p->readers, &p->nreaders, &v[6], "/readers", &body, &ei);
+	if (err == 0)
+		err = take_contexts(p, &v[7], &body, &ei);
 	if (err < 0) {
 		guts_reply_body_error(r, err, &ei, &body);
 		destroy_repo(&p->c);
@@ -373,6 +396,7 @@ guts_rest_repo_update(struct guts_req *r)
 		p->set_retired = v[4].is_set;
 		p->set_signers = v[5].is_set;
 		p->set_readers = v[6].is_set;
+		p->set_contexts = v[7].is_set;
 		guts_call_loop(r, &p->c);
 	}
 	guts_body_deinit(&body);

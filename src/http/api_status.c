@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "http/api.h"
+#include "http/checks.h"
 #include "view/view.h"
 
 #include <stdio.h>
@@ -193,6 +194,7 @@ answer_combined(struct guts_req *r, struct guts_call *c)
 	struct status_call *p = (struct status_call *)c;
 	char path[GUTS_VIEW_PATH_SIZE], hex[GUTS_OID_HEX_SIZE];
 	const char *base = guts_req_base(r);
+	struct guts_view_checks required;
 	struct guts_buf b;
 	struct guts_json j;
 
@@ -207,6 +209,8 @@ answer_combined(struct guts_req *r, struct guts_call *c)
 	guts_json_put_str(&j, "state", guts_view_combined(p->v, p->counts, p->n));
 	guts_json_put_str(&j, "sha", hex);
 	guts_json_put_u64(&j, "total_count", p->n);
+	guts_checks_required(&(struct guts_checks){ p->n, p->v }, p->info, &required);
+	guts_view_checks(&j, &required);
 	guts_json_key(&j, "statuses");
 	put_statuses(r, p, &j);
 	guts_json_key(&j, "repository");

@@ -2,6 +2,7 @@
 libguts_a_SOURCES += %reldir%/api_access.c
 libguts_a_SOURCES += %reldir%/api_addresses.c
 libguts_a_SOURCES += %reldir%/api_archive.c
+libguts_a_SOURCES += %reldir%/api_badge.c
 libguts_a_SOURCES += %reldir%/api_ci.c
 libguts_a_SOURCES += %reldir%/api_cifile.c
 libguts_a_SOURCES += %reldir%/api_ciqueue.c
@@ -23,6 +24,7 @@ libguts_a_SOURCES += %reldir%/audit.c
 libguts_a_SOURCES += %reldir%/call.c
 libguts_a_SOURCES += %reldir%/cors.c
 libguts_a_SOURCES += %reldir%/childout.c
+libguts_a_SOURCES += %reldir%/checks.c
 libguts_a_SOURCES += %reldir%/events.c
 libguts_a_SOURCES += %reldir%/guard.c
 libguts_a_SOURCES += %reldir%/histcache.c

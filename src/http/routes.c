@@ -74,6 +74,7 @@ const struct guts_route guts_routes[] = {
 	GET_(REPO "/commits/{sha}/status", GUTS_SCOPE_PUBLIC, guts_rest_combined),
 	GET_(REPO "/commits/{sha}/statuses", GUTS_SCOPE_PUBLIC, guts_rest_statuses),
 	JSON_(GUTS_POST, REPO "/commits/{sha}/statuses", GUTS_SCOPE_CI, guts_rest_status_post),
+	GET_(REPO "/badge.svg", GUTS_SCOPE_PUBLIC, guts_rest_badge),
 	GET_(REPO "/statuses/{sha}", GUTS_SCOPE_PUBLIC, guts_rest_statuses),
 	JSON_(GUTS_POST, REPO "/statuses/{sha}", GUTS_SCOPE_CI, guts_rest_status_post),
 	GET_(REPO "/contents", GUTS_SCOPE_PUBLIC, guts_rest_contents),

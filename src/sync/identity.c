@@ -19,8 +19,28 @@ struct update {
 	void (*done)(void *owner, int err, const struct guts_errinfo *ei);
 	void *owner;
 	struct guts_identity next; /* what shall become of it, on top of the newest version */
-	bool set_name, set_description, set_branch, set_private, set_retired, set_signers, set_readers;
+	bool set_name, set_description, set_branch, set_private, set_retired, set_signers, set_readers, set_contexts;
 };
+
+static int
+fill_contexts(struct guts_identity *id, const struct guts_repo_params *p, struct guts_errinfo *ei)
+{
+	if (p->ncontexts > GUTS_CONTEXTS_MAX)
+		return guts_err_set(ei, GUTS_ELIMIT, "at most %d required contexts", GUTS_CONTEXTS_MAX);
+	for (size_t i = 0; i < p->ncontexts; i++) {
+		const char *c = p->contexts[i];
+
+		if (!c[0] || strlen(c) > GUTS_CONTEXT_MAX || !guts_text_is_clean(guts_slice_str(c), false))
+			return guts_err_set(ei, GUTS_EINVAL, "a context is 1 to %d bytes of plain text", GUTS_CONTEXT_MAX);
+		for (size_t k = 0; k < i; k++) {
+			if (strcmp(c, p->contexts[k]) == 0)
+				return guts_err_set(ei, GUTS_EINVAL, "the context \"%s\" is required twice", c);
+		}
+		snprintf(id->contexts[i], sizeof id->contexts[i], "%s", c);
+	}
+	id->ncontexts = (uint32_t)p->ncontexts;
+	return GUTS_OK;
+}
 
 /* Put the given values into *id.  Errors: GUTS_EINVAL with text. */
 static int
@@ -63,6 +83,8 @@ fill(struct guts_identity *id, const struct guts_repo_params *p, struct guts_err
 		id->nreaders = (uint32_t)p->nreaders;
 		memcpy(id->readers, p->readers, p->nreaders * sizeof id->readers[0]);
 	}
+	if (p->set_contexts)
+		return fill_contexts(id, p, ei);
 	return GUTS_OK;
 }
 
@@ -198,6 +220,10 @@ prepare_update(struct guts_change *c)
 		id->nreaders = w->next.nreaders;
 		memcpy(id->readers, w->next.readers, sizeof id->readers);
 	}
+	if (w->set_contexts) {
+		id->ncontexts = w->next.ncontexts;
+		memcpy(id->contexts, w->next.contexts, sizeof id->contexts);
+	}
 	if (w->set_name && name_is_taken(r->sync, &id->creator, id->name, r->id)) {
 		snprintf(c->text, sizeof c->text, "another repository is named \"%s\" already", id->name);
 		err = GUTS_EEXIST;
@@ -239,6 +265,7 @@ guts_sync_update(struct guts_sync *s, struct guts_repo *r, const struct guts_rep
 	w->set_retired = p->is_retired != NULL;
 	w->set_signers = p->set_signers;
 	w->set_readers = p->set_readers;
+	w->set_contexts = p->set_contexts;
 	if (!guts_repo_is_delegate(r, &s->s.key->id))
 		err = guts_err_set(&ei, GUTS_EDENIED, "only a delegate of the repository may change its identity");
 	else if (id->threshold > 1)

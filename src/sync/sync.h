@@ -189,6 +189,8 @@ struct guts_repo_info {
 	unsigned threshold;
 	size_t ndelegates, nsigners, nreaders, nauthors, nseeders;
 	struct guts_peerid *delegates, *signers, *readers;
+	size_t ncontexts;
+	char **contexts;               /* of commit statuses that branches are to have */
 	struct guts_repo_author *authors;
 	struct guts_repo_seeder *seeders;
 	struct guts_refs_view *canonical;
@@ -211,7 +213,9 @@ struct guts_repo_params { /* NULL/empty = default on create, unchanged on update
 	const bool *is_private, *is_retired;
 	const struct guts_peerid *signers, *readers; /* whose statuses count; who may have it while it is private */
 	size_t nsigners, nreaders;
-	bool set_signers, set_readers;               /* false = unchanged */
+	const char *const *contexts;                 /* of commit statuses that branches are to have */
+	size_t ncontexts;
+	bool set_signers, set_readers, set_contexts; /* false = unchanged */
 };
 
 /* Make a repository: this node is creator and only delegate.  Errors in `done`: GUTS_EINVAL, GUTS_EEXIST (name), GUTS_ENOSPC. */

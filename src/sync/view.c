@@ -185,6 +185,10 @@ guts_repo_info_get(struct guts_repo *r)
 	i->delegates = dup_ids(id->delegates, id->ndelegates);
 	i->signers = dup_ids(id->signers, id->nsigners);
 	i->readers = dup_ids(id->readers, id->nreaders);
+	i->ncontexts = id->ncontexts;
+	i->contexts = guts_calloc(id->ncontexts + 1, sizeof *i->contexts);
+	for (size_t k = 0; k < i->ncontexts; k++)
+		i->contexts[k] = guts_strdup(id->contexts[k]);
 	fill_authors(i, r);
 	fill_seeders(i, r);
 	if (!r->view)
@@ -216,6 +220,9 @@ guts_repo_info_unref(struct guts_repo_info *i)
 	free(i->delegates);
 	free(i->signers);
 	free(i->readers);
+	for (size_t k = 0; k < i->ncontexts; k++)
+		free(i->contexts[k]);
+	free(i->contexts);
 	free(i->authors);
 	free(i->seeders);
 	free(i->last_error);

@@ -143,6 +143,11 @@ guts_view_repo(struct guts_json *j, const char *base, const struct guts_repo_inf
 	put_peerids(j, "delegates", i->delegates, i->ndelegates);
 	put_peerids(j, "signers", i->signers, i->nsigners);
 	put_peerids(j, "readers", i->readers, i->nreaders);
+	guts_json_key(j, "required_contexts");
+	guts_json_array(j);
+	for (size_t k = 0; k < i->ncontexts; k++)
+		guts_json_str(j, i->contexts[k]);
+	guts_json_array_end(j);
 	guts_json_put_str(j, "policy", policy_name(i->policy));
 	guts_json_put_bool(j, "syncing", i->syncing);
 	guts_json_put_bool(j, "shadowed", i->shadowed);
@@ -247,8 +252,31 @@ put_commit_url(struct guts_json *j, const char *key, const struct guts_view_repo
 }
 
 void
+guts_view_checks(struct guts_json *j, const struct guts_view_checks *c)
+{
+	size_t good = 0, bad = 0;
+
+	if (!c->n)
+		return;
+	guts_json_key(j, "required_contexts");
+	guts_json_array(j);
+	for (size_t i = 0; i < c->n; i++) {
+		const char *state = c->v[i].state;
+
+		good += state && strcmp(state, "success") == 0;
+		bad += state && (strcmp(state, "failure") == 0 || strcmp(state, "error") == 0);
+		guts_json_object(j);
+		guts_json_put_str(j, "context", c->v[i].context);
+		guts_json_put_str(j, "state", state);
+		guts_json_object_end(j);
+	}
+	guts_json_array_end(j);
+	guts_json_put_str(j, "checks", good == c->n ? "success" : bad ? "failure" : "pending");
+}
+
+void
 guts_view_branch(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_refs_row *r,
-    const struct guts_read_commit *newest)
+    const struct guts_read_commit *newest, const struct guts_view_checks *checks)
 {
 	const char *name = short_name(r->name, "refs/heads/");
 
@@ -269,6 +297,8 @@ guts_view_branch(struct guts_json *j, const struct guts_view_repo_ctx *x, const 
 	guts_json_key(j, "signer");
 	guts_view_peerid(j, &r->author);
 	guts_json_put_bool(j, "conflict", r->conflict);
+	if (checks)
+		guts_view_checks(j, checks);
 	guts_json_object_end(j);
 }
 

@@ -71,8 +71,20 @@ struct guts_view_repo_ctx {
 	const char *default_branch;
 	const char *ref;               /* for links to contents; NULL = default branch */
 };
+/* How the contexts of commit statuses that a repository requires stand: "success", "pending", …; NULL: none came. */
+#define GUTS_VIEW_CHECKS_MAX 8
+struct guts_view_checks {
+	size_t n;
+	struct {
+		const char *context, *state;
+	} v[GUTS_VIEW_CHECKS_MAX];
+};
+/* Members `required_contexts` and `checks`, if any is required. */
+void guts_view_checks(struct guts_json *j, const struct guts_view_checks *c);
+
+/* `checks` may be NULL. */
 void guts_view_branch(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_refs_row *r,
-    const struct guts_read_commit *newest);
+    const struct guts_read_commit *newest, const struct guts_view_checks *checks);
 void guts_view_tag(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_refs_row *r,
     const struct guts_oid *commit);
 void guts_view_ref(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_refs_row *r,

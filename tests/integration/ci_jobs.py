@@ -2,6 +2,7 @@
 import concurrent.futures
 import hashlib
 import threading
+import xml.etree.ElementTree
 
 import gutslib
 from contract import Contract
@@ -89,7 +90,9 @@ def life(tap, net):
         facts = [f for f in a.facts() if f["type"].startswith("ci.job.") and f["data"]["job"] == job["id"]]
         assert [f["type"] for f in facts] == ["ci.job.queued", "ci.job.started", "ci.job.finished"]
         assert facts[2]["data"]["state"] == "success" and facts[2]["data"]["commit"] == tip and facts[2]["repo"] == repo["id"]
-        assert job["lease"]["id"] not in str(a.facts())
+        assert job["lease"]["id"] not in str(facts)
+        seen = a.request("GET", "/api/v1/events?since=0&limit=1000", token=None).data.decode()
+        assert job["id"] in seen and job["lease"]["id"] not in seen
     with tap.case("lists: of the repository, of the node, by state and commit, page by page"):
         listed = a.get(of(repo, "/ci/jobs"))
         assert [j["id"] for j in listed] == [other["id"], job["id"]] == [j["id"] for j in a.get("/api/v1/ci/jobs")]
@@ -301,6 +304,59 @@ def lost(tap, net):
         b.stop()
 
 
+def rule(tap, net):
+    a = net.node("rule")
+    repo = a.create("demo")
+    work = work_tree(net.path("rule"), {"a": "1\n"})
+    git("push", a.git_url(repo), "main", "main:other", cwd=work)
+    tip = git("rev-parse", "HEAD", cwd=work).strip()
+    path = "/api/v1/repos/" + repo["id"]
+
+    def marks():
+        listed = {b["name"]: b.get("checks") for b in a.get(path + "/branches")}
+        assert a.get(path + "/branches/main").get("checks") == listed["main"] == a.get(path + "/commits/main/status").get("checks")
+        return listed["main"]
+
+    def badge(query=""):
+        got = a.request("GET", path + "/badge.svg" + query, token=None)
+        assert got.status == 200 and got.headers["content-type"].startswith("image/svg+xml"), got.data
+        root = xml.etree.ElementTree.fromstring(got.data)
+        assert {e.tag.split("}")[1] for e in root.iter()} == {"svg", "title", "rect", "g", "text"}
+        assert a.request("GET", path + "/badge.svg" + query, headers={"If-None-Match": got.headers["etag"]}).status == 304
+        return root.find("{http://www.w3.org/2000/svg}title").text
+
+    with tap.case("a branch that lacks a trusted success of a required context is marked"):
+        assert a.repo(repo["id"])["required_contexts"] == [] and marks() is None and badge() == "ci: unknown"
+        a.cli("repo", "update", "demo", "--require", "ci", "--require", "lint <1>")
+        assert a.repo(repo["id"])["required_contexts"] == ["ci", "lint <1>"] and marks() == "pending"
+        for state, context, want in (("success", "other", "pending"), ("success", "ci", "pending"), ("failure", "lint <1>", "failure"),
+                                     ("success", "lint <1>", "success"), ("pending", "ci", "pending"), ("success", "ci", "success")):
+            a.post(of(repo, "/statuses/" + tip), {"state": state, "context": context})
+            assert marks() == want, (state, context, want, marks())
+        required = a.get(path + "/branches/main")["required_contexts"]
+        assert required == [{"context": "ci", "state": "success"}, {"context": "lint <1>", "state": "success"}]
+        tip2 = commit(work, "two", {"a": "2\n"})
+        git("push", a.git_url(repo), "main", cwd=work)
+        assert marks() == "pending" and {b["name"]: b["checks"] for b in a.get(path + "/branches")}["other"] == "success"
+        assert a.request("PATCH", path, {"required_contexts": ["x", "x"]}).status == 422
+        assert a.request("PATCH", path, {"required_contexts": ["x" * 101]}).status == 422
+    with tap.case("a status of somebody whose word does not count changes no mark, until he is trusted"):
+        b = net.node("stranger", bootstrap=[a])
+        wait_for(lambda: b.request("GET", of(repo, "/commits/" + tip2)).status == 200, "the copy")
+        assert b.repo(repo["id"])["required_contexts"] == ["ci", "lint <1>"]
+        for context in "ci", "lint <1>":
+            b.post(of(repo, "/statuses/" + tip2), {"state": "success", "context": context})
+        wait_for(lambda: len(a.get(of(repo, "/commits/%s/statuses" % tip2))) == 2, "his word")
+        assert marks() == "pending" and badge() == "ci: unknown"
+        a.put(of(repo, "/trust/" + b.id))
+        assert marks() == "success" and badge() == "ci: passing" and badge("?branch=other&context=lint+%3C1%3E") == "lint <1>: passing"
+        assert badge("?branch=none") == "ci: unknown" and a.request("GET", path + "/badge.svg?context=%01").status == 400
+        a.cli("repo", "update", "demo", "--no-required")
+        assert marks() is None
+    a.stop()
+    b.stop()
+
+
 def crashes(tap, net):
     a = net.node("crash")
     repo = a.create("demo")
@@ -366,6 +422,7 @@ if __name__ == "__main__":
         files(tap, net)
         filters(tap, net)
         lost(tap, net)
+        rule(tap, net)
         crashes(tap, net)
         other_node(tap, net)
     tap.done()

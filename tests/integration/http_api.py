@@ -407,6 +407,7 @@ def ci(tap, a, rid, tip):
         assert a.request("GET", "/api/v1/repos/%s/ci/jobs/%s/files/log" % (rid, job["id"])).data == b"hello\n"
         assert a.post(held + "/result", {"state": "success"})["id"] == job["id"]
         assert a.request("DELETE", held).status == 404
+        assert a.request("GET", "/api/v1/repos/%s/badge.svg" % rid).status == 200
         assert a.get("/api/v1/repos/%s/ci/jobs/%s" % (rid, job["id"])) == a.get("/api/v1/ci/jobs")[0]
         assert len(a.get("/api/v1/repos/%s/ci/jobs" % rid)) == 1
         assert a.request("DELETE", "/api/v1/ci/queues/%d" % queue["id"]).status == 204

@@ -27,6 +27,8 @@ function Archives({ of, name }: { of: Of; name: string }) {
 	)
 }
 
+const contexts = (b: Branch) => b.required_contexts?.map((c) => `${c.context}: ${c.state ?? 'missing'}`).join(', ')
+
 const branchColumns = (of: Of): Column<Branch>[] => [
 	{
 		name: 'Branch',
@@ -40,6 +42,11 @@ const branchColumns = (of: Of): Column<Branch>[] => [
 				{b.conflict && (
 					<Badge tone="warn" title="Another delegate's value lost">
 						conflict
+					</Badge>
+				)}{' '}
+				{b.checks && (
+					<Badge tone={b.checks === 'success' ? 'ok' : b.checks === 'failure' ? 'bad' : 'warn'} title={contexts(b)}>
+						{b.checks === 'success' ? 'checks passed' : b.checks === 'failure' ? 'checks failed' : 'checks missing'}
 					</Badge>
 				)}
 			</>

@@ -21,6 +21,7 @@ function Edit({ of }: { of: Of }) {
 			archived: f.archived === 'on',
 			signers: f.signers!.split(/\s+/).filter(Boolean),
 			readers: f.readers!.split(/\s+/).filter(Boolean),
+			required_contexts: f.contexts!.split(/\s*\n\s*/).filter(Boolean),
 		}
 		const before = {
 			name: repo.name,
@@ -29,6 +30,7 @@ function Edit({ of }: { of: Of }) {
 			archived: repo.archived,
 			signers: repo.signers,
 			readers: repo.readers,
+			required_contexts: repo.required_contexts,
 		}
 		const changed = Object.entries(body).filter(
 			([k, v]) => JSON.stringify(v) !== JSON.stringify(before[k as keyof typeof before]),
@@ -66,6 +68,11 @@ function Edit({ of }: { of: Of }) {
 				<Field label="Readers" hint="Peer ids, one per line: who may have it, beside the delegates, while it is private">
 					{(ids) => (
 						<textarea {...ids} name="readers" rows={3} class="mono" defaultValue={repo.readers.join('\n')} spellcheck={false} />
+					)}
+				</Field>
+				<Field label="Required contexts" hint="Commit statuses, one per line: a branch without their success is marked">
+					{(ids) => (
+						<textarea {...ids} name="contexts" rows={2} class="mono" defaultValue={repo.required_contexts.join('\n')} spellcheck={false} />
 					)}
 				</Field>
 				<label class="check">

@@ -26,6 +26,7 @@ script_tests += %reldir%/offences.py
 script_tests += %reldir%/objects.py
 script_tests += %reldir%/private.py
 script_tests += %reldir%/mdns.py
+script_tests += %reldir%/metrics.py
 script_tests += %reldir%/portmap.py
 script_tests += %reldir%/restore_fork.py
 script_tests += %reldir%/rights.py

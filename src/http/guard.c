@@ -2,7 +2,8 @@
  *
  * Names must be tokens, values without control bytes; framing headers come once and in one
  * spelling; Host comes once.  What libmicrohttpd does not show (bare LF, obsolete folds, NUL in a
- * value) cannot be judged here.
+ * value) cannot be judged here; and it takes a line that begins with a colon as the end of the headers, so that the next
+ * header line is judged as a request line, which it is not.
  */
 #include "http/guard.h"
 

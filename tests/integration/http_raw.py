@@ -13,11 +13,11 @@ NEXT = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 GOOD = b"Host: localhost\r\n"
 
 
-def talk(node, data, half_close=True):
-    """Send everything, read until the end."""
+def talk(node, data, half_close=True, silence=DEADLINE):
+    """Send everything, read until the end, or until nothing came for so many seconds."""
     url = urllib.parse.urlsplit(node.url)
     with socket.create_connection((url.hostname, url.port), DEADLINE) as s:
-        s.settimeout(DEADLINE)
+        s.settimeout(silence)
         got = b""
         try:
             s.sendall(data)
@@ -211,4 +211,5 @@ def main():
     tap.done()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -41,4 +41,5 @@ script_tests += %reldir%/http_api.py
 script_tests += %reldir%/http_events.py
 script_tests += %reldir%/http_crowd.py
 script_tests += %reldir%/http_listeners.py
+script_tests += %reldir%/http_noise.py
 script_tests += %reldir%/http_rules.py

@@ -9,6 +9,7 @@ Sides are measured in turn, A B A B ..., so that what else the machine does hits
 within each round.  Printed are the median and (lowest .. highest).  Nothing here fails because of a time.
 """
 import os
+import re
 import select
 import subprocess
 import sys
@@ -159,3 +160,13 @@ def compare(title, unit, ours, name, theirs, at_least=None, at_most=None):
 def figure(title, unit, values, at_least=None, at_most=None):
     """One line for a figure that has nothing beside it."""
     print("  %-38s guts %s %s%s" % (title, spread(values), unit, verdict(median(values), at_least, at_most)))
+
+
+def wrk(url, connections=64):
+    """(requests per second, p99 [ms]) over connections that stay open, in one second (wrk takes whole ones)."""
+    out = subprocess.run(["wrk", "-t1", "-c%d" % connections, "-d1s", "--latency", url],
+                         stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout
+    if "Non-2xx" in out:
+        raise RuntimeError("wrk %s: %s" % (url, out))
+    value, unit = re.search(r"99%\s+([0-9.]+)(us|ms|s)", out).groups()
+    return float(re.search(r"Requests/sec:\s+([0-9.]+)", out).group(1)), float(value) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit]

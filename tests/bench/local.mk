@@ -17,6 +17,7 @@ bench_scripts += %reldir%/link.py
 bench_scripts += %reldir%/node.py
 bench_scripts += %reldir%/push.py
 bench_scripts += %reldir%/rest.py
+bench_scripts += %reldir%/slow.py
 tests_bench_baremhd_LDADD = $(MHD_LIBS)
 tests_bench_gossipend_LDADD = libguts.a $(guts_libs)
 tests_bench_gossipnet_LDADD = libguts.a $(guts_libs)

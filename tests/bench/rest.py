@@ -3,16 +3,14 @@
 One wrk thread, 64 connections kept open.  Four nodes: the measured one has three peers and 30 repositories, which
 is one page of each list.  nginx runs one worker; it and the bare program answer from memory.
 """
-from benchlib import Ends, compare, figure, helper, median, rounds
+from benchlib import Ends, compare, figure, helper, median, rounds, wrk
 from gutslib import Net, wait_for
 import os
-import re
 import shutil
 import socket
 import subprocess
 import urllib.request
 
-SECONDS = 1  # wrk takes whole ones
 PATHS = ["/api/v1/status", "/api/v1/peers", "/api/v1/repos"]
 NGINX_CONF = """
 worker_processes 1;
@@ -37,17 +35,6 @@ http {
 %(answers)s	}
 }
 """
-UNITS = {"us": 1e-3, "ms": 1, "s": 1e3}
-
-
-def wrk(url):
-    """(requests per second, p99 [ms])"""
-    out = subprocess.run(["wrk", "-t1", "-c64", "-d%ds" % SECONDS, "--latency", url],
-                         stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout
-    if "Non-2xx" in out:
-        raise RuntimeError("wrk %s: %s" % (url, out))
-    value, unit = re.search(r"99%\s+([0-9.]+)(us|ms|s)", out).groups()
-    return float(re.search(r"Requests/sec:\s+([0-9.]+)", out).group(1)), float(value) * UNITS[unit]
 
 
 def answer(i, text):

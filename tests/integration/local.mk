@@ -43,3 +43,4 @@ script_tests += %reldir%/http_crowd.py
 script_tests += %reldir%/http_listeners.py
 script_tests += %reldir%/http_noise.py
 script_tests += %reldir%/http_rules.py
+script_tests += %reldir%/http_slow.py

@@ -238,6 +238,8 @@ prepare(struct run *r)
 		return guts_cli_fail(GUTS_EXIT_FAILED, "no signals can be heard");
 	if (guts_sqlite_open(&r->sqlite, h->db_path, env, &ei))
 		return guts_cli_fail(GUTS_EXIT_HOME, "%s", ei.text);
+	guts_sqlite_retain(r->sqlite, guts_conf_number(r->conf, GUTS_CONF_EVENTS_KEEP),
+	    guts_conf_number(r->conf, GUTS_CONF_EVENTS_MAX_AGE));
 	r->children = guts_children_new(r->loop, NULL);
 	rs.env = env;
 	rs.children = r->children;

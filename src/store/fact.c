@@ -94,6 +94,19 @@ decode_attr(struct guts_fact_attr *at, struct guts_cursor *c, struct guts_arena 
 	return at->name ? GUTS_OK : GUTS_ELIMIT;
 }
 
+uint64_t
+guts_fact_time(struct guts_slice s)
+{
+	struct guts_cursor c;
+	uint8_t form;
+	uint64_t t;
+
+	guts_cursor_init(&c, s);
+	form = guts_cursor_u8(&c);
+	t = guts_cursor_be64(&c);
+	return guts_cursor_ok(&c) && form == FORM ? t : 0;
+}
+
 int
 guts_fact_decode(struct guts_fact *f, struct guts_slice s, struct guts_arena *a)
 {

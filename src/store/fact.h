@@ -15,6 +15,9 @@
  * with other characters than the header says), GUTS_ELIMIT (out->max). */
 int guts_fact_encode(struct guts_buf *out, const struct guts_fact *f);
 
+/* [wall ns] of an encoded fact; 0 for what is none. */
+uint64_t guts_fact_time(struct guts_slice s);
+
 /* Read it back; names and type are copied to `a` (they need a NUL), all else are views into `s`.  `id` is left 0.
  * Errors: GUTS_EPROTO, GUTS_EUNSUPPORTED (newer form), GUTS_ELIMIT (arena). */
 int guts_fact_decode(struct guts_fact *f, struct guts_slice s, struct guts_arena *a);

@@ -8,6 +8,7 @@
  */
 #include "base/alloc.h"
 #include "base/log.h"
+#include "store/fact.h"
 #include "store/schema.h"
 #include "store/sqlite_priv.h"
 
@@ -21,6 +22,8 @@
 #define PRUNE_SLACK 1000      /* facts over the limit before a step of pruning */
 #define PRUNE_STEP 5000       /* facts deleted in one transaction */
 #define WAL_BYTES_MAX "67108864"
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
 
 struct guts_sqlite_commit {
 	struct guts_sqlite_commit *next;
@@ -151,6 +154,7 @@ apply_item(struct guts_sqlite *s, const struct guts_batch_item *it, uint64_t *ne
 	case GUTS_BATCH_FACT:
 		sqlite3_bind_int64(s->fact_add, 1, (sqlite3_int64)(*next_fact)++);
 		bind_bytes(s->fact_add, 2, it->value);
+		s->fact_ns = it->fact->wall_ns;
 		return step(s, s->fact_add);
 	}
 	return guts_sqlite_err(s->db) ? guts_sqlite_err(s->db) : GUTS_EIO;
@@ -174,16 +178,38 @@ apply_batch(struct guts_sqlite *s, struct guts_sqlite_commit *c, uint64_t *next_
 	return GUTS_OK;
 }
 
-/* Drop the oldest facts when there are clearly too many; *oldest follows. */
+/* Id below which facts are too old; at most a step behind `oldest`. */
+static uint64_t
+too_old_below(struct guts_sqlite *s, uint64_t oldest)
+{
+	uint64_t keep = atomic_load(&s->keep_ns), limit = s->fact_ns > keep ? s->fact_ns - keep : 0, below = oldest;
+
+	if (keep == 0 || oldest == 0 || s->fact_oldest_ns > limit)
+		return oldest;
+	sqlite3_bind_int64(s->fact_times, 1, (sqlite3_int64)oldest);
+	while (sqlite3_step(s->fact_times) == SQLITE_ROW) {
+		s->fact_oldest_ns = guts_fact_time(guts_slice(sqlite3_column_blob(s->fact_times, 1),
+		    (size_t)sqlite3_column_bytes(s->fact_times, 1)));
+		if (s->fact_oldest_ns >= limit)
+			break;
+		below = (uint64_t)sqlite3_column_int64(s->fact_times, 0) + 1;
+	}
+	sqlite3_reset(s->fact_times);
+	return below;
+}
+
+/* Drop the oldest facts when there are clearly too many, or some are too old; *oldest follows. */
 static int
 prune(struct guts_sqlite *s, uint64_t next_fact, uint64_t *oldest)
 {
-	uint64_t count = *oldest ? next_fact - *oldest : 0, below;
+	uint64_t keep = atomic_load(&s->keep_count), count = *oldest ? next_fact - *oldest : 0;
+	uint64_t below = too_old_below(s, *oldest);
 	int err;
 
-	if (count <= GUTS_FACTS_KEPT + PRUNE_SLACK)
+	if (count > keep + PRUNE_SLACK && below < next_fact - keep)
+		below = next_fact - keep;
+	if (below == *oldest)
 		return GUTS_OK;
-	below = next_fact - GUTS_FACTS_KEPT;
 	if (below - *oldest > PRUNE_STEP)
 		below = *oldest + PRUNE_STEP;
 	sqlite3_bind_int64(s->fact_prune, 1, (sqlite3_int64)below);
@@ -206,7 +232,7 @@ write_group(struct guts_sqlite *s, struct guts_sqlite_commit *group)
 	}
 	if (!err && next > newest + 1 && oldest == 0)
 		oldest = 1;
-	if (!err)
+	if (!err && next > newest + 1)
 		err = prune(s, next, &oldest);
 	if (!err)
 		err = run(s, "COMMIT");
@@ -215,6 +241,7 @@ write_group(struct guts_sqlite *s, struct guts_sqlite_commit *group)
 		    sqlite3_system_errno(s->db));
 		if (!sqlite3_get_autocommit(s->db))
 			run(s, "ROLLBACK");
+		s->fact_oldest_ns = 0;
 	} else {
 		/* The newest first: a reader that sees the old pair in between only asks for less. */
 		atomic_store(&s->newest, next - 1);
@@ -374,6 +401,8 @@ prepare_facts(struct guts_sqlite *s, struct guts_errinfo *ei)
 	    &s->fact_add, NULL) == SQLITE_OK &&
 	    sqlite3_prepare_v3(s->db, "DELETE FROM fact WHERE id < ?1", -1, SQLITE_PREPARE_PERSISTENT,
 	    &s->fact_prune, NULL) == SQLITE_OK &&
+	    sqlite3_prepare_v3(s->db, "SELECT id, body FROM fact WHERE id >= ?1 ORDER BY id LIMIT " TEXT(PRUNE_STEP), -1,
+	    SQLITE_PREPARE_PERSISTENT, &s->fact_times, NULL) == SQLITE_OK &&
 	    sqlite3_prepare_v2(s->db, "SELECT (SELECT min(id) FROM fact), (SELECT max(id) FROM fact)", -1, &st, NULL) ==
 	    SQLITE_OK)
 		rc = sqlite3_step(st);
@@ -397,6 +426,7 @@ guts_sqlite_open(struct guts_sqlite **out, const char *path, struct guts_env *en
 	s->base.ops = &ops;
 	s->env = env;
 	s->path = guts_strdup(path);
+	guts_sqlite_retain(s, GUTS_FACTS_KEPT, 0);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
 	err = make_file(path, ei);
@@ -419,6 +449,13 @@ guts_sqlite_open(struct guts_sqlite **out, const char *path, struct guts_env *en
 	s->has_thread = true;
 	*out = s;
 	return GUTS_OK;
+}
+
+void
+guts_sqlite_retain(struct guts_sqlite *s, uint64_t count, uint64_t age_ms)
+{
+	atomic_store(&s->keep_count, count);
+	atomic_store(&s->keep_ns, age_ms * 1000000);
 }
 
 struct guts_store *
@@ -448,6 +485,7 @@ guts_sqlite_close(struct guts_sqlite *s)
 	}
 	sqlite3_finalize(s->fact_add);
 	sqlite3_finalize(s->fact_prune);
+	sqlite3_finalize(s->fact_times);
 	sqlite3_close(s->db);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->lock);

@@ -14,7 +14,7 @@
 #include "loop/env.h"
 #include "store/store.h"
 
-#define GUTS_FACTS_KEPT 100000       /* facts kept; older ones are pruned in steps */
+#define GUTS_FACTS_KEPT 100000       /* facts kept by default; older ones are pruned in steps */
 #define GUTS_STORE_GROUP_OPS 256     /* operations that share a transaction */
 #define GUTS_STORE_QUEUE_MAX 65536   /* batches waiting; more get GUTS_EBUSY */
 
@@ -25,6 +25,10 @@ struct guts_sqlite;
  * Errors, with text: GUTS_EUNSUPPORTED a newer guts wrote it; GUTS_EIO damaged or not readable; GUTS_ENOSPC;
  * GUTS_EDENIED. */
 int guts_sqlite_open(struct guts_sqlite **out, const char *path, struct guts_env *env, struct guts_errinfo *ei);
+
+/* Keep the newest `count` facts, and of them none that is `age_ms` older than the newest (0: of any age).  Followed in
+ * steps, with the transactions that bring new facts.  Thread: any. */
+void guts_sqlite_retain(struct guts_sqlite *s, uint64_t count, uint64_t age_ms);
 
 /* The table for the node. */
 struct guts_store *guts_sqlite_store(struct guts_sqlite *s);

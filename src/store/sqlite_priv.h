@@ -19,7 +19,9 @@ struct guts_sqlite {
 	/* The writer's own. */
 	sqlite3 *db;
 	sqlite3_stmt *put[GUTS_TABLE_N], *del[GUTS_TABLE_N], *del_from[GUTS_TABLE_N], *del_range[GUTS_TABLE_N];
-	sqlite3_stmt *fact_add, *fact_prune;
+	sqlite3_stmt *fact_add, *fact_prune, *fact_times;
+	uint64_t fact_ns;        /* [wall ns] of the fact that was added last; 0 = none yet */
+	uint64_t fact_oldest_ns; /* [wall ns] of a fact not younger than the oldest; 0 = not known */
 	pthread_t thread;
 	bool has_thread;
 
@@ -29,6 +31,9 @@ struct guts_sqlite {
 	struct guts_sqlite_commit *first, *last;
 	size_t waiting;
 	bool stop;
+
+	/* What is kept of facts: sqlite.h. */
+	_Atomic uint64_t keep_count, keep_ns;
 
 	/* Ids of facts that are durable. */
 	_Atomic uint64_t oldest, newest;

@@ -363,6 +363,52 @@ old_facts_are_pruned(void **state)
 	assert_true(s.first == oldest && s.last == newest && !s.gap);
 }
 
+/* One fact per batch, `apart_ns` after the one before. */
+static void
+add_facts(struct fixture *f, unsigned n, uint64_t *wall_ns, uint64_t apart_ns)
+{
+	struct answer a = { .f = f, .wanted = n };
+	uint64_t oldest, newest;
+
+	guts_store_fact_range(f->store, &oldest, &newest);
+	for (unsigned i = 0; i < n; i++) {
+		struct guts_batch *b = guts_batch_new();
+		struct guts_fact fact = a_fact(newest + 1 + i);
+
+		fact.wall_ns = *wall_ns += apart_ns;
+		guts_batch_fact(b, &fact);
+		assert_int_equal(guts_store_commit(f->store, b, on_done, &a), 0);
+	}
+	guts_uvenv_run(f->uv);
+	assert_int_equal(a.err, 0);
+}
+
+static void
+facts_are_pruned_by_age(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t wall = UINT64_C(1790000000000000000), minute = UINT64_C(60000000000), oldest, newest;
+	struct seen s = { 0 };
+
+	guts_sqlite_retain(f->db, 1000, 10 * 60 * 1000);
+	add_facts(f, 11, &wall, minute);
+	guts_store_fact_range(f->store, &oldest, &newest);
+	assert_true(oldest == 1 && newest == 11); /* the first is just ten minutes old */
+	add_facts(f, 1, &wall, 1);
+	guts_store_fact_range(f->store, &oldest, &newest);
+	assert_true(oldest == 2 && newest == 12);
+	add_facts(f, 3, &wall, 20 * minute);
+	guts_store_fact_range(f->store, &oldest, &newest);
+	assert_true(oldest == 15 && newest == 15);
+	assert_int_equal(guts_store_facts(f->store, 0, 100, count_fact, &s), 0);
+	assert_true(s.first == 15 && s.last == 15);
+	guts_sqlite_retain(f->db, 1000, 0);
+	add_facts(f, 3, &wall, 20 * minute);
+	guts_store_fact_range(f->store, &oldest, &newest);
+	assert_true(oldest == 15 && newest == 18);
+	assert_int_equal(guts_fact_time(guts_slice(NULL, 0)), 0);
+}
+
 static void *
 read_beside(void *arg)
 {
@@ -640,6 +686,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(scans_by_prefix_in_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(facts_get_gapless_ids, setup, teardown),
 		cmocka_unit_test_setup_teardown(old_facts_are_pruned, setup, teardown),
+		cmocka_unit_test_setup_teardown(facts_are_pruned_by_age, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_batches_and_readers_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_acknowledged_survives_a_kill, setup, teardown),
 		cmocka_unit_test_setup_teardown(damage_and_foreign_files_are_refused, setup, teardown),

@@ -3,10 +3,12 @@
 #include "http/events.h"
 #include "view/view.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <utlist.h>
 
-#define BATCH 256 /* facts read from the store at once */
+#define BATCH 256               /* facts read from the store at once */
+#define FRAME_MAX (256u << 10)  /* [bytes] of one event */
 
 void
 guts_event_unref(struct guts_event *e)
@@ -68,18 +70,68 @@ filter_takes_event(const struct guts_filter *f, const struct guts_event *e)
 /* -- encoding ---------------------------------------------------------------------- */
 
 void
-guts_fact_frame(struct guts_buf *out, const struct guts_fact *f)
+guts_fact_cloud(struct guts_json *j, const struct guts_fact *f, const char *source)
+{
+	struct guts_peerid peer;
+	struct guts_view_cloudevent ce = { .source = source, .type = f->type, .wall_ms = f->wall_ns / GUTS_MS_NS,
+		.repo = f->repo.n == GUTS_REPOID_SIZE ? f->repo.p : NULL,
+		.peer = f->peer.n && guts_peerid_decode(&peer, f->peer) == 0 ? &peer : NULL };
+	struct guts_json own;
+	struct guts_buf data;
+	char id[24];
+
+	snprintf(id, sizeof id, "%llu", (unsigned long long)f->id);
+	ce.id = id;
+	guts_buf_init(&data, FRAME_MAX);
+	guts_json_init(&own, &data);
+	guts_view_fact(&own, f);
+	ce.data = guts_buf_slice(&data);
+	guts_view_cloudevent(j, &ce);
+	j->out->failed |= data.failed;
+	guts_buf_deinit(&data);
+}
+
+void
+guts_fact_frame(struct guts_buf *out, const struct guts_fact *f, const char *source)
 {
 	struct guts_json j;
 
 	guts_buf_printf(out, "id: %llu\nevent: %s\ndata: ", (unsigned long long)f->id, f->type);
 	guts_json_init(&j, out);
-	guts_view_fact(&j, f);
+	if (source)
+		guts_fact_cloud(&j, f, source);
+	else
+		guts_view_fact(&j, f);
+	guts_buf_add_str(out, "\n\n");
+}
+
+/* A signal's id need only be unique: the start of this run and its place in the ring. */
+void
+guts_event_cloud_frame(struct guts_buf *out, const struct guts_ring *ring, uint64_t seq, const char *source)
+{
+	const struct guts_event *e = ring->v[seq % GUTS_EVENTS_MAX];
+	struct guts_view_cloudevent ce = { .source = source, .type = e->type, .wall_ms = e->wall_ms,
+		.repo = e->has_repo ? e->repo : NULL, .peer = e->peer.n ? &e->peer : NULL,
+		.data = guts_slice(e->frame + e->json_off, e->json_n) };
+	struct guts_json j;
+	char id[48];
+
+	if (e->fact)
+		snprintf(id, sizeof id, "%llu", (unsigned long long)e->fact);
+	else
+		snprintf(id, sizeof id, "%llx-%llu", (unsigned long long)ring->h->boot, (unsigned long long)seq);
+	ce.id = id;
+	if (e->fact)
+		guts_buf_printf(out, "id: %s\n", id);
+	guts_buf_printf(out, "event: %s\ndata: ", e->type);
+	guts_json_init(&j, out);
+	guts_view_cloudevent(&j, &ce);
 	guts_buf_add_str(out, "\n\n");
 }
 
 static struct guts_event *
-new_event(struct guts_slice frame, const char *type, struct guts_slice repo, struct guts_slice peer, bool is_private)
+new_event(struct guts_slice frame, const char *type, struct guts_slice repo, struct guts_slice peer, bool is_private,
+    uint64_t wall_ms)
 {
 	struct guts_event *e = guts_alloc(sizeof *e + frame.n);
 	const uint8_t *json = memmem(frame.p, frame.n, "\ndata: ", 7);
@@ -92,6 +144,7 @@ new_event(struct guts_slice frame, const char *type, struct guts_slice repo, str
 	if (peer.n && guts_peerid_decode(&e->peer, peer) < 0)
 		e->peer.n = 0;
 	e->is_private = is_private;
+	e->wall_ms = wall_ms;
 	e->frame_n = frame.n;
 	memcpy(e->frame, frame.p, frame.n);
 	e->json_off = (size_t)(json - frame.p) + 7;
@@ -172,13 +225,13 @@ on_signal(void *owner, const struct guts_signal *s)
 	struct guts_json j;
 	uint64_t wall_ms = guts_http_wall_ms();
 
-	guts_buf_init(&b, 256u << 10);
+	guts_buf_init(&b, FRAME_MAX);
 	guts_buf_printf(&b, "event: %s\ndata: ", s->type);
 	guts_json_init(&j, &b);
 	guts_view_signal(&j, s, wall_ms);
 	guts_buf_add_str(&b, "\n\n");
 	bool whole = !b.failed;
-	struct guts_event *e = whole ? new_event(guts_buf_slice(&b), s->type, s->repo, s->peer, s->is_private) : NULL;
+	struct guts_event *e = whole ? new_event(guts_buf_slice(&b), s->type, s->repo, s->peer, s->is_private, wall_ms) : NULL;
 	guts_buf_deinit(&b);
 	pthread_mutex_lock(&ring->lock);
 	if (strcmp(s->type, "log.line") == 0)
@@ -276,10 +329,11 @@ gather_fact(void *owner, const struct guts_fact *f)
 	struct gather *g = owner;
 	struct guts_buf b;
 
-	guts_buf_init(&b, 256u << 10);
-	guts_fact_frame(&b, f);
+	guts_buf_init(&b, FRAME_MAX);
+	guts_fact_frame(&b, f, NULL);
 	if (!b.failed) {
-		struct guts_event *e = new_event(guts_buf_slice(&b), f->type, f->repo, f->peer, f->is_private);
+		struct guts_event *e = new_event(guts_buf_slice(&b), f->type, f->repo, f->peer, f->is_private,
+		    f->wall_ns / GUTS_MS_NS);
 		e->fact = f->id;
 		g->v[g->n++] = e;
 	}

@@ -22,6 +22,7 @@
 struct guts_event {
 	int refcount;                   /* under the ring's lock */
 	uint64_t fact;                  /* id, 0 = signal */
+	uint64_t wall_ms;
 	char type[GUTS_FACT_TYPE_MAX];
 	uint8_t repo[GUTS_REPOID_SIZE];
 	bool has_repo, is_private;
@@ -46,6 +47,8 @@ struct guts_reader {
 	struct guts_req *req;
 	struct guts_filter *filter;
 	bool is_stream, is_live, is_waiting;
+	const char *source;             /* CloudEvents of this source are wanted; NULL = our own form */
+	uint64_t client;                /* who has it: for http.client_streams; 0 = not counted */
 	atomic_bool is_over;            /* set by the end of all readers at any time */
 	uint64_t seq;                   /* next ring number, once live */
 	uint64_t last;                  /* newest fact that was looked at */
@@ -101,7 +104,11 @@ void guts_ring_end_readers(struct guts_ring *ring);
 /* NULL is fine.  Under ring->lock. */
 void guts_event_unref(struct guts_event *e);
 
-/* A fact as a server-sent event, or its JSON alone. */
-void guts_fact_frame(struct guts_buf *out, const struct guts_fact *f);
+/* A fact as a server-sent event, its data a CloudEvent if `source` is not NULL. */
+void guts_fact_frame(struct guts_buf *out, const struct guts_fact *f, const char *source);
+/* The event at `seq` of the ring as a server-sent event whose data is a CloudEvent. */
+void guts_event_cloud_frame(struct guts_buf *out, const struct guts_ring *ring, uint64_t seq, const char *source);
+/* A fact as a CloudEvent. */
+void guts_fact_cloud(struct guts_json *j, const struct guts_fact *f, const char *source);
 
 #endif

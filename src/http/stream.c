@@ -167,7 +167,7 @@ replay_fact(void *owner, const struct guts_fact *f)
 	if (f->id > p->upto)
 		return false;
 	if (takes_fact(&p->s->f, p->snapshot, f)) {
-		guts_fact_frame(&r->pending, f);
+		guts_fact_frame(&r->pending, f, r->source);
 		if (r->pending.failed) { /* no room: next time, unless it alone is too large */
 			r->pending.failed = false;
 			guts_buf_truncate(&r->pending, before);
@@ -217,29 +217,49 @@ copy_pending(struct guts_reader *r, char *to, size_t max)
 	return n;
 }
 
+/* The next event of the ring that is for this reader, or NULL; r->seq goes behind it.  Under the ring's lock. */
+static struct guts_event *
+next_event(struct guts_ring *ring, struct guts_reader *r)
+{
+	while (r->seq < ring->head) {
+		struct guts_event *e = ring->v[r->seq++ % GUTS_EVENTS_MAX];
+		bool seen = e->fact && e->fact <= r->last;
+
+		if (e->fact)
+			r->last = e->fact > r->last ? e->fact : r->last;
+		if (!seen && guts_filter_takes(r->filter, e->type, e->has_repo ? e->repo : NULL, e->is_private,
+				 e->peer.n ? &e->peer : NULL))
+			return e;
+	}
+	return NULL;
+}
+
+/* A CloudEvent is made for each of its readers, of whom there are few. */
+static size_t
+copy_cloud(struct guts_ring *ring, struct guts_reader *r, char *to, size_t max)
+{
+	if (!next_event(ring, r))
+		return 0;
+	guts_buf_init(&r->pending, PENDING_MAX);
+	guts_event_cloud_frame(&r->pending, ring, r->seq - 1, r->source);
+	atomic_fetch_add_explicit(&ring->h->n.events_sent, 1, memory_order_relaxed);
+	return copy_pending(r, to, max);
+}
+
 /* Copy events of the ring; under its lock.  0 = nothing there. */
 static size_t
 copy_events(struct guts_ring *ring, struct guts_reader *r, char *to, size_t max)
 {
 	size_t n = 0;
 
+	if (r->source)
+		return copy_cloud(ring, r, to, max);
 	while (n < max) {
 		if (!r->current) {
-			while (r->seq < ring->head) {
-				struct guts_event *e = ring->v[r->seq++ % GUTS_EVENTS_MAX];
-				bool seen = e->fact && e->fact <= r->last;
-				if (e->fact)
-					r->last = e->fact > r->last ? e->fact : r->last;
-				if (seen || !guts_filter_takes(r->filter, e->type, e->has_repo ? e->repo : NULL, e->is_private,
-						    e->peer.n ? &e->peer : NULL))
-					continue;
-				r->current = e;
-				e->refcount++;
-				r->at = 0;
+			if (!(r->current = next_event(ring, r)))
 				break;
-			}
-			if (!r->current)
-				break;
+			r->current->refcount++;
+			r->at = 0;
 		}
 		size_t left = r->current->frame_n - r->at, k = left < max - n ? left : max - n;
 		memcpy(to + n, r->current->frame + r->at, k);
@@ -346,7 +366,10 @@ add_fact(void *owner, const struct guts_fact *f)
 
 	p->s->r.last = f->id;
 	if (takes_fact(&p->s->f, p->snapshot, f)) {
-		guts_view_fact(&p->j, f);
+		if (p->s->r.source)
+			guts_fact_cloud(&p->j, f, p->s->r.source);
+		else
+			guts_view_fact(&p->j, f);
 		p->n++;
 	}
 	return p->n < p->s->limit && ++p->looked < 20000;
@@ -419,26 +442,68 @@ parse_since(struct guts_req *r, uint64_t *since, bool *has)
 	return !*has || guts_text_u64(v, INT64_MAX, since) == 0;
 }
 
+/* `format`: our own, or CloudEvents.  False: an answer was queued. */
+static bool
+parse_format(struct guts_req *r, struct stream *s)
+{
+	struct guts_slice v = guts_target_query(&r->target, "format");
+
+	if (guts_slice_eq(v, guts_slice_str("cloudevents")))
+		s->r.source = guts_req_base(r);
+	else if (v.n && !guts_slice_eq(v, guts_slice_str("guts")))
+		guts_reply_problem(r, 400, "format: guts or cloudevents");
+	else
+		return true;
+	return s->r.source != NULL;
+}
+
+/* Has the asker as many streams as he may?  Then an answer was queued. */
+static bool
+has_too_many(struct guts_req *r, struct stream *s)
+{
+	struct guts_http *h = r->h;
+	struct guts_slice who = guts_who_name(&r->who);
+	uint64_t all = (uint64_t)atomic_load(&h->n.streams), mine = 0;
+	const struct guts_reader *other;
+	uint8_t hash[32];
+
+	if (all >= guts_conf_number(h->conf, GUTS_CONF_HTTP_MAX_STREAMS)) {
+		guts_reply_problem(r, 503, "too many event streams (http.max_streams)");
+		return true;
+	}
+	if (r->from.is_local && !h->limit_loopback)
+		return false;
+	guts_sha256(hash, who.n ? who : guts_remote_network(&r->from));
+	memcpy(&s->r.client, hash, sizeof s->r.client);
+	pthread_mutex_lock(&h->ring->lock);
+	DL_FOREACH(h->ring->readers, other)
+		mine += other->is_stream && other->client == s->r.client;
+	pthread_mutex_unlock(&h->ring->lock);
+	if (mine >= guts_conf_number(h->conf, GUTS_CONF_HTTP_CLIENT_STREAMS)) {
+		guts_reply_problem(r, 429, "too many event streams of one %s (http.client_streams)", who.n ? "token" : "address");
+		return true;
+	}
+	return false;
+}
+
 void
 guts_rest_events(struct guts_req *r)
 {
 	struct stream *s = guts_alloc(sizeof *s);
-	uint64_t wait = 0, streams = (uint64_t)atomic_load(&r->h->n.streams);
+	uint64_t wait = 0;
 	bool has_since, stream = guts_guard_accepts(r->head.v[GUTS_HEAD_ACCEPT], "text/event-stream");
 
 	s->r.req = r;
 	s->r.filter = &s->f;
 	s->limit = 100;
-	if (!parse_filter(r, &s->f))
+	if (!parse_filter(r, &s->f) || !parse_format(r, s))
 		goto refused;
 	if (!parse_since(r, &s->since, &has_since)) {
 		guts_reply_problem(r, 400, "since and Last-Event-ID are numbers of events");
 		goto refused;
 	}
-	if (stream && streams >= guts_conf_number(r->h->conf, GUTS_CONF_HTTP_MAX_STREAMS)) {
-		guts_reply_problem(r, 503, "too many event streams (http.max_streams)");
+	if (stream && has_too_many(r, s))
 		goto refused;
-	}
 	if (stream) {
 		start_stream(r, s, has_since);
 		return;

@@ -286,6 +286,31 @@ guts_view_fact(struct guts_json *j, const struct guts_fact *f)
 }
 
 void
+guts_view_cloudevent(struct guts_json *j, const struct guts_view_cloudevent *ce)
+{
+	char repo[GUTS_REPOID_TEXT_SIZE];
+
+	guts_json_object(j);
+	guts_json_put_str(j, "specversion", "1.0");
+	guts_json_put_str(j, "id", ce->id);
+	guts_json_put_str(j, "source", ce->source);
+	guts_json_key(j, "type");
+	guts_json_strs(j, "guts.", ce->type, NULL);
+	guts_json_put_time(j, "time", ce->wall_ms);
+	if (ce->repo) {
+		guts_repoid_text(repo, ce->repo);
+		guts_json_put_str(j, "subject", repo);
+	} else if (ce->peer) {
+		guts_json_key(j, "subject");
+		guts_view_peerid(j, ce->peer);
+	}
+	guts_json_put_str(j, "datacontenttype", "application/json");
+	guts_json_key(j, "data");
+	guts_json_raw(j, ce->data);
+	guts_json_object_end(j);
+}
+
+void
 guts_view_signal(struct guts_json *j, const struct guts_signal *s, uint64_t wall_ms)
 {
 	guts_json_object(j);

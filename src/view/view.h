@@ -44,6 +44,16 @@ void guts_view_dht_lookup(struct guts_json *j, const char *target, const struct 
 
 /* A fact or signal as an Event; `type` of a signal has no id. */
 void guts_view_fact(struct guts_json *j, const struct guts_fact *f);
+/* An event in the JSON format of CloudEvents 1.0: `data` is the one that guts_view_fact or guts_view_signal wrote, `id` unique
+ * in `source`. */
+struct guts_view_cloudevent {
+	const char *id, *source, *type;
+	uint64_t wall_ms;
+	const uint8_t *repo;            /* NULL = of none */
+	const struct guts_peerid *peer; /* NULL = of none */
+	struct guts_slice data;
+};
+void guts_view_cloudevent(struct guts_json *j, const struct guts_view_cloudevent *ce);
 void guts_view_signal(struct guts_json *j, const struct guts_signal *s, uint64_t wall_ms);
 
 /* A peer id as text; one of each kind, as the schema of its name in api/openapi.yaml. */

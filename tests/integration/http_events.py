@@ -170,6 +170,62 @@ def poll(tap, node):
             assert node.request("GET", "/api/v1/events?" + q).status == 400, q
 
 
+def cloudevents(tap, node):
+    def check(ce, fact):
+        assert ce["specversion"] == "1.0" and ce["source"] == node.url and ce["datacontenttype"] == "application/json", ce
+        assert ce["type"] == "guts." + fact["type"] and ce["time"] == fact["time"] and ce["data"] == fact, (ce, fact)
+        assert ce.get("subject") == fact.get("repo", fact.get("peer")), ce
+
+    with tap.case("CloudEvents: in a poll, in what a stream replays, and live"):
+        page = node.get("/api/v1/events?since=0&limit=100&format=cloudevents")["events"]
+        facts = node.facts()[:100]
+        assert [ce["id"] for ce in page] == [str(f["id"]) for f in facts]
+        for ce, fact in zip(page, facts):
+            check(ce, fact)
+        s = node.stream("format=cloudevents", last_id=facts[-3]["id"])
+        for fact in facts[-2:]:
+            f = s.find(lambda f: "id" in f)
+            assert (f["id"], f["event"]) == (str(fact["id"]), fact["type"])
+            check(f["data"], fact)
+        repo = node.create("cloud")
+        f = s.find(lambda f: f["event"] == "repo.created" and f["data"]["subject"] == repo["id"])
+        check(f["data"], node.facts(int(f["id"]) - 1)[0])
+    with tap.case("CloudEvents: signals have ids of their own"):
+        ids = set()
+        for text in ("one", "two"):
+            node.post(TOPIC + "chat/messages", {"data": text})
+            f = s.find("gossip.message")
+            assert "id" not in f and f["data"]["data"]["data"]["data"] == text, f
+            ids.add(f["data"]["id"])
+        assert len(ids) == 2, ids
+        s.close()
+    with tap.case("a form that is none is refused"):
+        assert node.request("GET", "/api/v1/events?format=xml").status == 400
+
+
+def limits(tap, net):
+    node = net.node("few", args=["--set", "http.client_streams=3", "--set", "http.limit_loopback=true", "--set", "events.keep=1000"])
+    with tap.case("one token, and one address without a token, have so many streams and no more"):
+        token = node.post("/api/v1/tokens", {"name": "u", "scopes": ["read"]})["token"]
+        for who in (None, token):
+            streams = [node.stream(token=who) for _ in range(3)]
+            a = node.request("GET", "/api/v1/events", token=who, headers={"Accept": "text/event-stream"})
+            assert a.status == 429 and a.headers["retry-after"], a.status
+            streams[0].close()
+            streams[0] = wait_for(lambda: node.stream(token=who), "a free place")
+            for s in streams:
+                s.close()
+    with tap.case("the log keeps its number of events; who was away longer gets a reset"):
+        make_facts(node, 2200)
+        page = node.get("/api/v1/events?limit=1")
+        assert 1000 <= page["newest"] - page["oldest"] + 1 <= 2000 and page["oldest"] > 1, page
+        s = node.stream(last_id=1)
+        assert s.find("reset")["data"]["oldest"] == page["oldest"]
+        s.close()
+        assert node.get("/api/v1/events?since=1")["reset"]
+    node.stop()
+
+
 def told(tap, net, node):
     with tap.case("what a fact tells, REST shows at once: at the node of the push and at its neighbour"):
         other = net.node("other", bootstrap=[node])
@@ -272,8 +328,10 @@ def main():
         filters(tap, node)
         poll(tap, node)
         told(tap, net, node)
+        cloudevents(tap, node)
         rights(tap, node)
         slow(tap, node)
+        limits(tap, net)
     tap.done()
 
 

@@ -107,6 +107,12 @@ export async function get<P extends keyof paths>(path: P, ask: Ask = {}): Promis
 	return json(await send('GET', url(path, ask), undefined, ask.signal))
 }
 
+// Facts of the log.
+export async function getFacts(query: { since: number; limit: number; repo?: string; peer?: string }, signal: AbortSignal) {
+	const page = await get('/api/v1/events', { query, signal })
+	return page.events as NodeEvent[] // not CloudEvents, which were not asked for
+}
+
 async function paged<T>(res: Response): Promise<Paged<T>> {
 	return {
 		items: await res.json(),

@@ -1,7 +1,7 @@
 // The event log and what follows, live.
 import { signal } from '@preact/signals'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { get, type NodeEvent } from '../api'
+import { get, getFacts, type NodeEvent } from '../api'
 import { EventRow } from '../eventrow'
 import { epoch, useEvents } from '../live'
 import { known } from '../names'
@@ -38,8 +38,8 @@ async function history(type: string, repo: string, signal: AbortSignal) {
 	// Newest first means from the end: go back in growing steps until enough of them fit.
 	for (let back = SHOWN; ; back *= 8) {
 		const since = Math.max(events.oldest - 1, events.newest - back, 0)
-		const page = await get('/api/v1/events', { query: { repo: repo || undefined, since, limit: 1000 }, signal })
-		const fit = page.events.filter((e) => e.type.startsWith(type))
+		const facts = await getFacts({ repo: repo || undefined, since, limit: 1000 }, signal)
+		const fit = facts.filter((e) => e.type.startsWith(type))
 		if (fit.length >= 50 || since <= Math.max(events.oldest - 1, 0) || back > 5000) return fit.reverse()
 	}
 }

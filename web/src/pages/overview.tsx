@@ -1,7 +1,7 @@
 // The node at a glance.
 import { signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
-import { get, getPage, type NodeEvent } from '../api'
+import { get, getFacts, getPage, type NodeEvent } from '../api'
 import { EventRow } from '../eventrow'
 import { link, listen, useEvents, useLive } from '../live'
 import { learn, RepoName } from '../names'
@@ -82,7 +82,7 @@ function Recent() {
 	const first = useLive('recent', async (s) => {
 		const { events } = await get('/api/v1/status', { signal: s })
 		const since = Math.max(0, events.newest - 30, events.oldest - 1)
-		return (await get('/api/v1/events', { query: { since, limit: 30 }, signal: s })).events.reverse()
+		return (await getFacts({ since, limit: 30 }, s)).reverse()
 	})
 	const live = useRef(signal<NodeEvent[]>([])).current
 	useEffect(() => {

@@ -1,6 +1,6 @@
 // One peer: its link, what it does in gossip and how that is scored, its offences, and what happened with it.
 import { useState } from 'preact/hooks'
-import { act, ApiError, get, type NodeEvent, type Peer, type Schemas } from '../api'
+import { act, ApiError, get, getFacts, type NodeEvent, type Peer, type Schemas } from '../api'
 import { EventRow } from '../eventrow'
 import { hello, useLive } from '../live'
 import { Addr, Needs, useBusy } from '../parts'
@@ -77,8 +77,7 @@ function Past({ id }: { id: string }) {
 		async (signal) => {
 			const { events } = await get('/api/v1/status', { signal })
 			const since = Math.max(events.oldest - 1, events.newest - 5000, 0)
-			const page = await get('/api/v1/events', { query: { peer: id, since, limit: 1000 }, signal })
-			return page.events.reverse().slice(0, EVENTS)
+			return (await getFacts({ peer: id, since, limit: 1000 }, signal)).reverse().slice(0, EVENTS)
 		},
 		(e: NodeEvent) => e.peer === id && e.id !== undefined,
 		1000,

@@ -1,4 +1,7 @@
-/* git/serve.c - one call of git upload-pack per request, stateless as smart HTTP wants it. */
+/* git/serve.c - one call of git upload-pack per request, stateless as smart HTTP wants it.
+ *
+ * Any object may be asked for by its id, as protocol v2 has it anyway: a partial clone that speaks an older version fetches its blobs so.
+ */
 #include "git/serve.h"
 
 #include "base/alloc.h"
@@ -62,7 +65,7 @@ guts_serve_upload(struct guts_repostore *s, const struct guts_serve_spec *spec, 
     struct guts_pipe *out, void (*done)(void *owner, const struct guts_child_result *r), void *owner)
 {
 	static const char *const settings[] = { "-c", "transfer.hideRefs=refs/namespaces", "-c",
-		"uploadpack.allowFilter=true", "upload-pack", "--strict", "--stateless-rpc" };
+		"uploadpack.allowFilter=true", "-c", "uploadpack.allowAnySHA1InWant=true", "upload-pack", "--strict", "--stateless-rpc" };
 	struct guts_gitcmd c;
 	char version[32], *path;
 

@@ -434,8 +434,20 @@ guts_smart_dumb(struct guts_req *r)
 	guts_reply_problem(r, 403, "the dumb HTTP protocol is not served; use a git that speaks smart HTTP (1.6.6 or later)\n");
 }
 
+/* An error in the shape that git-lfs shows to its user (git-lfs's docs/api/README.md). */
 void
 guts_smart_lfs(struct guts_req *r)
 {
-	guts_reply_problem(r, 501, "Git LFS is not supported by this node\n");
+	const char *const extra[] = { "Content-Type", "application/vnd.git-lfs+json", NULL };
+	struct guts_buf b;
+	struct guts_json j;
+
+	guts_reply_begin(&b, &j);
+	guts_json_object(&j);
+	guts_json_put_str(&j, "message", "Git LFS is not supported by this node; push the files themselves, or keep them elsewhere");
+	guts_json_put_str(&j, "request_id", r->id);
+	guts_json_object_end(&j);
+	void *copy = guts_memdup(guts_buf_slice(&b).p, b.len);
+	guts_reply(r, 501, MHD_create_response_from_buffer(b.len, copy, MHD_RESPMEM_MUST_FREE), extra);
+	guts_buf_deinit(&b);
 }

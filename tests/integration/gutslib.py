@@ -493,6 +493,11 @@ class Net:
             shutil.rmtree(self.dir, ignore_errors=True)
 
 
+def children(pid):
+    """Processes that a process has started and not reaped."""
+    return subprocess.run(["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True).stdout.split()
+
+
 # -- git
 
 GIT_ENV = {

@@ -7,7 +7,7 @@ import subprocess
 import urllib.parse
 import zlib
 
-from gutslib import Tap, git, wait_for, work_tree, SEED
+from gutslib import Tap, children, git, wait_for, work_tree, SEED
 
 
 def run_git(*args, cwd=None, check=True, env=None):
@@ -165,11 +165,6 @@ def cut_archive(tap, net, node):
         whole = node.request("GET", "/api/v1/repos/%s/archive/main.zip" % repo["id"]).data
         assert len(whole) > 24 << 20
         node.delete("/api/v1/repos/" + repo["id"])
-
-
-def children(pid):
-    out = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True).stdout
-    return out.split()
 
 
 def rights(tap, node, net, repo, work):

@@ -36,6 +36,7 @@ script_tests += %reldir%/webhooks.py
 script_tests += %reldir%/stopped.py
 script_tests += %reldir%/versions.py
 script_tests += %reldir%/http_git.py
+script_tests += %reldir%/http_git_forms.py
 script_tests += %reldir%/http_raw.py
 script_tests += %reldir%/http_api.py
 script_tests += %reldir%/http_events.py

@@ -146,6 +146,7 @@ set_limits(struct guts_transfer *t, const struct guts_transfer_spec *s)
 	const struct guts_libcurl *lib = t->lib;
 	CURL *c = t->curl;
 	uint32_t total = s->total_ms ? s->total_ms : GUTS_TRANSFER_TOTAL_MS;
+	const char *authorities = getenv("SSL_CERT_FILE"); /* as the curl program */
 
 	lib->easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(s->connect_ms ? s->connect_ms : GUTS_TRANSFER_CONNECT_MS));
 	if (total != UINT32_MAX)
@@ -172,6 +173,8 @@ set_limits(struct guts_transfer *t, const struct guts_transfer_spec *s)
 		lib->easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
 		lib->easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
 	}
+	if (authorities != NULL && authorities[0] != '\0')
+		lib->easy_setopt(c, CURLOPT_CAINFO, authorities);
 	lib->easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 }
 

@@ -5,7 +5,7 @@
  * command line), or beside others on the loop by curl's multi interface (client/multi.h).
  *
  * For all of them: http and https only, also after a redirect (and redirects only when asked
- * for, never to another scheme); certificates checked; no proxy for loopback whatever the
+ * for, never to another scheme); certificates checked (by $SSL_CERT_FILE if it is set); no proxy for loopback whatever the
  * environment says; no cookies, no .netrc; every answer has a cap, every wait a deadline.
  */
 #ifndef GUTS_CLIENT_TRANSFER_H

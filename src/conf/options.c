@@ -43,6 +43,8 @@ static const struct guts_conf_option options[GUTS_CONF_N] = {
 	    "Address of the gateway as its users see it; used in links." },
 	[GUTS_CONF_HTTP_PUBLIC_READ] = { "http.public_read", GUTS_CONF_BOOL, false, "false", 0, 0, NULL, false,
 	    "Let everybody read public repositories without a token, on every listener." },
+	[GUTS_CONF_HTTP_LOCAL_READ] = { "http.local_read", GUTS_CONF_BOOL, false, "true", 0, 0, NULL, false,
+	    "Let everybody on this machine read public repositories without a token; false: a private node." },
 	[GUTS_CONF_HTTP_TLS_CERT] = { "http.tls_cert", GUTS_CONF_TEXT, false, NULL, 1, GUTS_CONF_TEXT_MAX, NULL, false,
 	    "Certificate of the https:// addresses and those that vouch for it, in PEM; read again when it changes, and at SIGHUP." },
 	[GUTS_CONF_HTTP_TLS_KEY] = { "http.tls_key", GUTS_CONF_TEXT, false, NULL, 1, GUTS_CONF_TEXT_MAX, NULL, false,

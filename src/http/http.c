@@ -94,6 +94,7 @@ set_access(struct guts_http *h, struct guts_errinfo *ei)
 	struct guts_errinfo why;
 
 	h->public_read = guts_conf_bool(c, GUTS_CONF_HTTP_PUBLIC_READ);
+	h->local_read = guts_conf_bool(c, GUTS_CONF_HTTP_LOCAL_READ);
 	h->token_rate = guts_conf_number(c, GUTS_CONF_HTTP_TOKEN_RATE);
 	h->address_rate = guts_conf_number(c, GUTS_CONF_HTTP_ADDRESS_RATE);
 	h->limit_loopback = guts_conf_bool(c, GUTS_CONF_HTTP_LIMIT_LOOPBACK);

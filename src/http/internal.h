@@ -107,7 +107,7 @@ struct guts_http {
 	void (*shutdown)(void *owner);
 	void *shutdown_owner;
 	char public_url[1024];               /* empty = that of the listener */
-	bool public_read;
+	bool public_read, local_read;
 	const char **hosts;
 	size_t nhosts;
 	uint64_t boot;                       /* random: makes ETags differ between runs */

@@ -146,7 +146,7 @@ check_rights(struct guts_req *r)
 {
 	struct guts_http *h = r->h;
 	const struct guts_route *route = r->match.route;
-	bool open = h->public_read || (r->lane->is_loopback && r->from.is_local);
+	bool open = h->public_read || (h->local_read && r->lane->is_loopback && r->from.is_local);
 
 	if (r->lane->is_public) {
 		r->who.open = true;

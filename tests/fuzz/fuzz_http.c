@@ -1,9 +1,13 @@
 /* Request targets, headers and hosts: first byte picks, the rest is the text.  No part of a decoded path is
  * empty, "." or "..", or holds a control byte. */
 #include "http/guard.h"
+#include "http/remote.h"
 #include "http/target.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -34,6 +38,24 @@ try_target(struct guts_slice in)
 	free(text);
 }
 
+/* A stranger's address is his own, whatever he writes; a proxy's word leads to an address that is no proxy's, or to its own. */
+static void
+try_remote(const struct guts_guard *g)
+{
+	const struct guts_proxies p = { .n = 1, .net[0] = { .b = { [10] = 0xff, [11] = 0xff, [12] = 10 }, .bits = 104 } };
+	struct sockaddr_in stranger = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000201) };
+	struct sockaddr_in proxy = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a000001) };
+	struct guts_remote r;
+	uint8_t ip[GUTS_IP_SIZE];
+
+	guts_remote_find(&r, &p, (struct sockaddr *)&stranger, false, g);
+	if (!guts_ip_of(ip, (struct sockaddr *)&stranger) || memcmp(ip, r.ip, sizeof ip) != 0 || r.is_local || r.is_https)
+		abort();
+	guts_remote_find(&r, &p, (struct sockaddr *)&proxy, false, g);
+	if (r.is_local && !guts_ip_is_loopback(r.ip))
+		abort();
+}
+
 static void
 try_headers(struct guts_slice in)
 {
@@ -53,6 +75,7 @@ try_headers(struct guts_slice in)
 	int status = guts_guard_end(&g);
 	if (status == 0 && g.is_chunked && g.has_length)
 		abort();
+	try_remote(&g);
 	guts_guard_host(g.v[GUTS_HEAD_HOST], true, NULL, 0);
 	guts_guard_accepts(g.v[GUTS_HEAD_ACCEPT], "text/html");
 	guts_guard_type_is(g.v[GUTS_HEAD_CONTENT_TYPE], "application/json");

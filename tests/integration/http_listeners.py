@@ -265,6 +265,11 @@ def encrypted(tap, net):
         assert curl("--cacert", second[0], url + "/livez", check=False).returncode == 60
         assert curl("--tls-max", "1.1", "-k", url + "/livez", check=False).returncode != 0
         assert curl(url.replace("https", "http") + "/livez", check=False).returncode != 0
+    with tap.case("the command line speaks TLS, and trusts whom SSL_CERT_FILE names"):
+        for file, fine in (first[0], True), (second[0], False):
+            env = dict(os.environ, SSL_CERT_FILE=file, GUTS_TOKEN=node.token)
+            done = subprocess.run([GUTS, "token", "list", "--json", "--url", url], capture_output=True, text=True, env=env, timeout=DEADLINE)
+            assert (done.returncode == 0) == fine, done
     with tap.case("a session made over TLS has a Secure cookie; links have the scheme of the listener"):
         made = curl("--cacert", first[0], "-H", "Content-Type: application/json", "-d", json.dumps({"token": node.token}), url + "/api/v1/session")
         assert made[0] == 201 and "; Secure" in made[1]["set-cookie"], made

@@ -137,6 +137,19 @@ def cors(tap, net, node):
         conn.close()
 
 
+def private_node(tap, net):
+    node = net.node("P", args=["--set", "http.local_read=false"])
+    with tap.case("a private node gives nothing without a token, on loopback neither"):
+        repo = node.create("demo")
+        git("push", "-q", node.git_url(repo), "main", cwd=work_tree(net.path("private")))
+        for path in "/api/v1/status", "/api/v1/repos", "/api/v1/repos/" + repo["id"], "/metrics", "/api/v1/events?since=0&limit=1":
+            assert node.request("GET", path, token=None).status in (401, 404), path
+            assert node.request("GET", path).status == 200, path
+        assert git("ls-remote", node.git_url(repo, token=None), check=False).returncode != 0
+        assert "refs/heads/main" in git("ls-remote", node.git_url(repo))
+        assert node.request("GET", "/livez", token=None).status == 200
+
+
 def every_get(tap, node):
     with open(os.path.join(SRCDIR, "api", "openapi.json")) as f:
         paths = json.load(f)["paths"]
@@ -168,6 +181,7 @@ def main():
         idempotency(tap, node)
         audit(tap, net, node)
         cors(tap, net, node)
+        private_node(tap, net)
         every_get(tap, node)
     tap.done()
 

@@ -70,7 +70,8 @@ def counter(node, name):
     return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
 
 
-def crowd_case(tap, node, crowd, half, what):
+def crowd_case(tap, node, crowd, half, what, all_late):
+    """all_late: each is over a deadline of ours before libmicrohttpd's own for silence."""
     with open(GUTS, "rb") as f:
         most = EACH_KIB * (4 if b"__asan_init" in f.read() else 1)
     total = sum(crowd.values())
@@ -90,7 +91,8 @@ def crowd_case(tap, node, crowd, half, what):
             wait_for(lambda: slow.left() == 0, "the end of the last", every=0.2)
             assert slow.cut == total
             wait_for(lambda: counter(node, "guts_http_active_connections") == 1, "the end of their connections", every=0.2)
-            assert counter(node, "guts_http_connections_cut_total") - cut == total
+            late = counter(node, "guts_http_connections_cut_total") - cut
+            assert late == total if all_late else crowd["trickling"] <= late <= total, late
     finally:
         slow.close()
 
@@ -99,9 +101,9 @@ def main():
     tap = Tap()
     with tap.net() as net:
         node = net.node("A")
-        crowd_case(tap, node, CROWD, HALF, ", ".join("%d %s" % (n, kind) for kind, n in CROWD.items()))
+        crowd_case(tap, node, CROWD, HALF, ", ".join("%d %s" % (n, kind) for kind, n in CROWD.items()), True)
         if LONG:
-            crowd_case(tap, node, {"trickling": 500, "half-sent": 500}, HALF_BODY, "slow bodies")
+            crowd_case(tap, node, {"trickling": 500, "half-sent": 500}, HALF_BODY, "slow bodies", False)
         with tap.case("the node is well and ends"):
             assert node.stop() == 0
     tap.done()

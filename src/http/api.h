@@ -102,6 +102,8 @@ void guts_rest_git_blob(struct guts_req *r);
 void guts_rest_git_tag(struct guts_req *r);
 void guts_rest_git_commit(struct guts_req *r);
 void guts_rest_languages(struct guts_req *r);
+
+/* api_compare.c */
 void guts_rest_compare(struct guts_req *r);
 
 /* api_archive.c */

@@ -7,6 +7,7 @@ libguts_a_SOURCES += %reldir%/api_ci.c
 libguts_a_SOURCES += %reldir%/api_cifile.c
 libguts_a_SOURCES += %reldir%/api_ciqueue.c
 libguts_a_SOURCES += %reldir%/api_audit.c
+libguts_a_SOURCES += %reldir%/api_compare.c
 libguts_a_SOURCES += %reldir%/api_dht.c
 libguts_a_SOURCES += %reldir%/api_git.c
 libguts_a_SOURCES += %reldir%/api_gossip.c

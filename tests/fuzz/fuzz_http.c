@@ -81,6 +81,12 @@ try_headers(struct guts_slice in)
 	guts_guard_type_is(g.v[GUTS_HEAD_CONTENT_TYPE], "application/json");
 	guts_guard_cookie(g.v[GUTS_HEAD_COOKIE], "guts-abc");
 	guts_guard_matches(g.v[GUTS_HEAD_IF_NONE_MATCH], "\"x\"");
+	for (uint64_t size = 0; size < 20; size += 9) {
+		struct guts_range part;
+		if (guts_guard_range(g.v[GUTS_HEAD_RANGE], size, &part) == GUTS_RANGE_PART &&
+		    (part.n == 0 || part.from >= size || part.n > size - part.from))
+			abort();
+	}
 }
 
 int

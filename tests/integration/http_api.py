@@ -571,6 +571,7 @@ def main():
             assert all(x["cursor"] > lines[-1]["cursor"] for x in more) and not a.get("/api/v1/log?level=error")
             assert a.request("GET", "/api/v1/log?level=x").status == 400
         other_listener(tap, net)
+        repolib.private_paths(tap, a, net, contract)
         repolib.broken_record(tap, net)
         with tap.case("shutdown by request ends it with 0"):
             assert a.request("POST", "/api/v1/shutdown").status == 202

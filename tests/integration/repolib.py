@@ -234,6 +234,41 @@ def records(tap, a, base):
         assert a.request("GET", base + "/authors/x/records").status == 400
 
 
+def private_paths(tap, a, net, contract):
+    with tap.case("of a private repository no read tells anything to whoever has no right to it"):
+        repo = a.create("hidden", private=True)
+        work = work_tree(net.path("hidden"), {"README.md": "secret\n"})
+        git("tag", "v1", cwd=work)
+        git("push", "-q", a.git_url(repo), "main", "v1", cwd=work)
+        values = {"owner": a.id, "name": "hidden", "sha": "main", "ref": "heads/main", "basehead": "v1...main", "archive": "main.zip",
+                  "path": "README.md", "branch": "main", "tag": "v1", "peer": a.id}
+        objects = {"blobs": out(work, "rev-parse", "main:README.md"), "tags": out(work, "rev-parse", "v1")}
+        other = a.post("/api/v1/tokens", {"name": "other", "scopes": ["read"], "repos": ["bafkrei" + "a" * 52]})["token"]
+        unknown = a.request("GET", "/api/v1/repos/%s/none" % a.id, token=None).json["detail"]
+        tried = found = 0
+        for template, item in contract.doc["paths"].items():
+            if "/repos/{owner}/{name}" not in template or "get" not in item or item["get"]["x-scope"] != "public":
+                continue
+            path = template
+            for name, value in values.items():
+                kind = template.split("/")[-2]
+                path = path.replace("{%s}" % name, objects.get(kind, value) if name == "sha" and "/git/" in template else value)
+            known = a.request("GET", path)
+            assert known.status == 200 or known.json["detail"] != unknown, path
+            found += known.status == 200
+            tried += 1
+            for token in None, other:
+                answer = a.request("GET", path, token=token)
+                assert answer.status == 404 and answer.json["detail"] == unknown, (path, answer.status, answer.data)
+        assert tried > 30 and found > 25, (tried, found)
+        for path in "/api/v1/repos?q=hidden", "/api/v1/user/repos?q=hidden", "/api/v1/users/%s/repos?q=hidden" % a.id:
+            assert len(a.get(path)) == 1 and a.request("GET", path, token=other).json == [], path
+        assert a.get("/api/v1/search/repositories?q=hidden", token=None)["total_count"] == 0
+        assert a.get("/api/v1/repos/search?q=hidden", token=None)["data"] == []
+        a.delete("/api/v1/repos/" + repo["id"])
+        a.delete("/api/v1/tokens/" + [t for t in a.get("/api/v1/tokens") if t["name"] == "other"][0]["id"])
+
+
 def broken_record(tap, net):
     with tap.case("a record that was changed on disk is shown, and what is wrong with it"):
         n = net.node()

@@ -217,6 +217,43 @@ trees_with_all_below_them(void **state)
 	end(&x);
 }
 
+/* More entries, or deeper ones, than are listed: cut, and said so. */
+static void
+trees_beyond_the_caps(void **state)
+{
+	struct guts_oid flat, deep;
+	struct guts_read_tree t;
+	struct guts_arena large;
+	struct readfix x;
+	char *hex;
+
+	begin(&x, *state);
+	assert_int_equal(sh(x.f, "cd work; blob=$(git rev-parse main:README.md);"
+	    "seq 100001 | sed \"s/.*/100644 blob $blob\tf&/\" | git mktree > ../flat;"
+	    "t=$(git rev-parse main:src); for i in $(seq 70); do t=$(printf '040000 tree %%s\\td\\n' $t | git mktree); done; echo $t > ../deep"),
+	    0);
+	guts_read_close(x.r);
+	char path[96];
+	snprintf(path, sizeof(path), "%s/work/.git", x.f->dir);
+	assert_int_equal(guts_read_open(&x.r, path), 0);
+	hex = line_of(x.f, "cat flat");
+	assert_int_equal(guts_oid_from_hex(&flat, guts_slice_str(hex)), 0);
+	free(hex);
+	hex = line_of(x.f, "cat deep");
+	assert_int_equal(guts_oid_from_hex(&deep, guts_slice_str(hex)), 0);
+	free(hex);
+	guts_arena_init(&large, 96u << 20);
+	assert_int_equal(guts_read_list(x.r, &flat, true, &large, &t), 0);
+	assert_int_equal(t.n, GUTS_READ_TREE_MAX);
+	assert_true(t.truncated);
+	assert_int_equal(guts_read_list(x.r, &flat, true, &x.a, &t), GUTS_ELIMIT);
+	assert_int_equal(guts_read_list(x.r, &deep, true, &large, &t), 0);
+	assert_true(t.truncated);
+	assert_int_equal(t.n, GUTS_READ_DEPTH_MAX + 1);
+	guts_arena_deinit(&large);
+	end(&x);
+}
+
 static void
 tags_and_what_they_name(void **state)
 {
@@ -323,6 +360,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(ranges_and_names, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(folders_files_and_readme, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(trees_with_all_below_them, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(trees_beyond_the_caps, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(tags_and_what_they_name, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(relations_and_texts, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(the_arena_bounds_it, git_setup, git_teardown),

@@ -104,7 +104,7 @@ def peers(tap, a, b):
     with tap.case("disconnect, ban, lift"):
         a.delete("/api/v1/peers/" + b.id)
         wait_for(lambda: b.id not in a.peers(), "the end of the link")
-        assert a.request("DELETE", "/api/v1/peers/" + b.id).status == 404
+        assert a.request("DELETE", "/api/v1/peers/12D3KooWLt4kqhaib9sDQuZk3jKkUtZNxpnugFJ4UZNF6kH5vvHm").status == 404
         a.put("/api/v1/peers/%s/ban" % b.id, {"reason": "<b>test</b>", "seconds": 1000})
         bans = wait_for(lambda: a.get("/api/v1/bans"), "the ban")
         assert bans[0]["peer"] == b.id and bans[0]["reason"] == "<b>test</b>" and bans[0]["until"], bans

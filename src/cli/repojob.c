@@ -108,6 +108,12 @@ print_imported(struct guts_cli *c, const char *id)
 	return code;
 }
 
+static bool
+is_url(const char *where)
+{
+	return strstr(where, "://") != NULL;
+}
+
 static void
 import_body(struct guts_cli *c, struct guts_json *j, const char *path)
 {
@@ -115,7 +121,7 @@ import_body(struct guts_cli *c, struct guts_json *j, const char *path)
 		{ "branch", "default_branch" } };
 
 	guts_json_object(j);
-	guts_json_put_str(j, "path", path);
+	guts_json_put_str(j, is_url(path) ? "url" : "path", path);
 	for (size_t i = 0; i < 3; i++)
 		if (guts_args_get(&c->args, names[i][0]) != NULL)
 			guts_json_put_str(j, names[i][1], guts_args_get(&c->args, names[i][0]));
@@ -133,11 +139,12 @@ guts_cmd_repo_import(struct guts_cli *c)
 	struct guts_buf b;
 	struct guts_json j;
 	bool interrupted;
-	char *path = realpath(c->args.pos[0], NULL);
+	const char *where = c->args.pos[0];
+	char *path = is_url(where) ? guts_strdup(where) : realpath(where, NULL);
 	int code;
 
 	if (path == NULL)
-		return guts_cli_fail(GUTS_EXIT_NOTFOUND, "there is no folder %s", c->args.pos[0]);
+		return guts_cli_fail(GUTS_EXIT_NOTFOUND, "there is no folder %s", where);
 	guts_buf_init(&b, 64 << 10);
 	guts_json_init(&j, &b);
 	import_body(c, &j, path);

@@ -1,6 +1,9 @@
-/* git/import.c - reading a repository of this machine: its refs by libgit2, then one pack by git pack-objects.
+/* git/import.c - reading a repository: its refs by libgit2, then one pack by git pack-objects.
  *
- * The folder is the user's own, but nothing of it is run: no hooks, no lazy fetches, no protocol.
+ *	(git clone of an address into a temporary folder →) refs → pack
+ *
+ * A folder is the user's own, but nothing of it is run: no hooks, no lazy fetches, no protocol.  A clone is checked
+ * as any pack is when it is taken; its folder goes with the importer.
  */
 #include "git/repostore_priv.h"
 
@@ -9,6 +12,7 @@
 #include <git2.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <utlist.h>
 
 struct guts_importer {
@@ -16,6 +20,7 @@ struct guts_importer {
 	struct guts_repostore *store;
 	struct guts_importer *next, *prev;
 	char *path, *git_dir;
+	char *clone;          /* temporary folder; NULL: there is none */
 	struct guts_import_events ev;
 	void *owner;
 	struct guts_ref_row *rows;
@@ -28,11 +33,47 @@ struct guts_importer {
 	struct guts_child *child;
 };
 
+/* -- the temporary folder ---------------------------------------------------------------------- */
+
+struct removal {
+	struct guts_job job;
+	char *path;
+};
+
+static void
+removal_run(struct guts_job *j)
+{
+	guts_remove_tree(((struct removal *)j)->path);
+}
+
+static void
+removal_done(struct guts_job *j, void *owner)
+{
+	struct removal *r = (struct removal *)j;
+
+	(void)owner;
+	free(r->path);
+	free(r);
+}
+
+static void
+remove_clone(struct guts_importer *m)
+{
+	struct removal *r = guts_alloc(sizeof *r);
+
+	r->job = (struct guts_job){ .run = removal_run, .done = removal_done, .name = "git.import.remove" };
+	r->path = m->clone;
+	m->clone = NULL;
+	guts_env_submit(m->store->env, &r->job);
+}
+
 static void
 importer_free(struct guts_importer *m)
 {
 	if (m->child)
 		guts_child_cancel(m->child);
+	if (m->clone)
+		remove_clone(m);
 	DL_DELETE(m->store->importers, m);
 	for (size_t i = 0; i < m->nrows; i++)
 		free(m->rows[i].name);
@@ -178,14 +219,88 @@ guts_repostore_import_pack(struct guts_importer *m)
 	feed(m);
 }
 
+/* -- from another machine ------------------------------------------------------------------------ */
+
+bool
+guts_import_is_url(const char *where)
+{
+	static const char *const schemes[] = { "http://", "https://", "git://" };
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		size_t n = strlen(schemes[i]);
+
+		if (strncmp(where, schemes[i], n) == 0 && where[n] && where[n] != '/')
+			return true;
+	}
+	return false;
+}
+
+static void
+read_refs(struct guts_importer *m)
+{
+	m->in_job = true;
+	guts_env_submit(m->store->env, &m->job);
+}
+
+static void
+drop_output(void *owner, struct guts_slice bytes)
+{
+	(void)owner;
+	(void)bytes;
+}
+
+static void
+on_cloned(void *owner, const struct guts_child_result *r)
+{
+	struct guts_importer *m = owner;
+
+	m->child = NULL;
+	if (r->err == 0) {
+		free(m->path);
+		m->path = guts_strdup(m->clone);
+		read_refs(m);
+		return;
+	}
+	m->err = guts_gitcmd_error(r, GUTS_EUNAVAILABLE, &m->why);
+	m->ev.refs(m->owner, m->err, m->why.text, GUTS_SHA1, guts_slice(NULL, 0), NULL, 0);
+}
+
+static const struct guts_child_events clone_events = { drop_output, NULL, on_cloned };
+
+static int
+start_clone(struct guts_importer *m)
+{
+	static const char *const args[] = { "clone", "--bare", "--progress", "--" };
+	struct guts_repostore *s = m->store;
+	char *shard = guts_asprintf("%s/00", s->path);
+	struct guts_gitcmd c;
+	int err;
+
+	mkdir(shard, 0700); /* if it is not there; git tells what else is wrong */
+	m->clone = guts_repostore_temporary(s, shard, "tmp");
+	free(shard);
+	guts_gitcmd_init(&c, s->git_path, m->clone, 0);
+	guts_gitcmd_env(&c, "GIT_ALLOW_PROTOCOL", "http:https:git");
+	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++)
+		guts_gitcmd_arg(&c, args[i]);
+	guts_gitcmd_arg(&c, m->path);
+	guts_gitcmd_arg(&c, m->clone);
+	c.spec.file_max_bytes = GUTS_PACK_MAX;
+	err = guts_child_start(s->children, &c.spec, &clone_events, m, &m->child);
+	guts_gitcmd_deinit(&c);
+	return err;
+}
+
 int
 guts_repostore_import_open(struct guts_repos *r, const char *path, const struct guts_import_events *ev, void *owner,
     struct guts_importer **out)
 {
 	struct guts_repostore *s = (struct guts_repostore *)r;
+	bool is_url = guts_import_is_url(path);
 	struct guts_importer *m;
+	int err = GUTS_OK;
 
-	if (path[0] != '/')
+	if (path[0] != '/' && !is_url)
 		return GUTS_EINVAL;
 	m = guts_alloc(sizeof *m);
 	m->store = s;
@@ -193,11 +308,16 @@ guts_repostore_import_open(struct guts_repos *r, const char *path, const struct 
 	m->ev = *ev;
 	m->owner = owner;
 	m->job = (struct guts_job){ .run = run, .done = done, .name = "git.import" };
-	m->in_job = true;
 	DL_APPEND(s->importers, m);
-	guts_env_submit(s->env, &m->job);
-	*out = m;
-	return GUTS_OK;
+	if (is_url)
+		err = start_clone(m);
+	else
+		read_refs(m);
+	if (err)
+		importer_free(m);
+	else
+		*out = m;
+	return err;
 }
 
 void
@@ -222,7 +342,11 @@ guts_repostore_importers_free(struct guts_repostore *s)
 	struct guts_importer *m, *next;
 
 	DL_FOREACH_SAFE (s->importers, m, next) {
-		m->child = NULL; /* the supervisor has stopped */
+		m->child = NULL; /* the supervisor has stopped, and so have the workers */
+		if (m->clone)
+			guts_remove_tree(m->clone);
+		free(m->clone);
+		m->clone = NULL;
 		importer_free(m);
 	}
 }

@@ -81,7 +81,7 @@ struct guts_ref_row {
 	struct guts_oid oid;
 };
 
-/* Reading a git repository of this machine, for import: first its refs, then, when asked, a pack of all they reach. */
+/* Reading a git repository of this machine or of another one, for import: first its refs, then, when asked, a pack of all they reach. */
 struct guts_importer;
 struct guts_import_events {
 	/* Branches and tags (refs/heads/…, refs/tags/…), sorted; or err with a text: GUTS_ENOTFOUND no repository there, GUTS_EIO.
@@ -251,8 +251,11 @@ guts_repos_size(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE],
 	r->ops->size(r, id, done, owner);
 }
 
-/* Read the git repository at `path` (absolute; a work tree or a bare one): the answer is `refs`.  Ends by guts_import_close,
- * at any time.  Errors: GUTS_EINVAL (no absolute path), GUTS_EBUSY, GUTS_EUNSUPPORTED (this end has no disk). */
+/* Is it an address that an import can clone from: http, https, git? */
+bool guts_import_is_url(const char *where);
+
+/* Read the git repository at `path` (absolute; a work tree or a bare one; or an address as above, which is cloned first): the
+ * answer is `refs`.  Ends by guts_import_close, at any time.  Errors: GUTS_EINVAL (neither), GUTS_EBUSY, GUTS_EUNSUPPORTED (this end has no disk). */
 static inline int
 guts_import_open(struct guts_repos *r, const char *path, const struct guts_import_events *ev, void *owner,
     struct guts_importer **out)

@@ -240,30 +240,44 @@ name_of_path(const char *path)
 	return guts_memdup(path + from, end - from);
 }
 
+/* One of path and url, and a good one. */
+static int
+check_source(const struct guts_value *path, const struct guts_value *url, struct guts_body *body, struct guts_errinfo *ei)
+{
+	const char *where = url->is_set ? "/url" : "/path", *wrong = NULL;
+
+	if (path->is_set == url->is_set)
+		wrong = "either path or url must be given";
+	else if (path->is_set && path->text[0] != '/')
+		wrong = "must be absolute";
+	else if (url->is_set && !guts_import_is_url(url->text))
+		wrong = "must begin with http://, https:// or git://";
+	return wrong ? guts_err_set(ei, guts_body_add_error(body, where, wrong), "%s %s", where, wrong) : GUTS_OK;
+}
+
 void
 guts_rest_repo_import(struct guts_req *r)
 {
 	static const struct guts_field fields[] = {
-		{ "path", GUTS_FIELD_TEXT, true, false, 1, 4095, NULL, false },
+		{ "path", GUTS_FIELD_TEXT, false, false, 1, 4095, NULL, false },
 		{ "name", GUTS_FIELD_TEXT, false, true, 1, GUTS_NAME_MAX, NULL, false },
 		{ "description", GUTS_FIELD_TEXT, false, true, 0, GUTS_DESCRIPTION_MAX, NULL, true },
 		{ "default_branch", GUTS_FIELD_TEXT, false, true, 1, 255, NULL, false },
 		{ "private", GUTS_FIELD_BOOL, false, true, 0, 0, NULL, false },
+		{ "url", GUTS_FIELD_TEXT, false, false, 1, 2000, NULL, false },
 	};
-	struct guts_value v[5];
+	struct guts_value v[6];
 	struct guts_body body;
 	struct guts_errinfo ei;
-	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 5, false, v, &ei);
+	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 6, false, v, &ei);
 
-	if (err == 0 && v[0].text[0] != '/') {
-		err = guts_body_add_error(&body, "/path", "must be absolute");
-		guts_err_set(&ei, err, "/path must be absolute");
-	}
+	if (err == 0)
+		err = check_source(&v[0], &v[5], &body, &ei);
 	if (err < 0) {
 		guts_reply_body_error(r, err, &ei, &body);
 	} else {
 		struct repo_call *p = guts_call_new(sizeof *p, run_import, answer_import, destroy_repo);
-		p->path = copy_text(&v[0]);
+		p->path = copy_text(v[5].is_set ? &v[5] : &v[0]);
 		p->name = v[1].is_set ? copy_text(&v[1]) : name_of_path(p->path);
 		p->description = copy_text(&v[2]);
 		p->branch = copy_text(&v[3]);

@@ -1,6 +1,6 @@
-/* node/import.c - jobs: a repository from a folder of this machine.
+/* node/import.c - jobs: a repository from a folder of this machine, or cloned from another.
  *
- *	read refs → create the repository → push: pack of the folder → ingest
+ *	(clone →) read refs → create the repository → push: pack of the folder → ingest
  *
  * The pack flows from git in the folder into the push with back-pressure; progress goes out as signals.
  */
@@ -254,12 +254,12 @@ guts_node_import(struct guts_node *n, const char *path, const struct guts_repo_p
 	guts_buf_init(&j->rest, 1u << 20);
 	snprintf(j->info.kind, sizeof j->info.kind, "import");
 	snprintf(j->info.state, sizeof j->info.state, "running");
-	snprintf(j->info.phase, sizeof j->info.phase, "refs");
+	snprintf(j->info.phase, sizeof j->info.phase, "%s", guts_import_is_url(path) ? "clone" : "refs");
 	j->info.started_wall_ms = guts_env_wall(n->env) / GUTS_MS_NS;
 	err = guts_import_open(n->s.repos, path, &import_events, j, &j->importer);
 	if (err) {
 		job_free(j);
-		return guts_err_set(ei, err, "%s", err == GUTS_EINVAL ? "an import needs an absolute path" : guts_err_text(err));
+		return guts_err_set(ei, err, "%s", err == GUTS_EINVAL ? "an import needs an absolute path or an address" : guts_err_text(err));
 	}
 	pthread_mutex_lock(&n->jobs_lock);
 	forget(n);

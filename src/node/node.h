@@ -269,7 +269,7 @@ int guts_node_messages(struct guts_node *n, const char *topic, uint64_t after, s
     bool (*row)(void *owner, const struct guts_user_message *m), void *owner);
 
 /* Import: make a repository and push all branches and tags of the git repository at `path` (a local directory, read with
- * git) into it; a job with progress (signal "job.progress", fact "job.done"). */
+ * git, or an address for guts_import_is_url, cloned with git) into it; a job with progress (signal "job.progress", fact "job.done"). */
 struct guts_job_info {
 	uint64_t id;
 	char kind[16];                 /* "import" */

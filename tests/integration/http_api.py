@@ -274,6 +274,8 @@ def repos(tap, a, b, net):
         assert job["state"] == "done", job
         assert wait_for(lambda: a.get("/api/v1/repos/%s/imported" % a.id), "the import")["head"] == tip
         assert a.request("POST", "/api/v1/repos/import", {"path": "relative"}).status == 422
+    repolib.import_url(tap, a, b, rid, work, net)
+    with tap.case("jobs that are not there"):
         assert a.request("GET", "/api/v1/jobs/999").status == 404 and a.request("GET", "/api/v1/jobs/x").status == 404
     with tap.case("delete removes it, and it does not come back"):
         gone = a.create("gone")

@@ -269,6 +269,36 @@ def private_paths(tap, a, net, contract):
         a.delete("/api/v1/tokens/" + [t for t in a.get("/api/v1/tokens") if t["name"] == "other"][0]["id"])
 
 
+def import_url(tap, a, b, rid, work, net):
+    def ended(body):
+        answer = a.request("POST", "/api/v1/repos/import", body)
+        assert answer.status == 202, answer.data
+        return wait_for(lambda: (j := a.get("/api/v1/jobs/%d" % answer.json["id"]))["state"] != "running" and j, "end of the job")
+
+    with tap.case("import from an address: another node's clone address, over HTTP"):
+        job = ended({"url": "%s/%s.git" % (b.url, rid), "name": "cloned", "description": "from B"})
+        assert job["state"] == "done", job
+        made = wait_for(lambda: a.get("/api/v1/repos/%s/cloned" % a.id), "the import")
+        assert made["head"] == out(work, "rev-parse", "main") and made["description"] == "from B" and made["id"] != rid
+        assert a.refs(made["id"]) == b.refs(rid)
+        a.delete("/api/v1/repos/" + made["id"])
+    with tap.case("an address where nothing is: the job says what git said; nothing is left behind"):
+        job = ended({"url": b.url + "/%s/none.git" % b.id, "name": "none"})
+        assert job["state"] == "failed" and job["error"], job
+        job = ended({"url": "http://127.0.0.1:1/x.git"})
+        assert job["state"] == "failed" and "127.0.0.1" in job["error"], job
+        assert a.request("GET", "/api/v1/repos/%s/none" % a.id).status == 404
+        repos = os.path.join(a.home, "repos")
+        wait_for(lambda: not [n for shard in os.listdir(repos) for n in os.listdir(os.path.join(repos, shard)) if n.startswith("tmp-")],
+                 "temporary folders gone")
+    with tap.case("addresses that are not taken"):
+        for body, pointer in (({"url": "ext::sh -c id"}, "/url"), ({"url": "file:///etc"}, "/url"), ({"url": "ssh://x/y"}, "/url"),
+                              ({"url": "--upload-pack=x"}, "/url"), ({"url": "http://"}, "/url"), ({"url": "https:///x"}, "/url"),
+                              ({}, "/path"), ({"url": "http://x/y", "path": work}, "/url")):
+            answer = a.request("POST", "/api/v1/repos/import", body)
+            assert answer.status == 422 and answer.json["errors"][0]["pointer"] == pointer, (body, answer.data)
+
+
 def broken_record(tap, net):
     with tap.case("a record that was changed on disk is shown, and what is wrong with it"):
         n = net.node()

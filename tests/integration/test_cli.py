@@ -158,6 +158,9 @@ with tap.net() as net:
         assert one["description"] == "by import" and one["default_branch"] == "main"
         assert a.refs(one["id"])["refs/tags/v1"] == git("rev-parse", "v1", cwd=source).strip()
         assert a.cli("repo", "import", net.path("nothing"), check=False).returncode == 5
+        text = b.cli("repo", "import", "%s/%s.git" % (a.url, one["id"]), "--name", "cloned")
+        assert "2 branches, 1 tags" in text and js(b, "repo", "show", "cloned")["head"] == one["head"], text
+        b.cli("repo", "delete", "cloned", "--yes")
         os.mkdir(net.path("empty"))
         failed = a.cli("repo", "import", net.path("empty"), "--name", "e", check=False)
         assert failed.returncode == 1 and failed.stderr, failed

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/random.h>
-#include <unistd.h>
 #include <utlist.h>
 
 /* Names under which we may be asked: those of the configuration and the public address's. */
@@ -43,45 +42,57 @@ set_public_url(struct guts_http *h)
 		h->public_url[--n] = 0;
 }
 
-/* The first encrypted listener reads the certificate. */
+/* The certificate is read if some listener is encrypted. */
 static int
-start_tls(struct guts_http *h, const char *option, const char *at, struct guts_errinfo *ei)
+start_tls(struct guts_http *h, enum guts_conf_id id, struct guts_errinfo *ei)
 {
 	const char *cert = guts_conf_text(h->conf, GUTS_CONF_HTTP_TLS_CERT), *key = guts_conf_text(h->conf, GUTS_CONF_HTTP_TLS_KEY);
 	struct guts_errinfo why;
 
-	if (h->is_encrypted)
-		return 0;
-	if (!cert[0] || !key[0])
-		return guts_err_set(ei, GUTS_EINVAL, "%s %s: needs http.tls_cert and http.tls_key", option, at);
-	if (guts_tls_start(cert, key, &why) < 0)
-		return guts_err_set(ei, GUTS_EINVAL, "http.tls_cert: %s", why.text);
-	h->is_encrypted = true;
+	for (size_t i = 0; i < guts_conf_count(h->conf, id) && !h->is_encrypted; i++) {
+		const char *at = guts_conf_item(h->conf, id, i);
+		if (strncmp(at, "https:", 6) != 0)
+			continue;
+		if (!cert[0] || !key[0])
+			return guts_err_set(ei, GUTS_EINVAL, "%s %s: needs http.tls_cert and http.tls_key", guts_conf_option(id)->name, at);
+		if (guts_tls_start(cert, key, &why) < 0)
+			return guts_err_set(ei, GUTS_EINVAL, "http.tls_cert: %s", why.text);
+		h->is_encrypted = true;
+	}
 	return 0;
 }
 
 static int
-start_lanes(struct guts_http *h, enum guts_conf_id id, struct guts_errinfo *ei)
+open_lanes(struct guts_http *h, enum guts_conf_id id, struct guts_errinfo *ei)
 {
-	const char *option = guts_conf_option(id)->name;
-	unsigned connections = (unsigned)guts_conf_number(h->conf, GUTS_CONF_HTTP_MAX_CONNECTIONS);
-
 	for (size_t i = 0; i < guts_conf_count(h->conf, id); i++) {
 		struct guts_lane *lane = &h->lanes[h->nlanes];
-		const char *at = guts_conf_item(h->conf, id, i);
-		int fd, err;
+		int err;
 		lane->h = h;
 		lane->is_public = id == GUTS_CONF_HTTP_PUBLIC_LISTEN;
-		if (strncmp(at, "https:", 6) == 0 && (err = start_tls(h, option, at, ei)) < 0)
+		err = guts_listen_open(lane, guts_conf_option(id)->name, guts_conf_item(h->conf, id, i), ei);
+		if (err < 0)
 			return err;
-		if ((err = guts_listen_open(lane, option, at, &fd, ei)) < 0)
-			return err;
-		if (guts_lane_start(lane, fd, connections) < 0) {
-			close(fd);
-			guts_listen_close(lane);
-			return guts_err_set(ei, GUTS_EIO, "%s %s: the server cannot be started", option, at);
-		}
 		h->nlanes++;
+	}
+	return 0;
+}
+
+/* All listeners are open before the first one serves: what its thread reads changes no more. */
+static int
+start_lanes(struct guts_http *h, struct guts_errinfo *ei)
+{
+	static const enum guts_conf_id ids[] = { GUTS_CONF_HTTP_LISTEN, GUTS_CONF_HTTP_PUBLIC_LISTEN };
+	unsigned connections = (unsigned)guts_conf_number(h->conf, GUTS_CONF_HTTP_MAX_CONNECTIONS);
+	int err;
+
+	for (size_t i = 0; i < 2; i++) {
+		if ((err = start_tls(h, ids[i], ei)) < 0 || (err = open_lanes(h, ids[i], ei)) < 0)
+			return err;
+	}
+	for (size_t i = 0; i < h->nlanes; i++) {
+		if (guts_lane_start(&h->lanes[i], connections) < 0)
+			return guts_err_set(ei, GUTS_EIO, "%s: the server cannot be started", h->lanes[i].url);
 	}
 	return 0;
 }
@@ -144,8 +155,7 @@ guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct 
 		guts_err_set(ei, err, "no thread for the gateway");
 		goto failed;
 	}
-	if ((err = start_lanes(h, GUTS_CONF_HTTP_LISTEN, ei)) < 0 ||
-	    (err = start_lanes(h, GUTS_CONF_HTTP_PUBLIC_LISTEN, ei)) < 0)
+	if ((err = start_lanes(h, ei)) < 0)
 		goto failed;
 	*out = h;
 	return 0;
@@ -230,14 +240,15 @@ guts_http_stop(struct guts_http *h)
 	h->stopping = true;
 	pthread_mutex_unlock(&h->lock);
 	for (size_t i = 0; i < h->nlanes; i++) {
-		int fd = MHD_quiesce_daemon(h->lanes[i].daemon);
-		if (fd >= 0)
-			close(fd);
+		if (h->lanes[i].daemon)
+			MHD_quiesce_daemon(h->lanes[i].daemon);
 		guts_listen_close(&h->lanes[i]);
 	}
 	wake_all(h);
-	for (size_t i = 0; i < h->nlanes; i++)
-		MHD_stop_daemon(h->lanes[i].daemon);
+	for (size_t i = 0; i < h->nlanes; i++) {
+		if (h->lanes[i].daemon)
+			MHD_stop_daemon(h->lanes[i].daemon);
+	}
 	h->nlanes = 0;
 	if (h->watch) {
 		guts_watch_stop(h);

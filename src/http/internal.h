@@ -38,7 +38,8 @@ struct MHD_Response;
 /* A listening address. */
 struct guts_lane {
 	struct guts_http *h;
-	struct MHD_Daemon *daemon;
+	struct MHD_Daemon *daemon;           /* NULL: does not serve yet */
+	int fd;                              /* listening */
 	bool is_loopback;                    /* nobody but this machine reaches it */
 	bool is_unix;
 	bool is_tls;
@@ -227,8 +228,8 @@ void guts_cors_preflight(const struct guts_req *r, struct MHD_Response *resp, co
 
 /* A listening socket at "addr:port" ([…] around IPv6) or "unix:/path" (mode 0600; one that a killed node left behind is replaced);
  * describes it in *lane.  `option` names it in messages.  Errors: as guts_http_start. */
-int guts_listen_open(struct guts_lane *lane, const char *option, const char *at, int *fd, struct guts_errinfo *ei);
-/* The socket was closed: remove its file. */
+int guts_listen_open(struct guts_lane *lane, const char *option, const char *at, struct guts_errinfo *ei);
+/* Close it and remove its file. */
 void guts_listen_close(struct guts_lane *lane);
 
 /* -- watch.c: one thread that pumps events and looks after slow connections ------------ */
@@ -238,7 +239,7 @@ void guts_watch_stop(struct guts_http *h);
 /* There is something to look at: a first connection, new events.  Thread: any. */
 void guts_watch_poke(struct guts_http *h);
 
-int guts_lane_start(struct guts_lane *lane, int fd, unsigned connections_max);
+int guts_lane_start(struct guts_lane *lane, unsigned connections_max);
 
 /* -- events.c ----------------------------------------------------------------------- */
 

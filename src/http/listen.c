@@ -101,7 +101,7 @@ bind_address(int fd, struct sockaddr_storage *ss, socklen_t *len)
 }
 
 int
-guts_listen_open(struct guts_lane *lane, const char *option, const char *at, int *out, struct guts_errinfo *ei)
+guts_listen_open(struct guts_lane *lane, const char *option, const char *at, struct guts_errinfo *ei)
 {
 	struct sockaddr_storage ss = { .ss_family = AF_UNIX };
 	socklen_t len = 0;
@@ -125,13 +125,14 @@ guts_listen_open(struct guts_lane *lane, const char *option, const char *at, int
 	} else {
 		describe(lane, &ss);
 	}
-	*out = fd;
+	lane->fd = fd;
 	return 0;
 }
 
 void
 guts_listen_close(struct guts_lane *lane)
 {
+	close(lane->fd);
 	if (lane->is_unix)
 		unlink(lane->url + 5);
 }

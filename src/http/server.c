@@ -496,7 +496,7 @@ keep_raw(void *cls, struct MHD_Connection *conn, char *s)
 }
 
 int
-guts_lane_start(struct guts_lane *lane, int fd, unsigned connections_max)
+guts_lane_start(struct guts_lane *lane, unsigned connections_max)
 {
 	const struct MHD_OptionItem encrypted[] = {
 		{ MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, guts_tls_callback() },
@@ -507,7 +507,7 @@ guts_lane_start(struct guts_lane *lane, int fd, unsigned connections_max)
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | (lane->is_tls ? (unsigned)MHD_USE_TLS : 0);
 
 	lane->daemon = MHD_start_daemon(flags, 0, NULL, NULL,
-	    on_request, lane, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, lane,
+	    on_request, lane, MHD_OPTION_LISTEN_SOCKET, lane->fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, lane,
 	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, lane, MHD_OPTION_NOTIFY_CONNECTION, on_connection, lane,
 	    MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, lane, MHD_OPTION_CONNECTION_LIMIT, connections_max,
 	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)GUTS_HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,

@@ -12,7 +12,7 @@ import stat
 import subprocess
 import time
 
-from gutslib import DEADLINE, GUTS, Lines, Tap, commit, git, request, wait_for, work_tree
+from gutslib import DEADLINE, GUTS, SRCDIR, Lines, Tap, commit, git, request, wait_for, work_tree
 
 NGINX = """
 daemon off;
@@ -27,6 +27,10 @@ http {
 	fastcgi_temp_path %(dir)s;
 	uwsgi_temp_path %(dir)s;
 	scgi_temp_path %(dir)s;
+%(server)s
+}
+"""
+SERVER = """
 	server {
 		listen 127.0.0.1:%(port)d;
 		location / {
@@ -37,7 +41,6 @@ http {
 			proxy_bind 127.0.0.%(from)d;
 		}
 	}
-}
 """
 
 
@@ -59,19 +62,17 @@ def free_port():
 
 
 class Nginx:
-    """A reverse proxy that connects from 127.0.0.<last> to the node."""
+    """A running nginx with this server { } in its configuration."""
 
-    def __init__(self, net, name, to, last):
+    def __init__(self, net, name, server, ready):
         self.dir = net.path(name)
         os.mkdir(self.dir)
-        port = free_port()
         with open(self.dir + "/conf", "w") as f:
-            f.write(NGINX % {"dir": self.dir, "port": port, "to": to, "from": last})
-        self.url = "http://127.0.0.1:%d" % port
+            f.write(NGINX % {"dir": self.dir, "server": server})
         program = "/usr/sbin/nginx" if os.path.exists("/usr/sbin/nginx") else "nginx"
         self.process = subprocess.Popen([program, "-c", self.dir + "/conf", "-e", self.dir + "/nginx.log"], stderr=subprocess.DEVNULL)
         try:
-            wait_for(lambda: request(self.url, "GET", "/livez").status == 200, "nginx")
+            wait_for(ready, "nginx")
         except BaseException:
             self.__exit__()
             raise
@@ -149,10 +150,17 @@ def behind_nginx(tap, net, stack):
     """127.0.0.7 is a trusted proxy, 127.0.0.8 is not."""
     node = net.node("N", args=["--set", "http.trusted_proxies=127.0.0.7", "--set", "http.trusted_proxies=10.9.0.0/16",
                                "--set", "http.address_rate=6"])
-    trusted, other = (stack.enter_context(Nginx(net, name, node.url, last)) for name, last in (("trusted", 7), ("foreign", 8)))
+    def proxy_from(name, last):
+        """It connects from 127.0.0.<last> to the node."""
+        port = free_port()
+        url = "http://127.0.0.1:%d" % port
+        stack.enter_context(Nginx(net, name, SERVER % {"port": port, "to": node.url, "from": last}, lambda: request(url, "GET", "/livez").status == 200))
+        return url
+
+    trusted, other = proxy_from("trusted", 7), proxy_from("foreign", 8)
 
     def ask(proxy, said, path="/api/v1/status", **kw):
-        return request(proxy.url, "GET", path, headers={"X-Forwarded-For": said} if said else {}, **kw)
+        return request(proxy, "GET", path, headers={"X-Forwarded-For": said} if said else {}, **kw)
 
     with tap.case("who comes through a trusted proxy from elsewhere is no local user: no free reads"):
         assert ask(trusted, None).status == 200  # nginx saw 127.0.0.1
@@ -173,7 +181,7 @@ def behind_nginx(tap, net, stack):
         assert got[0] == 200 and "x-ratelimit-limit" not in got[1], got
     with tap.case("the session's cookie is Secure when the trusted proxy says https, and only then"):
         for proxy, secure in (trusted, True), (other, False):
-            made = request(proxy.url, "POST", "/api/v1/session", {"token": node.token})
+            made = request(proxy, "POST", "/api/v1/session", {"token": node.token})
             assert made.status == 201 and ("; Secure" in made.headers["set-cookie"]) == secure, made.headers
     with tap.case("each client behind the proxy has an allowance of its own; headers, 429 and Retry-After"):
         def from_client(ip):
@@ -306,6 +314,38 @@ def encrypted(tap, net):
             assert done.returncode == 2 and text in done.stderr, done
 
 
+def the_example(tap, net, stack):
+    """examples/nginx.conf, with our ports and files in it."""
+    cert, key, _ = make_cert(net, "proxy")
+    port = free_port()
+    url = "https://localhost:%d" % port
+    node = net.node("E", args=["--set", "http.trusted_proxies=127.0.0.1", "--set", "http.public_url=" + url])
+    with open(os.path.join(SRCDIR, "examples", "nginx.conf")) as f:
+        server = f.read()
+    for old, new in (("listen 443", "listen 127.0.0.1:%d" % port), ("git.example;", "localhost;"), ("/etc/ssl/git.example.pem", cert),
+                     ("/etc/ssl/git.example.key", key), ("http://127.0.0.1:8080;", node.url + ";")):
+        assert old in server, old
+        server = server.replace(old, new)
+    stack.enter_context(Nginx(net, "example", server, lambda: curl("--cacert", cert, url + "/livez", check=False).returncode == 0))
+    with tap.case("examples/nginx.conf: pages, a push of 3 MiB, a clone and an event stream pass through it"):
+        assert curl("--cacert", cert, url + "/api/v1/status")[0] == 200
+        repo = node.create("demo")
+        assert repo["clone_url"].startswith(url), repo
+        work = work_tree(net.path("big"), {"f": os.urandom(3 << 20)})
+        trust = {"GIT_SSL_CAINFO": cert}
+        git("push", "-q", repo["clone_url"].replace("://", "://guts:%s@" % node.token), "main", cwd=work, env=trust)
+        git("clone", "-q", repo["clone_url"], net.path("big-clone"), env=trust)
+        lines = Lines(["events", "--follow", "--since", "0", "--json", "--url", url], env={"SSL_CERT_FILE": cert, "GUTS_TOKEN": node.token})
+        assert json.loads(lines.next())["type"] == "node.started"
+        lines.end()
+    with tap.case("a session through it has a Secure cookie, and works with the public address as its Origin"):
+        made = curl("--cacert", cert, "-H", "Content-Type: application/json", "-d", json.dumps({"token": node.token}), url + "/api/v1/session")
+        assert made[0] == 201 and "; Secure" in made[1]["set-cookie"], made
+        status, _, _ = curl("--cacert", cert, "-X", "PUT", "-H", "Cookie: " + made[1]["set-cookie"].split(";")[0], "-H", "Origin: " + url,
+                            "-H", "X-Guts-Csrf: " + json.loads(made[2])["csrf"], url + "/api/v1/gossip/topics/proxied")
+        assert status == 204, status
+
+
 def main():
     tap = Tap()
     with tap.net() as net, contextlib.ExitStack() as stack:
@@ -314,6 +354,7 @@ def main():
         behind_nginx(tap, net, stack)
         rates(tap, net)
         encrypted(tap, net)
+        the_example(tap, net, stack)
     tap.done()
 
 

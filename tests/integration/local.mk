@@ -2,6 +2,7 @@
 # Helper programs they start (built, not run):     test_programs += %reldir%/x
 script_tests += %reldir%/big_repo.py
 script_tests += %reldir%/ci_jobs.py
+script_tests += %reldir%/ci_recipes.py
 script_tests += %reldir%/ci_run.py
 script_tests += %reldir%/dht.py
 script_tests += %reldir%/examples.py

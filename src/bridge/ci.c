@@ -513,6 +513,7 @@ guts_ci_start(struct guts_ci *ci)
 	(void)guts_ciqueue_each(ci->store, add_queue, ci);
 	(void)guts_cijob_each(ci->store, load_job, ci);
 	ci->is_running = true;
+	guts_node_serve_jobs(ci->node, guts_ci_answer, ci);
 	listen_to_node(ci);
 	read_facts(&ci->intake_timer, ci);
 	guts_ci_run(ci);
@@ -522,6 +523,7 @@ void
 guts_ci_stop(struct guts_ci *ci)
 {
 	ci->is_running = false;
+	guts_node_serve_jobs(ci->node, NULL, NULL);
 	listen_to_node(ci);
 	guts_env_timer_clear(ci->env, &ci->intake_timer);
 	guts_env_timer_clear(ci->env, &ci->timer);

@@ -5,6 +5,8 @@
 #include "bridge/ciint.h"
 
 #include "base/alloc.h"
+#include "base/text.h"
+#include "bridge/ciview.h"
 #include "crypto/key.h"
 
 #include <stdio.h>
@@ -151,6 +153,36 @@ guts_cifile_hash(struct guts_store *s, struct guts_cijob *j)
 	}
 	guts_buf_deinit(&piece);
 	return err;
+}
+
+/* -- for other nodes ------------------------------------------------------------------------------------ */
+
+int
+guts_ci_answer(void *owner, const uint8_t repo[GUTS_REPOID_SIZE], const uint8_t job[16], struct guts_slice file, uint64_t offset,
+    struct guts_buf *json, struct guts_buf *data)
+{
+	struct guts_ci *ci = owner;
+	struct guts_repo *r = guts_sync_find(guts_node_sync(ci->node), repo);
+	char id[GUTS_CIJOB_ID_SIZE], name[GUTS_CIFILE_NAME_MAX + 1];
+	struct guts_repo_info *info;
+	struct guts_cijob j;
+	struct guts_json w;
+	size_t i;
+	int err;
+
+	guts_hex_encode(id, job, 16);
+	err = guts_cijob_find(ci->store, guts_slice_str(id), &j);
+	if (err || !r || memcmp(j.repo, repo, sizeof j.repo) != 0 || file.n >= sizeof name)
+		return err ? err : GUTS_ENOTFOUND;
+	info = guts_repo_info_get(r);
+	guts_json_init(&w, json);
+	guts_cijob_view(&w, "", &j, info, 0, 0);
+	guts_repo_info_unref(info);
+	snprintf(name, sizeof name, "%.*s", (int)file.n, (const char *)file.p);
+	i = guts_cifile_find(&j, name);
+	if (i < GUTS_CIJOB_FILES_MAX)
+		return guts_cifile_read(ci->store, &j, i, offset, data);
+	return file.n == 0 || guts_cijob_is_open(&j) ? GUTS_OK : GUTS_ENOTFOUND;
 }
 
 /* -- readers that wait ---------------------------------------------------------------------------------- */

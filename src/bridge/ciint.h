@@ -107,6 +107,8 @@ struct guts_ciopen *guts_ci_holder(struct guts_ci *ci, const char *lease);
 struct guts_ciopen *guts_ci_take(struct guts_ci *ci, const char *lease, guts_bridge_done *done, void *owner);
 
 /* -- cifile.c -- */
+/* What peers may know of a job (a guts_job_source). */
+guts_job_source guts_ci_answer;
 /* Tell readers that wait of what there is. */
 void guts_ci_tails_run(struct guts_ci *ci, uint64_t now);
 

@@ -1,8 +1,13 @@
 /* bridge/ciview.c - queues and jobs as JSON.  A lease is shown to its holder alone. */
 #include "bridge/ciview.h"
 
+#include "base/text.h"
+#include "view/doc.h"
 #include "view/view.h"
 #include "wire/multibase.h"
+
+#include <string.h>
+#include <time.h>
 
 void
 guts_ciqueue_view(struct guts_json *j, const struct guts_ciqueue *q, const struct guts_repo_info *repo, size_t waiting)
@@ -148,4 +153,95 @@ guts_cijob_view(struct guts_json *j, const char *base, const struct guts_cijob *
 	if (lease_end_ms)
 		put_lease(j, job, lease_end_ms, lease_ms);
 	guts_json_object_end(j);
+}
+
+/* -- read back ------------------------------------------------------------------------------------- */
+
+/* A text of another node: cut nowhere, refused if it is too long or not plain. */
+static bool
+take_text(char *to, size_t size, struct guts_jv v, const char *name)
+{
+	const char *s = guts_jv_str_of(v, name);
+	size_t n = strlen(s);
+
+	if (n >= size || !guts_text_is_clean(guts_slice(s, n), false))
+		return false;
+	memcpy(to, s, n + 1);
+	return true;
+}
+
+static uint64_t
+take_time(struct guts_jv v, const char *name)
+{
+	struct tm tm = { 0 };
+	const char *s = guts_jv_str_of(v, name), *rest = s[0] ? strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+	time_t t = rest ? timegm(&tm) : 0;
+
+	return t > 0 ? (uint64_t)t * 1000 : 0;
+}
+
+static bool
+take_lists(struct guts_cijob *j, struct guts_jv v)
+{
+	struct guts_jv steps = guts_jv_get(v, "steps"), files = guts_jv_get(v, "files");
+
+	if (guts_jv_count(steps) > GUTS_CIJOB_STEPS_MAX || guts_jv_count(files) > GUTS_CIJOB_FILES_MAX)
+		return false;
+	for (; j->nsteps < guts_jv_count(steps); j->nsteps++) {
+		struct guts_jv s = guts_jv_at(steps, j->nsteps);
+
+		if (!take_text(j->steps[j->nsteps].name, sizeof j->steps[0].name, s, "name"))
+			return false;
+		j->steps[j->nsteps].started_ms = take_time(s, "started_at");
+	}
+	for (; j->nfiles < guts_jv_count(files); j->nfiles++) {
+		struct guts_jv f = guts_jv_at(files, j->nfiles);
+		struct guts_cifile *file = &j->files[j->nfiles];
+		const char *hash = guts_jv_str_of(f, "sha256");
+
+		if (!take_text(file->name, sizeof file->name, f, "name") || !guts_cifile_name_is_valid(file->name) ||
+		    (hash[0] && guts_hex_decode(file->sha256, sizeof file->sha256, guts_slice_str(hash))))
+			return false;
+		file->bytes = guts_jv_u64_of(f, "bytes");
+	}
+	return true;
+}
+
+static bool
+take_job(struct guts_cijob *j, struct guts_jv v)
+{
+	const char *before = guts_jv_str_of(v, "before");
+	uint64_t progress = guts_jv_u64_of(v, "progress");
+
+	j->created_ms = take_time(v, "created_at");
+	j->started_ms = take_time(v, "started_at");
+	j->ended_ms = take_time(v, "ended_at");
+	j->attempts = (uint32_t)guts_jv_u64_of(v, "attempts");
+	j->progress = progress > 100 ? 100 : (uint8_t)progress;
+	j->queue = guts_jv_u64_of(v, "queue");
+	if (strncmp(guts_jv_str_of(v, "target_url"), "http", 4) == 0 &&
+	    !take_text(j->target_url, sizeof j->target_url, v, "target_url"))
+		return false;
+	return take_text(j->id, sizeof j->id, v, "id") && take_text(j->ref, sizeof j->ref, v, "ref") &&
+	    take_text(j->context, sizeof j->context, v, "context") && take_text(j->runner, sizeof j->runner, v, "runner") &&
+	    take_text(j->description, sizeof j->description, v, "description") &&
+	    guts_oid_from_hex(&j->commit, guts_slice_str(guts_jv_str_of(v, "commit"))) == GUTS_OK &&
+	    (!before[0] || guts_oid_from_hex(&j->before, guts_slice_str(before)) == GUTS_OK) &&
+	    guts_cievent_parse(&j->event, guts_jv_str_of(v, "event")) == GUTS_OK &&
+	    guts_cistate_parse(&j->state, guts_jv_str_of(v, "state")) == GUTS_OK && take_lists(j, v);
+}
+
+int
+guts_cijob_read(struct guts_cijob *j, struct guts_slice json)
+{
+	struct guts_doc *doc;
+	int err = guts_doc_parse(&doc, json, NULL);
+
+	*j = (struct guts_cijob){ 0 };
+	if (err)
+		return err;
+	if (!take_job(j, guts_doc_root(doc)))
+		err = GUTS_EPROTO;
+	guts_doc_free(doc);
+	return err;
 }

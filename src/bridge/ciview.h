@@ -13,4 +13,7 @@ void guts_ciqueue_view(struct guts_json *j, const struct guts_ciqueue *q, const 
 void guts_cijob_view(struct guts_json *j, const char *base, const struct guts_cijob *job, const struct guts_repo_info *repo,
     uint64_t lease_end_ms, uint64_t lease_ms);
 
+/* A CiJob as another node wrote it; repo is not set.  Errors: GUTS_EPROTO, GUTS_ELIMIT. */
+int guts_cijob_read(struct guts_cijob *j, struct guts_slice json);
+
 #endif

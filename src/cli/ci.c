@@ -183,8 +183,18 @@ guts_cmd_ci_log(struct guts_cli *c)
 {
 	bool follow = guts_args_get(&c->args, "follow") != NULL, more = true;
 	uint64_t at = 0;
-	char *job;
-	int code = find_job(c, c->args.pos[0], &job);
+	const char *name = guts_args_get(&c->args, "repo");
+	char *job, *repo = NULL, *tail;
+	int code = name != NULL ? guts_ask_repo(c, name, &repo) : find_job(c, c->args.pos[0], &job);
+
+	if (name != NULL && !code) { /* it may have run elsewhere: then the whole id is needed */
+		tail = guts_ask_path("/ci/jobs/{}", c->args.pos[0]);
+		job = guts_asprintf("%s%s", repo, tail);
+		free(tail);
+	} else if (name != NULL) {
+		job = NULL;
+	}
+	free(repo);
 
 	while (!code && more) {
 		char *path = guts_asprintf("%s/files/log?offset=%llu&wait=%d", job, (unsigned long long)at, follow ? 50 : 0);

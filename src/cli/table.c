@@ -120,7 +120,11 @@ static const struct guts_opt ci_run_opts[] = {
 	{ "keep", 'k', NULL, "do not remove a job's folder" },
 	END,
 };
-static const struct guts_opt ci_log_opts[] = { { "follow", 'f', NULL, "go on until the job has ended" }, END };
+static const struct guts_opt ci_log_opts[] = {
+	{ "follow", 'f', NULL, "go on until the job has ended" },
+	{ "repo", 'r', "REPO", "of this repository, whichever node ran the job: JOB is the whole id, as its status has it" },
+	END,
+};
 static const struct guts_opt ci_jobs_opts[] = {
 	{ "repo", 'r', "REPO", "only those of this repository" },
 	{ "state", 's', "STATE", "only those that are queued, running, success, failure or error" },

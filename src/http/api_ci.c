@@ -8,6 +8,7 @@
 #include "bridge/ci.h"
 #include "bridge/ciview.h"
 #include "http/api.h"
+#include "http/cifetch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct ci_call {
 	bool has_job;
 	int status;             /* of a good answer */
 	uint64_t lease_end_ms, lease_ms;
+	struct guts_cifetch fetch;
 };
 
 static void
@@ -396,18 +398,24 @@ guts_rest_ci_job_create(struct guts_req *r)
 }
 
 static void
+on_found(void *owner, int err, const struct guts_errinfo *ei)
+{
+	struct ci_call *p = owner;
+
+	p->job = p->fetch.job;
+	p->has_job = !err;
+	guts_call_done(&p->c, err, ei);
+}
+
+static void
 run_get(struct guts_call *c)
 {
 	struct ci_call *p = (struct ci_call *)c;
-	uint8_t repo[GUTS_REPOID_SIZE];
 
-	memcpy(repo, p->job.repo, sizeof repo);
-	c->err = guts_cijob_find(c->h->store, guts_slice_str(p->lease), &p->job);
-	if (!c->err && memcmp(repo, p->job.repo, sizeof repo) != 0)
-		c->err = GUTS_ENOTFOUND;
-	if (c->err == GUTS_ENOTFOUND)
-		guts_err_set(&c->ei, c->err, "no such job");
-	p->has_job = !c->err;
+	p->fetch.h = c->h;
+	p->fetch.done = on_found;
+	p->fetch.owner = p;
+	guts_cifetch_run(&p->fetch);
 }
 
 void
@@ -420,11 +428,11 @@ guts_rest_ci_job(struct guts_req *r)
 	if (!info)
 		return;
 	p = new_call(run_get, answer_job);
-	memcpy(p->job.repo, info->id, sizeof p->job.repo);
-	snprintf(p->lease, sizeof p->lease, "%.*s", (int)id.n, (const char *)id.p);
+	memcpy(p->fetch.repo, info->id, sizeof p->fetch.repo);
+	snprintf(p->fetch.id, sizeof p->fetch.id, "%.*s", (int)id.n, (const char *)id.p);
 	p->status = 200;
 	guts_repo_info_unref(info);
-	guts_call_job(r, &p->c, "read a CI job");
+	guts_call_loop(r, &p->c);
 }
 
 /* -- lists ------------------------------------------------------------------------------------------------ */

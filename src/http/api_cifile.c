@@ -5,12 +5,14 @@
 #include "base/text.h"
 #include "bridge/ci.h"
 #include "http/api.h"
+#include "http/cifetch.h"
 
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define PIECE_MAX (1u << 20) /* [bytes] of one answer */
+#define AGAIN_NS GUTS_SECOND_NS /* until the node of a job that runs is asked again */
 
 struct file_call {
 	struct guts_call c;
@@ -20,6 +22,9 @@ struct file_call {
 	uint64_t offset, wait_s, bytes;
 	struct guts_buf data;   /* a piece to write, or what was read */
 	enum guts_cistate state;
+	struct guts_cifetch fetch;
+	struct guts_timer timer;
+	uint64_t deadline_ns;
 };
 
 static void
@@ -29,6 +34,7 @@ destroy_file(struct guts_call *c)
 
 	explicit_bzero(p->lease, sizeof p->lease);
 	guts_buf_deinit(&p->data);
+	guts_buf_deinit(&p->fetch.data);
 }
 
 static void
@@ -114,11 +120,58 @@ on_more(void *owner)
 }
 
 static void
-run_tail(struct guts_call *c)
+on_timer(struct guts_timer *t, void *owner)
+{
+	struct file_call *p = owner;
+
+	(void)t;
+	if (guts_call_is_waited(&p->c))
+		guts_cifetch_run(&p->fetch);
+	else
+		guts_call_done(&p->c, GUTS_ECANCELED, NULL);
+}
+
+/* Here readers are told of more; another node is asked again. */
+static void
+on_found(void *owner, int err, const struct guts_errinfo *ei)
+{
+	struct file_call *p = owner;
+	struct guts_env *env = p->c.h->env;
+
+	if (err)
+		guts_call_done(&p->c, err, ei);
+	else if (!p->fetch.is_remote)
+		guts_ci_tail(guts_bridge_ci(p->c.h->bridge), p->id, p->name, p->offset, p->wait_s * 1000, on_more, p);
+	else if (p->fetch.data.len == 0 && guts_cijob_is_open(&p->fetch.job) && guts_env_now(env) < p->deadline_ns)
+		guts_env_timer_set(env, &p->timer, guts_env_now(env) + AGAIN_NS);
+	else
+		guts_call_done(&p->c, 0, NULL);
+}
+
+static void
+run_read(struct guts_call *c)
 {
 	struct file_call *p = (struct file_call *)c;
 
-	guts_ci_tail(guts_bridge_ci(c->h->bridge), p->id, p->name, p->offset, p->wait_s * 1000, on_more, p);
+	p->fetch = (struct guts_cifetch){ .h = c->h, .offset = p->offset, .done = on_found, .owner = p };
+	memcpy(p->fetch.repo, p->repo, sizeof p->repo);
+	memcpy(p->fetch.id, p->id, sizeof p->id);
+	memcpy(p->fetch.file, p->name, sizeof p->name);
+	guts_buf_init(&p->fetch.data, PIECE_MAX);
+	p->timer = (struct guts_timer){ .fire = on_timer, .owner = p, .at_ns = GUTS_NEVER };
+	p->deadline_ns = guts_env_now(c->h->env) + p->wait_s * GUTS_SECOND_NS;
+	guts_cifetch_run(&p->fetch);
+}
+
+static void
+take_remote(struct file_call *p)
+{
+	size_t i = guts_cifile_find(&p->fetch.job, p->name);
+
+	p->state = p->fetch.job.state;
+	p->bytes = i < GUTS_CIJOB_FILES_MAX ? p->fetch.job.files[i].bytes : 0;
+	p->data = p->fetch.data;
+	guts_buf_init(&p->fetch.data, PIECE_MAX);
 }
 
 static int
@@ -153,9 +206,14 @@ answer_read(struct guts_req *r, struct guts_call *c)
 	struct guts_slice data;
 	int err;
 
+	if (c->err < 0) {
+		guts_reply_err(r, c->err, &c->ei);
+		return;
+	}
 	guts_buf_init(&p->data, PIECE_MAX);
-	err = read_piece(p, &ei);
-	if (err) {
+	if (p->fetch.is_remote)
+		take_remote(p);
+	else if ((err = read_piece(p, &ei)) != 0) {
 		guts_reply_err(r, err, &ei);
 		return;
 	}
@@ -177,7 +235,7 @@ guts_rest_ci_read(struct guts_req *r)
 	if (!guts_req_number(r, "offset", 0, INT64_MAX, 0, &offset) ||
 	    !guts_req_number(r, "wait", 0, GUTS_CILEASE_WAIT_MAX_S, 0, &wait_s) || !(info = guts_req_repo(r)))
 		return;
-	p = guts_call_new(sizeof *p, run_tail, answer_read, destroy_file);
+	p = guts_call_new(sizeof *p, run_read, answer_read, destroy_file);
 	memcpy(p->repo, info->id, sizeof p->repo);
 	guts_repo_info_unref(info);
 	copy(p->id, sizeof p->id, id);

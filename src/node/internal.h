@@ -100,6 +100,8 @@ struct guts_node {
 	struct guts_pubsub *pubsub;
 	struct guts_dht *dht;
 	struct guts_nodepeer *nodepeers;       /* uthash by id */
+	guts_job_source *ci_source;        /* answers for CI jobs; NULL = none */
+	void *ci_owner;
 	struct guts_node_listener *listeners;
 	bool is_ready, is_stopping;
 	uint64_t started_wall_ms;

@@ -202,11 +202,27 @@ on_verdict(void *owner, uint64_t ticket, enum guts_verdict v)
 	guts_pubsub_verdict(owner, ticket, v);
 }
 
+static int
+on_job(void *owner, const uint8_t repo[GUTS_REPOID_SIZE], const uint8_t job[16], struct guts_slice file, uint64_t offset,
+    struct guts_buf *json, struct guts_buf *data)
+{
+	struct guts_node *n = owner;
+
+	return n->ci_source ? n->ci_source(n->ci_owner, repo, job, file, offset, json, data) : GUTS_ENOTFOUND;
+}
+
 static const struct guts_sync_events sync_events = {
 	.facts = on_facts, .publish_repo = on_publish_repo, .publish_new = on_publish_new, .added = on_added,
 	.removed = on_removed, .renewed = on_renewed, .changed = on_changed, .progress = on_progress, .may_seed = guts_policy_may_seed,
-	.offence = on_offence, .wanted = on_wanted, .verdict = on_verdict,
+	.offence = on_offence, .wanted = on_wanted, .verdict = on_verdict, .job = on_job,
 };
+
+void
+guts_node_serve_jobs(struct guts_node *n, guts_job_source *source, void *owner)
+{
+	n->ci_source = source;
+	n->ci_owner = owner;
+}
 
 /* -- life ------------------------------------------------------------------------------------------ */
 

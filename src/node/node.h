@@ -69,6 +69,9 @@ struct guts_store *guts_node_store(struct guts_node *n);
 struct guts_env *guts_node_env(struct guts_node *n);
 const struct guts_key *guts_node_key(const struct guts_node *n);
 
+/* Who answers peers that ask about CI jobs; NULL = nobody.  Loop thread. */
+void guts_node_serve_jobs(struct guts_node *n, guts_job_source *source, void *owner);
+
 /* -- snapshots (any thread) -------------------------------------------------------------------- */
 
 enum guts_direction { GUTS_INBOUND, GUTS_OUTBOUND };

@@ -186,12 +186,22 @@ FIELDS(get_statuses_fields) = {
 static const struct guts_pb_desc get_statuses_desc =
 	GUTS_PB_DESC("GetStatuses", struct guts_msg_get_statuses, get_statuses_fields);
 
+FIELDS(get_job_fields) = {
+	GUTS_PB_FIELD(struct guts_msg_get_job, repository, 1, GUTS_PB_BYTES, GUTS_REPOID_SIZE),
+	GUTS_PB_FIELD(struct guts_msg_get_job, job, 2, GUTS_PB_BYTES, GUTS_MSG_JOB_ID_SIZE),
+	GUTS_PB_FIELD(struct guts_msg_get_job, file, 3, GUTS_PB_STRING, GUTS_MSG_JOB_FILE_MAX),
+	GUTS_PB_FIELD(struct guts_msg_get_job, offset, 4, GUTS_PB_U64, 0),
+};
+static const struct guts_pb_desc get_job_desc =
+	GUTS_PB_DESC("GetJob", struct guts_msg_get_job, get_job_fields);
+
 FIELDS(request_fields) = {
 	GUTS_PB_FIELD(struct guts_msg_request, request_id, 1, GUTS_PB_U64, 0),
 	GUTS_PB_INNER(struct guts_msg_request, get_inventory, 2, 256, &get_inventory_desc),
 	GUTS_PB_INNER(struct guts_msg_request, get_refs, 3, GUTS_MESSAGE_MAX, &get_refs_desc),
 	GUTS_PB_INNER(struct guts_msg_request, get_objects, 4, GUTS_MESSAGE_MAX, &get_objects_desc),
 	GUTS_PB_INNER(struct guts_msg_request, get_statuses, 5, 512, &get_statuses_desc),
+	GUTS_PB_INNER(struct guts_msg_request, get_job, 8, 512, &get_job_desc),
 };
 const struct guts_pb_desc guts_msg_request_desc =
 	GUTS_PB_DESC("SyncRequest", struct guts_msg_request, request_fields);
@@ -290,6 +300,12 @@ FIELDS(statuses_fields) = {
 static const struct guts_pb_desc statuses_desc =
 	GUTS_PB_DESC("Statuses", struct guts_msg_statuses, statuses_fields);
 
+FIELDS(job_fields) = {
+	GUTS_PB_FIELD(struct guts_msg_job, json, 1, GUTS_PB_BYTES, GUTS_MSG_JOB_JSON_MAX),
+	GUTS_PB_FIELD(struct guts_msg_job, data, 2, GUTS_PB_BYTES, GUTS_MSG_JOB_DATA_MAX),
+};
+static const struct guts_pb_desc job_desc = GUTS_PB_DESC("Job", struct guts_msg_job, job_fields);
+
 FIELDS(response_fields) = {
 	GUTS_PB_FIELD(struct guts_msg_response, request_id, 1, GUTS_PB_U64, 0),
 	GUTS_PB_INNER(struct guts_msg_response, error, 2, ERROR_MAX, &error_desc),
@@ -300,6 +316,8 @@ FIELDS(response_fields) = {
 		      &objects_data_desc),
 	GUTS_PB_INNER(struct guts_msg_response, objects_end, 7, 1024, &objects_end_desc),
 	GUTS_PB_INNER(struct guts_msg_response, statuses, 8, GUTS_MESSAGE_MAX, &statuses_desc),
+	GUTS_PB_INNER(struct guts_msg_response, job, 11, GUTS_MSG_JOB_JSON_MAX + GUTS_MSG_JOB_DATA_MAX + 16,
+		      &job_desc),
 };
 const struct guts_pb_desc guts_msg_response_desc =
 	GUTS_PB_DESC("SyncResponse", struct guts_msg_response, response_fields);

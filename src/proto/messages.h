@@ -209,12 +209,24 @@ struct guts_msg_get_statuses {
 	struct guts_slice cursor; /* from Statuses.cursor; empty = from the start */
 };
 
+#define GUTS_MSG_JOB_ID_SIZE 16
+#define GUTS_MSG_JOB_FILE_MAX 64           /* [bytes] name of a file */
+#define GUTS_MSG_JOB_JSON_MAX (64u << 10)  /* [bytes] */
+#define GUTS_MSG_JOB_DATA_MAX (256u << 10) /* [bytes] of a file in one answer */
+
+struct guts_msg_get_job {
+	struct guts_slice repository, job;
+	struct guts_slice file; /* empty = the job alone */
+	uint64_t offset;
+};
+
 enum guts_msg_request_kind { /* = field numbers of SyncRequest */
 	GUTS_REQUEST_NONE = 0, /* none that we know: answer UNSUPPORTED */
 	GUTS_REQUEST_INVENTORY = 2,
 	GUTS_REQUEST_REFS = 3,
 	GUTS_REQUEST_OBJECTS = 4,
 	GUTS_REQUEST_STATUSES = 5,
+	GUTS_REQUEST_JOB = 8,
 };
 
 struct guts_msg_request {
@@ -223,7 +235,8 @@ struct guts_msg_request {
 	struct guts_msg_get_refs get_refs;
 	struct guts_msg_get_objects get_objects;
 	struct guts_msg_get_statuses get_statuses;
-	bool has_get_inventory, has_get_refs, has_get_objects, has_get_statuses;
+	struct guts_msg_get_job get_job;
+	bool has_get_inventory, has_get_refs, has_get_objects, has_get_statuses, has_get_job;
 };
 extern const struct guts_pb_desc guts_msg_request_desc;
 
@@ -301,6 +314,10 @@ struct guts_msg_statuses {
 	struct guts_slice cursor;          /* ≤ 64 bytes, opaque */
 };
 
+struct guts_msg_job {
+	struct guts_slice json, data;
+};
+
 enum guts_msg_response_kind { /* = field numbers of SyncResponse */
 	GUTS_RESPONSE_NONE = 0,
 	GUTS_RESPONSE_ERROR = 2,
@@ -310,6 +327,7 @@ enum guts_msg_response_kind { /* = field numbers of SyncResponse */
 	GUTS_RESPONSE_OBJECTS_DATA = 6,
 	GUTS_RESPONSE_OBJECTS_END = 7,
 	GUTS_RESPONSE_STATUSES = 8,
+	GUTS_RESPONSE_JOB = 11,
 };
 
 struct guts_msg_response {
@@ -321,8 +339,9 @@ struct guts_msg_response {
 	struct guts_msg_objects_data objects_data;
 	struct guts_msg_objects_end objects_end;
 	struct guts_msg_statuses statuses;
+	struct guts_msg_job job;
 	bool has_error, has_inventory, has_refs, has_objects_header, has_objects_data,
-	    has_objects_end, has_statuses;
+	    has_objects_end, has_statuses, has_job;
 };
 extern const struct guts_pb_desc guts_msg_response_desc;
 

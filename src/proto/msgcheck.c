@@ -82,7 +82,7 @@ static size_t
 request_alternative(const struct guts_msg_request *m)
 {
 	const bool flags[] = { m->has_get_inventory, m->has_get_refs, m->has_get_objects,
-			       m->has_get_statuses };
+			       m->has_get_statuses, m->has_get_job };
 
 	return COUNT(flags);
 }
@@ -91,7 +91,8 @@ static size_t
 response_alternative(const struct guts_msg_response *m)
 {
 	const bool flags[] = { m->has_error, m->has_inventory, m->has_refs, m->has_objects_header,
-			       m->has_objects_data, m->has_objects_end, m->has_statuses };
+			       m->has_objects_data, m->has_objects_end, m->has_statuses,
+			       m->has_job };
 
 	return COUNT(flags);
 }
@@ -109,6 +110,8 @@ guts_msg_request_kind(const struct guts_msg_request *m)
 {
 	size_t i = request_alternative(m);
 
+	if (i == 5)
+		return GUTS_REQUEST_JOB; /* the numbers between are reserved */
 	return i == 0 || i == SIZE_MAX ? GUTS_REQUEST_NONE : (enum guts_msg_request_kind)(i + 1);
 }
 
@@ -117,6 +120,8 @@ guts_msg_response_kind(const struct guts_msg_response *m)
 {
 	size_t i = response_alternative(m);
 
+	if (i == 8)
+		return GUTS_RESPONSE_JOB;
 	return i == 0 || i == SIZE_MAX ? GUTS_RESPONSE_NONE : (enum guts_msg_response_kind)(i + 1);
 }
 
@@ -194,6 +199,9 @@ request_ok(const struct guts_msg_request *m)
 		return false;
 	if (m->has_get_statuses && (!is_size(m->get_statuses.repository, GUTS_REPOID_SIZE) ||
 				    !is_oid_or_none(m->get_statuses.commit)))
+		return false;
+	if (m->has_get_job && (!is_size(m->get_job.repository, GUTS_REPOID_SIZE) ||
+			       !is_size(m->get_job.job, GUTS_MSG_JOB_ID_SIZE)))
 		return false;
 	return true;
 }

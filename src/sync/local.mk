@@ -7,6 +7,7 @@ libguts_a_SOURCES += %reldir%/fetchrefs.c
 libguts_a_SOURCES += %reldir%/fork.c
 libguts_a_SOURCES += %reldir%/identity.c
 libguts_a_SOURCES += %reldir%/inventory.c
+libguts_a_SOURCES += %reldir%/job.c
 libguts_a_SOURCES += %reldir%/keys.c
 libguts_a_SOURCES += %reldir%/load.c
 libguts_a_SOURCES += %reldir%/project.c

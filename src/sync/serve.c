@@ -23,7 +23,7 @@
 #define BUCKETS_FROM 4096           /* entries; a tree of more is compared by bucket when the asker's record is not known here */
 #define DEADLINE_NS (60 * GUTS_SECOND_NS) /* a stopped reader holds its place no longer */
 
-enum serve_kind { SERVE_NOTHING, SERVE_INVENTORY, SERVE_REFS, SERVE_OBJECTS, SERVE_STATUSES, SERVE_ERROR };
+enum serve_kind { SERVE_NOTHING, SERVE_INVENTORY, SERVE_REFS, SERVE_OBJECTS, SERVE_STATUSES, SERVE_JOB, SERVE_ERROR };
 
 struct serve_author {
 	struct guts_peerid id;
@@ -591,6 +591,32 @@ put_statuses(struct guts_serve *v)
 	v->done = true;
 }
 
+/* What the layer above knows of a CI job, in one frame. */
+static void
+serve_job(struct guts_serve *v, const struct guts_msg_get_job *q)
+{
+	const struct guts_sync_setup *s = &v->sync->s;
+	struct guts_msg_response m = { .has_job = true };
+	struct guts_buf json, data;
+	int err = GUTS_ENOTFOUND;
+
+	guts_buf_init(&json, GUTS_MSG_JOB_JSON_MAX);
+	guts_buf_init(&data, GUTS_MSG_JOB_DATA_MAX);
+	if (s->events->job)
+		err = s->events->job(s->owner, v->repository, q->job.p, q->file, q->offset, &json, &data);
+	if (err) {
+		put_error(v, err, "no such job or file", 0);
+	} else {
+		m.job.json = guts_buf_slice(&json);
+		m.job.data = guts_buf_slice(&data);
+		put(v, &m);
+		v->kind = SERVE_JOB;
+		v->done = true;
+	}
+	guts_buf_deinit(&json);
+	guts_buf_deinit(&data);
+}
+
 /* -- the stream --------------------------------------------------------------------------------------------- */
 
 static void
@@ -617,6 +643,8 @@ dispatch(struct guts_serve *v, struct guts_slice frame)
 		id = m.get_objects.repository;
 	else if (m.has_get_statuses)
 		id = m.get_statuses.repository;
+	else if (m.has_get_job)
+		id = m.get_job.repository;
 	if (id.n)
 		memcpy(v->repository, id.p, sizeof v->repository);
 	if (s->nserves > GUTS_SERVES_MAX || !guts_peers_take(s->s.peers, &v->peer, GUTS_PEER_SYNC_REQUESTS, 1))
@@ -631,6 +659,8 @@ dispatch(struct guts_serve *v, struct guts_slice frame)
 		serve_refs(v, r, &m.get_refs);
 	else if (m.has_get_objects)
 		serve_objects(v, r, &m.get_objects);
+	else if (m.has_get_job)
+		serve_job(v, &m.get_job);
 	else
 		serve_statuses(v, &m.get_statuses);
 out:

@@ -38,6 +38,11 @@ enum guts_policy {
 /* What gossip shall do with a message: forward, drop silently, drop and blame, answer follows. */
 enum guts_verdict { GUTS_ACCEPT, GUTS_IGNORE, GUTS_REJECT, GUTS_LATER };
 
+/* What the layer above knows of a CI job that ran here: its JSON (a CiJob of api/openapi.yaml) and, of a file that is named, bytes
+ * from `offset` on, as many as fit.  GUTS_ENOTFOUND. */
+typedef int guts_job_source(void *owner, const uint8_t repo[GUTS_REPOID_SIZE], const uint8_t job[16], struct guts_slice file,
+    uint64_t offset, struct guts_buf *json, struct guts_buf *data);
+
 struct guts_sync_events {
 	/* A batch with facts became durable: ids first..last can be read and streamed.  The state shows what they say. */
 	void (*facts)(void *owner, uint64_t first, uint64_t last);
@@ -64,6 +69,8 @@ struct guts_sync_events {
 	void (*wanted)(void *owner, const uint8_t id[GUTS_REPOID_SIZE]);
 	/* The answer to an earlier GUTS_LATER of guts_sync_announced: `ticket` as given there. */
 	void (*verdict)(void *owner, uint64_t ticket, enum guts_verdict v);
+	/* A peer asks about a CI job.  NULL: there are none here. */
+	guts_job_source *job;
 };
 
 struct guts_sync_setup {
@@ -298,6 +305,17 @@ struct guts_status_params {
 /* Sign, store and announce a status by this node's key. */
 void guts_sync_status_put(struct guts_sync *s, struct guts_repo *r, const struct guts_status_params *p,
     void (*done)(void *owner, int err, const struct guts_errinfo *ei), void *owner);
+
+/* Ask the peer that ran a CI job about it; `done` comes exactly once, `json` and `data` (as of guts_job_source) lent for the call.
+ * file: empty = none.  Errors, with text: GUTS_EUNAVAILABLE it is not connected, GUTS_EUNSUPPORTED it does not know the request,
+ * what it answers, GUTS_EPROTO, GUTS_ETIMEOUT, GUTS_ECLOSED. */
+typedef void guts_job_answer(void *owner, int err, const char *text, struct guts_slice json, struct guts_slice data);
+void guts_sync_ask_job(struct guts_sync *s, const struct guts_repo *r, const struct guts_peerid *peer, const uint8_t job[16],
+    const char *file, uint64_t offset, guts_job_answer *done, void *owner);
+
+/* Who signed a status of this run id, and of which commit.  GUTS_ENOTFOUND, GUTS_EIO. */
+int guts_sync_job_signer(struct guts_sync *s, const struct guts_repo *r, const char *run_id, struct guts_peerid *signer,
+    struct guts_oid *commit);
 
 /* Does a status by `signer` count for this repository on this node (delegate, named signer, trusted here)? */
 bool guts_sync_status_counts(struct guts_sync *s, const struct guts_repo *r, const struct guts_peerid *signer);

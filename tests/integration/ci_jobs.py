@@ -1,6 +1,7 @@
 """ci_jobs.py - jobs for runners that only dial out: made by pushes, leased to one at a time, handed out again, finished."""
 import concurrent.futures
 import hashlib
+import json
 import threading
 import xml.etree.ElementTree
 
@@ -413,6 +414,45 @@ def other_node(tap, net):
         finish(b, job, "success")
         status = wait_for(lambda: (s := status_of(a, repo, tip, "ci/b")) and s["state"] == "success" and s, "the result at A")
         assert status["signer"] == b.id and status["counts"] and status["run_id"] == job["id"]
+    read_elsewhere(tap, a, b, repo, job, tip)
+
+
+def read_elsewhere(tap, a, b, repo, done, tip):
+    def plain(node, job):
+        """A job without the addresses of the node that shows it."""
+        return json.loads(json.dumps(one(node, repo, job)).replace(node.url, ""))
+
+    def read(node, job, name, query=""):
+        return node.request("GET", of(repo, "/ci/jobs/%s/files/%s%s" % (job["id"], name, query)))
+
+    with tap.case("A shows a job that ran at B, its log while it runs, and a file of it, whole"):
+        assert plain(a, done)["state"] == "success"
+        job = b.post(of(repo, "/ci/jobs"), {"commit": tip, "context": "ci/live", "runner": "r", "target_url": "https://ci.example/"})
+        held = "%s/%s" % (LEASES, job["lease"]["id"])
+        b.patch(held, {"step": "build ☃", "progress": 7})
+        wait_for(lambda: status_of(a, repo, tip, "ci/live"), "the status at A")
+        assert read(a, job, "log").data == b""
+        b.request("PUT", held + "/files/log", b"one\n")
+        log = read(a, job, "log", "?wait=30")
+        assert log.data == b"one\n" and log.headers["x-job-state"] == "running" and log.headers["x-file-bytes"] == "4"
+        data = bytes(range(256)) * 4000  # more than one answer holds
+        b.request("PUT", held + "/files/out.bin", data)
+        finish(b, job, "failure", description="no")
+        there, here = plain(b, job), plain(a, job)
+        for at in ("created_at", "started_at", "ended_at"):  # told in whole seconds
+            assert there.pop(at)[:19] == here.pop(at)[:19]
+        for s in there["steps"] + here["steps"]:
+            s.pop("started_at"), s.pop("ended_at")
+        assert there == here and here["steps"][0]["name"] == "build ☃" and here["runner"] == "r"
+        got = b""
+        while (piece := read(a, job, "out.bin", "?offset=%d" % len(got)).data):
+            got += piece
+        assert got == data and hashlib.sha256(got).hexdigest() == here["files"][1]["sha256"]
+        assert a.cli("ci", "log", job["id"], "--repo", repo["id"]) == "one\n"
+    with tap.case("what is not there is not found; a node that is away cannot be asked"):
+        assert read(a, job, "nothing").status == 404 and read(a, {"id": "0" * 32}, "log").status == 404
+        b.stop()
+        wait_for(lambda: read(a, job, "log").status == 503, "the answer that B is away")
 
 
 if __name__ == "__main__":

@@ -177,6 +177,10 @@ request_sample(size_t i, struct guts_buf *out, const char **name)
 		m.get_statuses = (struct guts_msg_get_statuses){ ID, OID, 9, STR("cursor") };
 		m.has_get_statuses = true, *name = "get_statuses";
 		break;
+	case 4:
+		m.get_job = (struct guts_msg_get_job){ ID, { ID.p, GUTS_MSG_JOB_ID_SIZE }, STR("log"), 42 };
+		m.has_get_job = true, *name = "get_job";
+		break;
 	default: *name = "none_known";
 	}
 	assert(guts_pb_encode(&guts_msg_request_desc, &m, out) == 0);
@@ -243,11 +247,16 @@ response_sample(size_t i, struct guts_buf *out, const char **name)
 		m.objects_end.error = error();
 		m.objects_end.has_error = m.has_objects_end = true, *name = "objects_failed";
 		break;
-	default:
+	case 7:
 		m.statuses.records = (struct guts_pb_bytes_list){ envelopes, 2 };
 		m.statuses.more = true;
 		m.statuses.cursor = STR("next");
 		m.has_statuses = true, *name = "statuses";
+		break;
+	default:
+		m.job.json = STR("{\"id\":\"…\"}");
+		m.job.data = STR("hello");
+		m.has_job = true, *name = "job";
 	}
 	assert(guts_pb_encode(&guts_msg_response_desc, &m, out) == 0);
 }
@@ -370,25 +379,25 @@ message_sample(size_t i, struct guts_buf *out, const char **target, const char *
 	if (i < 10) {
 		*target = "node_message";
 		node_sample(i, out, name);
-	} else if (i < 15) {
+	} else if (i < 16) {
 		*target = "sync_request";
 		request_sample(i - 10, out, name);
-	} else if (i < 23) {
-		*target = "sync_response";
-		response_sample(i - 15, out, name);
 	} else if (i < 25) {
+		*target = "sync_response";
+		response_sample(i - 16, out, name);
+	} else if (i < 27) {
 		*target = "gossip_payload";
-		payload_sample(i - 23, out, name);
-	} else if (i == 25) {
+		payload_sample(i - 25, out, name);
+	} else if (i == 27) {
 		*target = "gossip_rpc", *name = "all";
 		rpc_sample(out);
-	} else if (i == 26) {
+	} else if (i == 28) {
 		*target = "identify", *name = "full";
 		identify_sample(out);
-	} else if (i == 27) {
+	} else if (i == 29) {
 		*target = "kad", *name = "value";
 		kad_sample(out);
-	} else if (i == 28) {
+	} else if (i == 30) {
 		*target = "reftree", *name = "delta";
 		delta_sample(out);
 	} else {

@@ -5,7 +5,7 @@
 #include "proto/messages.h"
 #include "proto/reftree.h"
 
-#define MESSAGE_SAMPLES 30
+#define MESSAGE_SAMPLES 32
 
 /* Append the encoding (without a frame) of sample `i`; *target says what it is:
  * "node_message", "sync_request", "sync_response", "gossip_payload", "gossip_rpc", "identify", "kad",

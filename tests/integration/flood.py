@@ -178,8 +178,8 @@ with tap.net() as net:
                 streams = None
         raw.close()
 
-    # What costs the inventor a signature each: fewer of them in check.
-    SIGNED = THINGS if LONG else THINGS // 10
+    # What costs the inventor a signature or a link each: fewer of them in check.
+    SIGNED, LINKED = (THINGS, THINGS) if LONG else (THINGS // 20, THINGS // 5)
     first_told = a.get("/api/v1/status")["events"]["newest"]
     for name, make, count, at_once, each_another, is_kept in (
             ("topics", topics, THINGS, 2000, False, False),
@@ -188,7 +188,7 @@ with tap.net() as net:
             ("topics of repositories", repository_topics, THINGS, 700, False, False),
             ("repositories", repositories, SIGNED, 900, True, False),
             # A DHT's server keeps them for two days, as many as its caps allow.
-            ("repositories it provides", providers, THINGS, 1900, True, True),
+            ("repositories it provides", providers, LINKED, 1900, True, True),
             ("repositories' genesis records", values, SIGNED, 500, True, True)):
         with tap.case("%d distinct %s from one peer" % (count, name)):
             before = a.rss_kib()

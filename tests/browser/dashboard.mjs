@@ -269,7 +269,7 @@ try {
 		await go('repos')
 		await press('Import…')
 		const form = page.getByRole('dialog')
-		await form.getByLabel('Folder', { exact: true }).fill(work)
+		await form.getByLabel('Folder or address', { exact: true }).fill(work)
 		await form.getByLabel('Name', { exact: true }).fill('imported')
 		await form.getByRole('button', { name: 'Import' }).click()
 		await form.getByText('Imported.').waitFor()

@@ -159,18 +159,22 @@ function Import({ onDone }: { onDone(): void }) {
 	const [job, setJob] = useState(0)
 	const submit = async (e: FormEvent) => {
 		const f = fields(e)
-		const body = { path: f.path, name: f.name || undefined, description: f.description || undefined }
+		const source = f.path?.includes('://') ? { url: f.path } : { path: f.path }
+		const body = { ...source, name: f.name || undefined, description: f.description || undefined }
 		await run(startImport(body).then(setJob))
 	}
 	if (job) return <ImportJob id={job} onDone={onDone} />
 	return (
 		<form onSubmit={submit}>
-			<Field label="Folder" hint="Absolute path on the node's machine of a git repository or its work tree">
+			<Field
+				label="Folder or address"
+				hint="Absolute path on the node's machine of a git repository or its work tree, or an http, https or git address to clone"
+			>
 				{(ids) => (
 					<input {...ids} name="path" required maxLength={4095} class="mono" placeholder="/home/me/project" spellcheck={false} />
 				)}
 			</Field>
-			<Field label="Name" hint="Default: the folder's name">
+			<Field label="Name" hint="Default: the last part of path or address">
 				{(ids) => <input {...ids} name="name" maxLength={100} pattern="[A-Za-z0-9][A-Za-z0-9._\-]*" spellcheck={false} />}
 			</Field>
 			<Field label="Description">{(ids) => <input {...ids} name="description" maxLength={1024} />}</Field>

@@ -4,4 +4,5 @@ script_tests += %reldir%/access.mjs
 script_tests += %reldir%/dashboard.mjs
 script_tests += %reldir%/hostile.mjs
 script_tests += %reldir%/network.mjs
+script_tests += %reldir%/origins.mjs
 script_tests += %reldir%/stream.mjs

@@ -41,8 +41,12 @@ read_answer(void *cls, uint64_t pos, char *to, size_t max)
 		return n;
 	}
 	n = guts_pipe_read(o->pipe, to, max);
+	if (n > 0 && o->copy)
+		guts_buf_add(o->copy, to, (size_t)n);
 	if (n > 0)
 		return n;
+	if (n == GUTS_ECLOSED && o->copy)
+		o->whole(o);
 	if (n < 0)
 		return n == GUTS_ECLOSED ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
 	if (!guts_req_sleep(o->req))

@@ -11,6 +11,8 @@ struct guts_childout {
 	const char *preface;             /* sent before the child's bytes */
 	const char *const *extra;        /* headers of the answer, as guts_reply's; lent until it is queued */
 	const char *busy;                /* detail of a 503 */
+	struct guts_buf *copy;           /* NULL, or what the child gives is added to it, */
+	void (*whole)(struct guts_childout *o); /* and this is called when all was given */
 };
 
 /* Make the pipe; its writer's end goes to the child. */

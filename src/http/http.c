@@ -143,6 +143,7 @@ guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct 
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_mutex_init(&h->cache_lock, NULL);
 	h->histcache = guts_histcache_new();
+	guts_buf_init(&h->capabilities, GUTS_HTTP_ANSWER_MAX);
 	h->lanes = guts_calloc(guts_conf_count(s->conf, GUTS_CONF_HTTP_LISTEN) +
 	    guts_conf_count(s->conf, GUTS_CONF_HTTP_PUBLIC_LISTEN), sizeof *h->lanes);
 	h->idempotency = guts_idempotency_new();
@@ -278,6 +279,7 @@ guts_http_free(struct guts_http *h)
 	guts_idempotency_free(h->idempotency);
 	guts_audit_free(h);
 	guts_histcache_free(h->histcache);
+	guts_buf_deinit(&h->capabilities);
 	for (size_t i = 0; i < h->nhosts; i++)
 		free((char *)(uintptr_t)h->hosts[i]);
 	free(h->hosts);

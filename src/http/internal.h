@@ -140,6 +140,7 @@ struct guts_http {
 	pthread_mutex_t cache_lock;
 	struct guts_cached cache[GUTS_HTTP_CACHE_N];
 	unsigned cache_next;
+	struct guts_buf capabilities;        /* what git says of itself in protocol v2; under cache_lock */
 	struct guts_counted_tree trees[GUTS_HTTP_TREES_N]; /* under cache_lock too */
 	unsigned trees_next;
 	struct guts_watch *watch;

@@ -23,6 +23,7 @@
 
 #define REQUEST_MAX (64u << 20)  /* [bytes] wants and haves of one fetch, inflated */
 #define PIPE_IN (64u << 10)      /* [bytes] */
+#define CAPABILITIES_MAX 4096    /* [bytes] of protocol v2's advertisement */
 
 /* -- the address ---------------------------------------------------------------------- */
 
@@ -216,6 +217,7 @@ struct fetch {
 	struct guts_pipe *in;        /* our end; NULL once given up */
 	struct guts_childout out;
 	const char *type;
+	struct guts_buf copy;        /* of protocol v2's advertisement */
 };
 
 struct start {
@@ -249,18 +251,27 @@ free_fetch(struct guts_req *r)
 		guts_pipe_end(f->in, GUTS_ECANCELED);
 	guts_childout_deinit(&f->out);
 	guts_smart_body_deinit(&f->body);
+	guts_buf_deinit(&f->copy);
 	free(f);
+}
+
+/* The version of the protocol that is asked for. */
+static unsigned
+protocol_of(const struct guts_req *r)
+{
+	struct guts_slice proto = r->head.v[GUTS_HEAD_GIT_PROTOCOL];
+	char header[128] = "";
+
+	if (proto.n && proto.n < sizeof header)
+		memcpy(header, proto.p, proto.n);
+	return guts_serve_protocol(header);
 }
 
 static void
 start_fetch(struct guts_req *r, struct fetch *f, const struct guts_smart_path *p, bool advertise)
 {
 	struct start *s = guts_alloc(sizeof *s);
-	struct guts_slice proto = r->head.v[GUTS_HEAD_GIT_PROTOCOL];
-	char header[128] = "";
 
-	if (proto.n && proto.n < sizeof header)
-		memcpy(header, proto.p, proto.n);
 	f->req = r;
 	guts_childout_init(&f->out, r);
 	f->out.busy = "too many fetches at once; try again";
@@ -271,7 +282,7 @@ start_fetch(struct guts_req *r, struct fetch *f, const struct guts_smart_path *p
 	memcpy(s->spec.repo, p->info->id, GUTS_REPOID_SIZE);
 	memcpy(s->author, p->author_text, sizeof s->author);
 	s->spec.author = p->has_author ? s->author : NULL;
-	s->spec.protocol = guts_serve_protocol(header);
+	s->spec.protocol = protocol_of(r);
 	s->spec.advertise = advertise;
 	f->out.preface = advertise ? guts_serve_preface(s->spec.protocol) : "";
 	s->spec.key = guts_childout_key(r);
@@ -370,6 +381,52 @@ guts_smart_fetch(struct guts_req *r)
 
 /* -- GET info/refs -------------------------------------------------------------------------------- */
 
+static const char fetch_advert[] = "application/x-git-upload-pack-advertisement";
+
+/* What git says of itself in protocol v2 names no ref: it is asked once, and the answer serves all repositories of one format. */
+static void
+keep_capabilities(struct guts_childout *o)
+{
+	struct guts_http *h = o->req->h;
+
+	pthread_mutex_lock(&h->cache_lock);
+	if (h->capabilities.len == 0 && !o->copy->failed)
+		guts_buf_add_slice(&h->capabilities, guts_buf_slice(o->copy));
+	pthread_mutex_unlock(&h->cache_lock);
+}
+
+/* Answer with it; false: git was not asked yet. */
+static bool
+answer_capabilities(struct guts_req *r)
+{
+	static const char *const extra[] = GUTS_SMART_HEADERS(fetch_advert);
+	struct guts_http *h = r->h;
+
+	pthread_mutex_lock(&h->cache_lock);
+	size_t n = h->capabilities.len;
+	void *copy = n ? guts_memdup(guts_buf_slice(&h->capabilities).p, n) : NULL;
+	pthread_mutex_unlock(&h->cache_lock);
+	if (copy)
+		guts_reply(r, 200, MHD_create_response_from_buffer(n, copy, MHD_RESPMEM_MUST_FREE), extra);
+	return copy != NULL;
+}
+
+static void
+advertise_fetch(struct guts_req *r, const struct guts_smart_path *p)
+{
+	bool is_same = protocol_of(r) == 2 && p->info->format == GUTS_SHA1;
+
+	if (is_same && answer_capabilities(r))
+		return;
+	struct fetch *f = guts_alloc(sizeof *f);
+	start_fetch(r, f, p, true);
+	f->type = fetch_advert;
+	guts_buf_init(&f->copy, CAPABILITIES_MAX);
+	f->out.copy = is_same ? &f->copy : NULL;
+	f->out.whole = keep_capabilities;
+	answer_fetch(r);
+}
+
 static void
 advertise_push(struct guts_req *r, const struct guts_smart_path *p)
 {
@@ -417,14 +474,10 @@ guts_smart_refs(struct guts_req *r)
 	}
 	if (!guts_smart_find(r, push, push ? "/info/refs?service=git-receive-pack" : "/info/refs?service=git-upload-pack", &p))
 		return;
-	if (push) {
+	if (push)
 		advertise_push(r, &p);
-	} else {
-		struct fetch *f = guts_alloc(sizeof *f);
-		start_fetch(r, f, &p, true);
-		f->type = "application/x-git-upload-pack-advertisement";
-		answer_fetch(r);
-	}
+	else
+		advertise_fetch(r, &p);
 	guts_smart_path_deinit(&p);
 }
 

@@ -78,13 +78,23 @@ def partial(net, url):
         assert os.path.getsize(net.path("limit") + "/large") == 5000
 
 
-def versions(net, url, work):
+def versions(node, repo, url, work):
     with tap.case("the protocol that is asked for is spoken"):
         for version, words in ("0", "agent=git"), ("1", "version 1"), ("2", "version 2"):
             done = subprocess.run(["git", "-c", "protocol.version=" + version, "ls-remote", url], capture_output=True, text=True,
                                   env=dict(os.environ, GIT_TRACE_PACKET="1", **GIT_ENV))
             assert words in done.stderr and done.stdout.count("\t") >= 3, done.stderr
             assert ("version 2" in done.stderr) == (version == "2"), done.stderr
+    with tap.case("what git says of itself in v2 is the same from the second time on, for every repository"):
+        other = node.create("other")
+        answers = [node.request("GET", "/%s.git/info/refs?service=git-upload-pack" % rid, headers={"Git-Protocol": "version=2"})
+                   for rid in (repo["id"], repo["id"], other["id"])]
+        assert answers[0].data.startswith(b"000eversion 2\n") and answers[0].data.endswith(b"0000"), answers[0].data
+        for a in answers:
+            assert a.data == answers[0].data and a.headers["content-type"] == "application/x-git-upload-pack-advertisement"
+        unknown = node.request("GET", "/%s/unknown.git/info/refs?service=git-upload-pack" % node.id, headers={"Git-Protocol": "version=2"})
+        assert unknown.status == 404
+        node.delete("/api/v1/repos/" + other["id"])
     with tap.case("a prefix is enough for v2's ls-refs"):
         done = subprocess.run(["git", "ls-remote", url, "refs/heads/main"], capture_output=True, text=True,
                               env=dict(os.environ, GIT_TRACE_PACKET="1", **GIT_ENV))
@@ -219,7 +229,7 @@ with tap.net() as net:
     git("push", "-q", url, "main", "v1", cwd=work)
     shallow(net, url)
     partial(net, url)
-    versions(net, url, work)
+    versions(node, repo, url, work)
     beside(net, url, work)
     many_refs(net, node, work)
     killed(net, node)

@@ -162,6 +162,15 @@ try {
 		repo.sha = sha
 	})
 
+	await test('each entry of the tree says what changed it last', async () => {
+		await go(at())
+		for (const [name, message] of [['src', 'second thoughts'], ['long.txt', 'first light']]) {
+			const entry = page.locator('.tree li').filter({ has: page.getByRole('link', { name, exact: true }) })
+			await entry.getByRole('link', { name: message }).waitFor()
+			await entry.locator('time').waitFor()
+		}
+	})
+
 	await test('the README is rendered, with links and pictures of the repository', async () => {
 		await go(at())
 		await page.locator('.markdown h1', { hasText: 'Demo' }).waitFor()

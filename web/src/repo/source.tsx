@@ -1,6 +1,6 @@
 // The tree of files, one file, and the README.
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { getRepo, repoBase, type Commit, type Entry, type File } from '../api'
+import { getRepo, repoBase, type Commit, type Entry, type File, type LastCommit } from '../api'
 import { useLive } from '../live'
 import { repoHref, route } from '../router'
 import { Ago, bytes, Copy, plural, T } from '../text'
@@ -66,7 +66,35 @@ const MARK: Record<Entry['type'], string> = {
 }
 const KIND: Record<Entry['type'], string> = { dir: 'folder', file: 'file', symlink: 'symbolic link', submodule: 'submodule' }
 
+// What changed each entry last; it comes after the names, which do not wait for it.
+function useLast(of: Of, path: string) {
+	const { data } = useLive(
+		`last ${of.repo.id} ${of.current} ${path}`,
+		(s) => {
+			const ask = { query: { ref: of.current }, signal: s }
+			return path ? getRepo(of.path, '/last-commits/{path}', { ...ask, path: { path } }) : getRepo(of.path, '/last-commits', ask)
+		},
+		movesRefs(of.repo),
+	)
+	return new Map((data ?? []).map((c) => [c.path, c]))
+}
+
+const Change = ({ of, last }: { of: Of; last: LastCommit | undefined }) =>
+	last?.last_commit_sha ? (
+		<>
+			<a class="quiet change" href={repoHref(of.path, ['commit', last.last_commit_sha])}>
+				<T s={last.last_commit_message || '(no message)'} />
+			</a>
+			<span class="quiet when">
+				<Ago t={last.last_committer_date ?? ''} />
+			</span>
+		</>
+	) : (
+		<span class="change" />
+	)
+
 function Tree({ of, entries, path }: { of: Of; entries: Entry[]; path: string }) {
+	const last = useLast(of, path)
 	const rank = (e: Entry) => (e.type === 'dir' || e.type === 'submodule' ? 0 : 1)
 	const sorted = [...entries].sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
 	return (
@@ -84,14 +112,15 @@ function Tree({ of, entries, path }: { of: Of; entries: Entry[]; path: string })
 						<path d={MARK[e.type]} />
 					</svg>
 					{e.type === 'submodule' ? (
-						<span>
+						<span class="name">
 							<T s={e.name} /> <code class="quiet">@ {e.sha.slice(0, 8)}</code>
 						</span>
 					) : (
-						<a href={srcHref(of, e.path)}>
+						<a class="name" href={srcHref(of, e.path)}>
 							<T s={e.name} />
 						</a>
 					)}
+					<Change of={of} last={last.get(e.path)} />
 					<span class="quiet size">{e.type === 'file' ? bytes(e.size) : ''}</span>
 				</li>
 			))}

@@ -33,53 +33,18 @@ struct guts_importer {
 	struct guts_child *child;
 };
 
-/* -- the temporary folder ---------------------------------------------------------------------- */
-
-struct removal {
-	struct guts_job job;
-	char *path;
-};
-
-static void
-removal_run(struct guts_job *j)
-{
-	guts_remove_tree(((struct removal *)j)->path);
-}
-
-static void
-removal_done(struct guts_job *j, void *owner)
-{
-	struct removal *r = (struct removal *)j;
-
-	(void)owner;
-	free(r->path);
-	free(r);
-}
-
-static void
-remove_clone(struct guts_importer *m)
-{
-	struct removal *r = guts_alloc(sizeof *r);
-
-	r->job = (struct guts_job){ .run = removal_run, .done = removal_done, .name = "git.import.remove" };
-	r->path = m->clone;
-	m->clone = NULL;
-	guts_env_submit(m->store->env, &r->job);
-}
-
 static void
 importer_free(struct guts_importer *m)
 {
 	if (m->child)
 		guts_child_cancel(m->child);
-	if (m->clone)
-		remove_clone(m);
 	DL_DELETE(m->store->importers, m);
 	for (size_t i = 0; i < m->nrows; i++)
 		free(m->rows[i].name);
 	free(m->rows);
 	free(m->head);
 	free(m->git_dir);
+	free(m->clone);
 	free(m->path);
 	guts_buf_deinit(&m->input);
 	free(m);
@@ -144,6 +109,8 @@ run(struct guts_job *j)
 	}
 }
 
+static void dispose(struct guts_importer *m);
+
 static void
 done(struct guts_job *j, void *owner)
 {
@@ -152,7 +119,7 @@ done(struct guts_job *j, void *owner)
 	(void)owner;
 	m->in_job = false;
 	if (m->closed)
-		importer_free(m);
+		dispose(m);
 	else
 		m->ev.refs(m->owner, m->err, m->err ? m->why.text : NULL, GUTS_SHA1, guts_slice_str(m->head), m->rows, m->nrows);
 }
@@ -328,12 +295,40 @@ guts_repostore_import_pause(struct guts_importer *m, bool pause)
 		guts_child_pause(m->child, pause);
 }
 
+static void
+remove_run(struct guts_job *j)
+{
+	guts_remove_tree(((struct guts_importer *)j)->clone);
+}
+
+static void
+remove_done(struct guts_job *j, void *owner)
+{
+	(void)owner;
+	importer_free((struct guts_importer *)j);
+}
+
+/* Free it, after its temporary folder. */
+static void
+dispose(struct guts_importer *m)
+{
+	if (!m->clone) {
+		importer_free(m);
+		return;
+	}
+	if (m->child)
+		guts_child_cancel(m->child);
+	m->child = NULL;
+	m->job = (struct guts_job){ .run = remove_run, .done = remove_done, .name = "git.import.remove" };
+	guts_env_submit(m->store->env, &m->job);
+}
+
 void
 guts_repostore_import_close(struct guts_importer *m)
 {
 	m->closed = true;
 	if (!m->in_job)
-		importer_free(m);
+		dispose(m);
 }
 
 void
@@ -345,8 +340,6 @@ guts_repostore_importers_free(struct guts_repostore *s)
 		m->child = NULL; /* the supervisor has stopped, and so have the workers */
 		if (m->clone)
 			guts_remove_tree(m->clone);
-		free(m->clone);
-		m->clone = NULL;
 		importer_free(m);
 	}
 }

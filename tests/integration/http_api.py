@@ -575,6 +575,7 @@ def main():
         other_listener(tap, net)
         repolib.private_paths(tap, a, net, contract)
         repolib.broken_record(tap, net)
+        repolib.stop_while_cloning(tap, net)
         with tap.case("shutdown by request ends it with 0"):
             assert a.request("POST", "/api/v1/shutdown").status == 202
             assert a.process.wait(gutslib.DEADLINE) == 0

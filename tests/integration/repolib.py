@@ -3,12 +3,13 @@ import base64
 import io
 import os
 import signal
+import socket
 import sqlite3
 import tarfile
 import urllib.parse
 import zipfile
 
-from gutslib import git, wait_for, work_tree
+from gutslib import DEADLINE, git, wait_for, work_tree
 
 
 def out(work, *args):
@@ -269,6 +270,26 @@ def private_paths(tap, a, net, contract):
         a.delete("/api/v1/tokens/" + [t for t in a.get("/api/v1/tokens") if t["name"] == "other"][0]["id"])
 
 
+def temporary(node):
+    """Folders of work under way in a node's home."""
+    repos = os.path.join(node.home, "repos")
+    return [name for shard in os.listdir(repos) for name in os.listdir(os.path.join(repos, shard)) if name.startswith("tmp-")]
+
+
+def stop_while_cloning(tap, net):
+    with tap.case("a node that is stopped while it clones ends with 0 and leaves nothing behind"):
+        n = net.node()
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen(1)
+            n.post("/api/v1/repos/import", {"url": "http://127.0.0.1:%d/x.git" % silent.getsockname()[1]})
+            silent.settimeout(DEADLINE)
+            with silent.accept()[0]:
+                assert temporary(n)
+                assert n.stop() == 0
+        assert not temporary(n)
+
+
 def import_url(tap, a, b, rid, work, net):
     def ended(body):
         answer = a.request("POST", "/api/v1/repos/import", body)
@@ -288,9 +309,7 @@ def import_url(tap, a, b, rid, work, net):
         job = ended({"url": "http://127.0.0.1:1/x.git"})
         assert job["state"] == "failed" and "127.0.0.1" in job["error"], job
         assert a.request("GET", "/api/v1/repos/%s/none" % a.id).status == 404
-        repos = os.path.join(a.home, "repos")
-        wait_for(lambda: not [n for shard in os.listdir(repos) for n in os.listdir(os.path.join(repos, shard)) if n.startswith("tmp-")],
-                 "temporary folders gone")
+        wait_for(lambda: not temporary(a), "temporary folders gone")
     with tap.case("addresses that are not taken"):
         for body, pointer in (({"url": "ext::sh -c id"}, "/url"), ({"url": "file:///etc"}, "/url"), ({"url": "ssh://x/y"}, "/url"),
                               ({"url": "--upload-pack=x"}, "/url"), ({"url": "http://"}, "/url"), ({"url": "https:///x"}, "/url"),

@@ -28,6 +28,13 @@ const CommitLink = ({ e, oid }: { e: NodeEvent; oid: string }) => (
 
 const moved: Record<string, string> = { create: 'created', update: 'moved', force: 'force-moved', delete: 'deleted' }
 
+const Job = ({ e, does }: { e: NodeEvent; does: string }) => (
+	<>
+		<T s={text(e, 'context')} /> for <CommitLink e={e} oid={text(e, 'commit')} /> of <Repo id={e.repo} /> {does}
+		<Why s={text(e, 'description')} />
+	</>
+)
+
 type Line = (e: NodeEvent) => ComponentChildren
 const lines: Record<string, Line> = {
 	'node.started': (e) => (
@@ -155,6 +162,9 @@ const lines: Record<string, Line> = {
 			<Repo id={e.repo} />
 		</>
 	),
+	'ci.job.queued': (e) => <Job e={e} does="waits for a runner" />,
+	'ci.job.started': (e) => <Job e={e} does="began" />,
+	'ci.job.finished': (e) => <Job e={e} does={`ended with ${text(e, 'state')}`} />,
 	'job.done': (e) => (
 		<>
 			<T s={text(e, 'kind')} /> {text(e, 'state') === 'failed' ? 'failed' : 'is done'}

@@ -21,9 +21,11 @@ import http.client
 import json
 import os
 import queue
+import random
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -146,6 +148,15 @@ def request(base, method, path, body=None, headers=None, token=None, timeout=DEA
         return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
     finally:
         conn.close()
+
+
+def free_port():
+    """A free port of 127.0.0.1 for a program that cannot choose one; below those that the system gives to connections."""
+    for port in random.sample(range(20000, 32000), 100):
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")
 
 
 class Lines:

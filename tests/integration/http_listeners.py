@@ -12,7 +12,7 @@ import stat
 import subprocess
 import time
 
-from gutslib import DEADLINE, GUTS, SRCDIR, Lines, Tap, commit, git, request, wait_for, work_tree
+from gutslib import DEADLINE, GUTS, SRCDIR, Lines, Tap, commit, free_port, git, request, wait_for, work_tree
 
 NGINX = """
 daemon off;
@@ -53,12 +53,6 @@ def curl(*args, check=True):
     head, _, body = done.stdout.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
     return int(lines[0].split()[1]), {k.lower(): v for k, _, v in (x.partition(": ") for x in lines[1:])}, body
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Nginx:

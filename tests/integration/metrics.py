@@ -2,11 +2,10 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import urllib.parse
 
-from gutslib import DEADLINE, SRCDIR, Tap, request, wait_for
+from gutslib import DEADLINE, SRCDIR, Tap, free_port, request, wait_for
 
 FOLDER = os.path.join(SRCDIR, "examples", "prometheus")
 
@@ -31,9 +30,7 @@ def named(text):
 def start_prometheus(net, target):
     folder = net.path("prometheus")
     os.mkdir(folder)
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     with open(FOLDER + "/prometheus.yml") as f:
         conf = f.read().replace("127.0.0.1:8080", target).replace("scrape_interval: 15s", "scrape_interval: 1s\n  evaluation_interval: 1s").replace("alerts.yml", FOLDER + "/alerts.yml")
     with open(folder + "/prometheus.yml", "w") as f:

@@ -77,21 +77,24 @@ def main():
             assert len({p["id"] for p in dashboard["panels"]}) == len(dashboard["panels"])
         process, base = start_prometheus(net, node.url.split("//")[1])
         try:
+            def rules():
+                return [r for g in request(base, "GET", "/api/v1/rules").json["data"]["groups"] for r in g["rules"]]
+
             def query(text):
                 answer = request(base, "GET", "/api/v1/query?query=" + urllib.parse.quote(text, safe=""))
                 assert answer.status == 200 and answer.json["status"] == "success", (text, answer.data)
                 return answer.json["data"]["result"]
 
             with tap.case("Prometheus reads the node, and answers each question of the dashboard"):
+                wait_for(lambda: request(base, "GET", "/-/ready").status == 200, "Prometheus")
                 up = wait_for(lambda: (r := query('up{job="guts"} == 1')) and r, "a first reading")
                 wait_for(lambda: query("rate(guts_http_requests_total[1m])"), "two readings")
                 instance = up[0]["metric"]["instance"]
                 for text in dashboard_expressions(dashboard):
                     wait_for(lambda: query(text.replace("$instance", instance)), "an answer to " + text)
             with tap.case("and knows the alerts"):
-                rules = request(base, "GET", "/api/v1/rules").json["data"]["groups"][0]["rules"]
-                wait_for(lambda: all(r["health"] == "ok" for r in request(base, "GET", "/api/v1/rules").json["data"]["groups"][0]["rules"]), "good rules", every=0.2)
-                assert {"GutsNodeDown", "GutsCertificateExpires"} <= {r["name"] for r in rules}, rules
+                wait_for(lambda: {"GutsNodeDown", "GutsCertificateExpires"} <= {r["name"] for r in rules() if r["health"] == "ok"}, "rules", every=0.2)
+                wait_for(lambda: all(r["health"] == "ok" for r in rules()), "good rules", every=0.2)
         finally:
             process.terminate()
             process.wait(DEADLINE)

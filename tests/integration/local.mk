@@ -5,6 +5,7 @@ script_tests += %reldir%/ci_jobs.py
 script_tests += %reldir%/ci_recipes.py
 script_tests += %reldir%/ci_run.py
 script_tests += %reldir%/dht.py
+script_tests += %reldir%/event_cuts.py
 script_tests += %reldir%/examples.py
 script_tests += %reldir%/test_cli.py
 script_tests += %reldir%/test_demo.py

@@ -23,22 +23,34 @@ export class GutsNode {
   static async start({ sets = [], bootstrap = [] } = {}) {
     const node = new GutsNode()
     node.home = mkdtempSync(join(tmpdir(), 'guts-interop-'))
-    const args = ['run', '--json', '--home', node.home, '--listen', '/ip4/127.0.0.1/tcp/0', '--http', '127.0.0.1:0']
-    for (const s of sets) args.push('--set', s)
-    for (const b of bootstrap) args.push('--bootstrap', b)
-    node.process = spawn(process.env.GUTS ?? 'guts', args, { stdio: ['ignore', 'pipe', 'ignore'] })
-    node.ended = new Promise((resolve) => node.process.once('exit', resolve))
+    node.args = ['run', '--json', '--home', node.home, '--listen', '/ip4/127.0.0.1/tcp/0', '--http', '127.0.0.1:0']
+    for (const s of sets) node.args.push('--set', s)
+    for (const b of bootstrap) node.args.push('--bootstrap', b)
     process.once('exit', () => node.process.kill('SIGKILL'))
-    for await (const line of createInterface({ input: node.process.stdout })) {
-      node.ready = JSON.parse(line)
-      break
-    }
-    if (node.ready?.event !== 'ready') throw new Error('the node does not start')
+    await node.launch()
     node.id = node.ready.peer_id
     node.url = node.ready.http
     node.addr = node.ready.listen[0].includes('/p2p/') ? node.ready.listen[0] : `${node.ready.listen[0]}/p2p/${node.id}`
     node.token = readFileSync(join(node.home, 'admin-token'), 'utf8').trim()
     return node
+  }
+
+  async launch() {
+    this.process = spawn(process.env.GUTS ?? 'guts', this.args, { stdio: ['ignore', 'pipe', 'ignore'] })
+    this.ended = new Promise((resolve) => this.process.once('exit', resolve))
+    for await (const line of createInterface({ input: this.process.stdout })) {
+      this.ready = JSON.parse(line)
+      break
+    }
+    if (this.ready?.event !== 'ready') throw new Error('the node does not start')
+  }
+
+  // kill -9, then a start on the same HTTP port.
+  async crash() {
+    this.process.kill('SIGKILL')
+    await this.ended
+    this.args[this.args.indexOf('--http') + 1] = new URL(this.url).host
+    await this.launch()
   }
 
   async request(method, path, body) {

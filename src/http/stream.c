@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#define BLOCK 1024               /* [bytes] that libmicrohttpd holds for each stream */
+#define BLOCK 256                /* [bytes] that libmicrohttpd holds for each stream; it fills them only under HTTP/1.0 */
 #define REPLAY_BATCH 64          /* facts read for one stream at once */
 #define PENDING_MAX (512u << 10) /* [bytes] of them, encoded */
 

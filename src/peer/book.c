@@ -143,7 +143,7 @@ yields(const struct book_row *holder, const struct book_row *r, uint64_t wall)
 static bool
 find_place(struct guts_book *b, const struct book_row *r, uint64_t wall, uint16_t *slot)
 {
-	uint16_t first = booktable_slot(b, r, false), bucket = first - first % GUTS_BOOK_SLOTS;
+	uint16_t first = booktable_slot(b, r, false), bucket = (uint16_t)(first / GUTS_BOOK_SLOTS * GUTS_BOOK_SLOTS);
 	unsigned tries = r->source.teller.n == 0 ? GUTS_BOOK_SLOTS : 1;
 
 	for (unsigned i = 0; i < tries; i++) {

@@ -127,8 +127,9 @@ def filters(tap, node):
     with tap.case("a heartbeat moves the cursor of a filtered stream"):
         s = node.stream("type=node.stopped")
         make_facts(node, 1, 9100)
-        f = s.find("cursor", timeout=40)
-        assert int(f["id"]) == node.get("/api/v1/events?limit=1")["newest"] and "data" not in f
+        made = node.facts(query="type=repo.policy")[-1]["id"]
+        f = s.find(lambda f: f.get("event") == "cursor" and int(f["id"]) >= made)
+        assert "data" not in f, f
         s.close()
     with tap.case("too many types are refused"):
         assert node.request("GET", "/api/v1/events?type=" + ",".join("a%d" % i for i in range(17))).status == 400
@@ -140,16 +141,16 @@ def poll(tap, node):
         assert [e["id"] for e in page["events"]] == [1, 2, 3] and page["next"] == 3 and not page["reset"]
     with tap.case("a poll without news and without wait is empty"):
         newest = page["newest"]
-        page = node.get("/api/v1/events?since=%d" % newest)
-        assert page["events"] == [] and page["next"] == newest
+        page = node.get("/api/v1/events?type=node.stopped&since=%d" % newest)
+        assert page["events"] == [] and page["next"] >= newest
     with tap.case("a waiting poll is woken by the next fact"):
         done = []
-        t = threading.Thread(target=lambda: done.append(node.get("/api/v1/events?since=%d&wait=60" % newest)))
+        t = threading.Thread(target=lambda: done.append(node.get("/api/v1/events?type=repo.policy&since=%d&wait=60" % newest)))
         t.start()
         wait_for(lambda: node.get("/api/v1/status") and True, "status")
         make_facts(node, 1, 9200)
         t.join(60)
-        assert [e["id"] for e in done[0]["events"]] == [newest + 1], done
+        assert [e["data"]["policy"] for e in done[0]["events"]] == ["block"], done
     with tap.case("a waiting poll with a filter passes over what does not concern it"):
         done = []
         t = threading.Thread(target=lambda: done.append(
@@ -161,7 +162,7 @@ def poll(tap, node):
         assert [e["repo"] for e in done[0]["events"]] == [repo["id"]], done
     with tap.case("a poll ends after its wait"):
         newest = node.get("/api/v1/events?since=0&limit=1")["newest"]
-        page = node.get("/api/v1/events?since=%d&wait=1" % newest)
+        page = node.get("/api/v1/events?type=node.stopped&since=%d&wait=1" % newest)
         assert page["events"] == []
     with tap.case("a poll from above the head says reset"):
         assert node.get("/api/v1/events?since=%d&wait=60" % (newest + 100))["reset"]

@@ -129,7 +129,7 @@ main(int argc, char **argv)
 	epoll = epoll_create1(0);
 	while (fgets(line, sizeof line, stdin)) {
 		if (sscanf(line, "open %zu", &n) == 1) {
-			open_streams(n, (uint16_t)atoi(argv[1]), argv[2]);
+			open_streams(n, (uint16_t)strtoul(argv[1], NULL, 10), argv[2]);
 			printf("%zu\n", nreaders);
 		} else if (sscanf(line, "stop %zu", &n) == 1 && n <= nreaders) {
 			for (size_t i = nreaders - n; i < nreaders; i++) {

@@ -4,7 +4,11 @@
  * each message reaches all who can be reached, over few links, in few copies.  A copy counts when it leaves a node.
  * Large messages are sent whole to few; once more over uplinks on which one copy takes 50 ms, so that IDONTWANT overtakes.
  *
- * 1,000 nodes; GUTS_LONG: 10,000 too.
+ * A large message under faults takes a hop more at 10,000 nodes: 98 to 99 % have it within 9. More whole copies hardly change that
+ * (six instead of three: 4.7 a delivery, 98.9 % instead of 97.7 with 20 % crashed), since the first copy to come is often one over many
+ * quick links.
+ *
+ * 1,000 nodes and the first cases; GUTS_LONG: 10,000 too, and all.
  */
 #include "gossip_net.h"
 #include "simdigest.h"
@@ -19,6 +23,7 @@
 #define DEGREE     20
 #define LARGE      4096u        /* [bytes] */
 #define COPIES_PER_S 20u        /* large ones, by one uplink */
+#define ALWAYS       7u         /* cases that check runs */
 
 struct fault {
 	const char *name;
@@ -37,6 +42,9 @@ static const struct fault faults[] = {
 	{"4 KiB each", 0, 0, 0, LARGE, 3.0, 9, false},
 	{"4 KiB each, 5 % loss, 10 % crashed, 10 % mute", 50, 10, 10, LARGE, 3.0, 10, false},
 	{"4 KiB each, slow uplinks", 0, 0, 0, LARGE, 3.0, 10, true},
+	{"4 KiB each, 5 % loss", 50, 0, 0, LARGE, 3.0, 10, false},
+	{"4 KiB each, 20 % crashed", 0, 20, 0, LARGE, 3.0, 10, false},
+	{"4 KiB each, 20 % mute", 0, 0, 20, LARGE, 3.0, 10, false},
 };
 
 static void
@@ -136,17 +144,18 @@ int
 main(void)
 {
 	const char *env = getenv("GUTS_SEED");
-	unsigned number = 0, failures = 0, n = sizeof faults / sizeof faults[0], sizes = getenv("GUTS_LONG") ? 2 : 1;
+	bool is_long = getenv("GUTS_LONG") != NULL;
+	unsigned number = 0, failures = 0, n = is_long ? sizeof faults / sizeof faults[0] : ALWAYS;
 	uint64_t seed = env ? strtoull(env, NULL, 0) : 1;
 
 	if (guts_crypto_init())
 		return 99;
 	if (simdigest_print(world))
 		return 0;
-	printf("1..%u\n# seed %" PRIu64 "\n", sizes * n, seed);
+	printf("1..%u\n# seed %" PRIu64 "\n", (is_long ? 2 : 1) * n, seed);
 	for (unsigned i = 0; i < n; i++)
 		failures += cost(&faults[i], 1000, 10, seed, ++number);
-	for (unsigned i = 0; i < n && sizes == 2; i++)
+	for (unsigned i = 0; i < n && is_long; i++)
 		failures += cost(&faults[i], 10000, 5, seed, ++number);
 	return failures > 0;
 }

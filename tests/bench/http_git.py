@@ -8,6 +8,7 @@ import bigrepo
 import glob
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -62,7 +63,8 @@ class Backend:
 
     def __init__(self, folder):
         self.processes = [subprocess.Popen([program("fcgiwrap"), "-c", "2", "-s", "unix:" + folder + "/cgi.sock"],
-                                           env=dict(os.environ, GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL="/dev/null"))]
+                                           env=dict(os.environ, GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL="/dev/null"),
+                                           start_new_session=True)]
         wait_for(lambda: os.path.exists(folder + "/cgi.sock"), "fcgiwrap")
         exec_path = subprocess.run(["git", "--exec-path"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
         with socket.create_server(("127.0.0.1", 0), backlog=511) as s:
@@ -71,12 +73,12 @@ class Backend:
                 f.write(NGINX_CONF % {"dir": folder, "port": s.getsockname()[1], "backend": exec_path + "/git-http-backend"})
             os.set_inheritable(s.fileno(), True)
             self.processes.append(subprocess.Popen([program("nginx"), "-p", folder, "-c", folder + "/nginx.conf", "-e", folder + "/nginx.log"],
-                                                   pass_fds=[s.fileno()], stderr=subprocess.DEVNULL,
+                                                   pass_fds=[s.fileno()], stderr=subprocess.DEVNULL, start_new_session=True,
                                                    env=dict(os.environ, NGINX="%d;" % s.fileno())))
 
     def stop(self):
         for p in reversed(self.processes):
-            p.terminate()
+            os.killpg(p.pid, signal.SIGTERM)  # fcgiwrap's workers outlive it otherwise
             p.wait(10)
 
 

@@ -7,6 +7,8 @@
 /* stream.c */
 void guts_rest_events(struct guts_req *r);
 void guts_rest_log(struct guts_req *r);
+void guts_rest_log_level(struct guts_req *r);
+void guts_rest_log_set_level(struct guts_req *r);
 
 /* api_node.c */
 void guts_rest_index(struct guts_req *r);

@@ -1,4 +1,5 @@
-/* http/api_node.c - the node itself: index, status, configuration, health, jobs, shutdown. */
+/* http/api_node.c - the node itself: index, status, configuration, the log's level, health, jobs, shutdown. */
+#include "base/log.h"
 #include "base/text.h"
 #include "http/api.h"
 #include "http/openapi.h"
@@ -114,6 +115,45 @@ guts_rest_config(struct guts_req *r)
 	}
 	guts_json_array_end(&j);
 	guts_reply_json(r, 200, &b, NULL);
+}
+
+/* -- the log's level ---------------------------------------------------------------------------- */
+
+void
+guts_rest_log_level(struct guts_req *r)
+{
+	struct guts_buf b;
+	struct guts_json j;
+
+	guts_reply_begin(&b, &j);
+	guts_json_object(&j);
+	guts_json_put_str(&j, "level", guts_log_level_name(guts_log_level()));
+	guts_json_object_end(&j);
+	guts_reply_json(r, 200, &b, NULL);
+}
+
+/* Until the node ends; the next start takes the option log.level again. */
+void
+guts_rest_log_set_level(struct guts_req *r)
+{
+	static const struct guts_field fields[] = {
+		{ "level", GUTS_FIELD_TEXT, true, false, 1, 6, "error warn notice info debug", false },
+	};
+	struct guts_value v[1];
+	struct guts_body body;
+	struct guts_errinfo ei;
+	enum guts_log_level level;
+	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 1, false, v, &ei);
+
+	if (!err)
+		err = guts_log_level_parse(v[0].text, &level);
+	if (err) {
+		guts_reply_body_error(r, err, &ei, &body);
+	} else {
+		guts_log_set_level(level);
+		guts_rest_log_level(r);
+	}
+	guts_body_deinit(&body);
 }
 
 void

@@ -21,6 +21,8 @@ const struct guts_route guts_routes[] = {
 	GET_(API "/openapi.json", GUTS_SCOPE_NONE, guts_rest_openapi_json),
 	GET_(API "/config", GUTS_SCOPE_ADMIN, guts_rest_config),
 	GET_(API "/log", GUTS_SCOPE_ADMIN, guts_rest_log),
+	GET_(API "/log/level", GUTS_SCOPE_ADMIN, guts_rest_log_level),
+	JSON_(GUTS_PUT, API "/log/level", GUTS_SCOPE_ADMIN, guts_rest_log_set_level),
 	ACT_(GUTS_POST, API "/shutdown", GUTS_SCOPE_ADMIN, guts_rest_shutdown),
 
 	JSON_(GUTS_POST, API "/peers", GUTS_SCOPE_ADMIN, guts_rest_peer_connect),

@@ -572,6 +572,19 @@ def main():
             more = a.get("/api/v1/log?after=%d" % lines[-1]["cursor"])
             assert all(x["cursor"] > lines[-1]["cursor"] for x in more) and not a.get("/api/v1/log?level=error")
             assert a.request("GET", "/api/v1/log?level=x").status == 400
+        with tap.case("the log's level is changed while the node runs"):
+            before = a.get("/api/v1/log/level")
+            s = a.stream("type=log.line")
+            s.find("hello")
+            assert a.put("/api/v1/log/level", {"level": "error"}) == {"level": "error"} == a.get("/api/v1/log/level")
+            a.get("/api/v1/status")
+            assert a.put("/api/v1/log/level", before) == before
+            a.get("/api/v1/peers")
+            told = s.find(lambda f: f["event"] == "log.line" and " /api/v1/" in f["data"]["data"]["text"])["data"]["data"]["text"]
+            assert "/api/v1/status" not in told, told
+            s.close()
+            for body in ({}, {"level": "loud"}, {"level": 3}):
+                assert a.request("PUT", "/api/v1/log/level", body).status == 422, body
         other_listener(tap, net)
         repolib.private_paths(tap, a, net, contract)
         repolib.broken_record(tap, net)

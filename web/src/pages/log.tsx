@@ -1,9 +1,9 @@
 // The node's log: the tail that it keeps, then lines as they are written.
 import { signal } from '@preact/signals'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { get, type NodeEvent, type Schemas } from '../api'
-import { epoch, useEvents } from '../live'
-import { Needs, Search, Select, Tabs } from '../parts'
+import { act, get, type NodeEvent, type Schemas } from '../api'
+import { epoch, useEvents, useLive } from '../live'
+import { Needs, Search, Select, Tabs, useBusy } from '../parts'
 import { href, replace, route } from '../router'
 import { canAdmin } from '../session'
 import { Clock, num, plain, plural, T } from '../text'
@@ -119,6 +119,28 @@ function Tail({ level, words }: { level: Level; words: string }) {
 	)
 }
 
+// What the node writes at all, until it ends; then the option log.level holds again.
+function Written() {
+	const [, run] = useBusy()
+	const now = useLive('level of the log', (signal) => get('/api/v1/log/level', { signal }))
+	const set = async (level: Level) => {
+		if (await run(act('PUT', '/api/v1/log/level', {}, { level }), `The node writes ${level} and graver`)) now.reload()
+	}
+	return (
+		now.data && (
+			<p class="bar">
+				<label>
+					Written until the node ends:{' '}
+					<Select label="Written" value={now.data.level} options={LEVELS.map((l) => [l, l] as const)} onChange={set} />
+				</label>
+				<span class="quiet">
+					At its start it takes <code>log.level</code>, see <a href="#/settings">settings</a>.
+				</span>
+			</p>
+		)
+	)
+}
+
 export function Log() {
 	const q = route.value.query
 	const level = (q.get('level') || 'debug') as Level
@@ -138,10 +160,8 @@ export function Log() {
 				/>
 			</div>
 			<Needs scope="admin">{canAdmin.value && <Tail key={level} level={level} words={words} />}</Needs>
-			<p class="hint">
-				The node keeps its newest {num(KEPT)} lines. What it writes at all is the option <code>log.level</code>, see{' '}
-				<a href="#/settings">settings</a>.
-			</p>
+			{canAdmin.value && <Written />}
+			<p class="hint">The node keeps its newest {num(KEPT)} lines.</p>
 		</>
 	)
 }

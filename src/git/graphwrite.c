@@ -235,7 +235,7 @@ static void
 look_done(struct guts_job *j, void *owner)
 {
 	static const char *const args[] = { "commit-graph", "write", "--reachable", "--changed-paths", "--split",
-		"--max-new-filters=" FILTERS_MAX, "--progress" };
+		("--max-new-filters=" FILTERS_MAX), "--progress" };
 	static const struct guts_child_events events = { .data = child_data, .exit = child_exit };
 	struct guts_graphs *w = owner;
 	struct guts_gitcmd c;

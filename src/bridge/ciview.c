@@ -226,6 +226,7 @@ take_job(struct guts_cijob *j, struct guts_jv v)
 	    take_text(j->context, sizeof j->context, v, "context") && take_text(j->runner, sizeof j->runner, v, "runner") &&
 	    take_text(j->description, sizeof j->description, v, "description") &&
 	    guts_oid_from_hex(&j->commit, guts_slice_str(guts_jv_str_of(v, "commit"))) == GUTS_OK &&
+	    !guts_oid_is_none(&j->commit) &&
 	    (!before[0] || guts_oid_from_hex(&j->before, guts_slice_str(before)) == GUTS_OK) &&
 	    guts_cievent_parse(&j->event, guts_jv_str_of(v, "event")) == GUTS_OK &&
 	    guts_cistate_parse(&j->state, guts_jv_str_of(v, "state")) == GUTS_OK && take_lists(j, v);

@@ -351,11 +351,10 @@ guts_book_add(struct guts_book *b, const struct guts_peerid *id, const struct gu
     const struct guts_book_source *source, uint64_t wall_ns)
 {
 	struct guts_maddr m = *addr;
-	struct guts_maddr_target t;
 	struct book_row *r = find(b, id);
 
 	guts_maddr_strip_peer(&m);
-	if (guts_maddr_target(&m, &t) != 0 || (!t.is_tcp && !t.is_quic) || t.port == 0)
+	if (!bookrow_takes(&m))
 		return GUTS_EUNSUPPORTED;
 	return r ? told_again(b, r, &m, source, wall_ns) : told_first(b, id, &m, source, wall_ns);
 }

@@ -47,6 +47,8 @@ struct guts_book {
 };
 
 /* bookrow.c */
+/* Can it be dialled at all?  No other address is in a row. */
+bool bookrow_takes(const struct guts_maddr *m);
 void bookrow_pack(struct book_row *r, const struct guts_book_addr *addrs, size_t n);
 void bookrow_show(const struct book_row *r, struct guts_book_entry *e);
 /* The stored form; reading also takes version 1.  Errors: GUTS_EPROTO. */

@@ -48,6 +48,14 @@ bookrow_pack(struct book_row *r, const struct guts_book_addr *addrs, size_t n)
 	guts_buf_deinit(&b);
 }
 
+bool
+bookrow_takes(const struct guts_maddr *m)
+{
+	struct guts_maddr_target t;
+
+	return guts_maddr_target(m, &t) == 0 && (t.is_tcp || t.is_quic) && t.port != 0;
+}
+
 static int
 unpack(struct guts_slice packed, bool plain, struct guts_book_addr addrs[GUTS_BOOK_ADDRS_MAX], size_t *n)
 {
@@ -130,6 +138,10 @@ bookrow_decode(struct book_row *r, struct guts_slice value)
 	    || (s.n > 0 && guts_peerid_decode(&r->source.teller, s) != 0)
 	    || unpack(guts_cursor_rest(&c), plain, addrs, &n) != 0)
 		return GUTS_EPROTO;
+	for (size_t i = 0; i < n; i++) {
+		if (!bookrow_takes(&addrs[i].at))
+			return GUTS_EPROTO;
+	}
 	if (plain) { /* told by the peer itself, as a rule; a row that worked was tried */
 		r->source.group = guts_netgroup_of(&addrs[0].at);
 		r->is_tried = r->worked_wall_ns > 0;

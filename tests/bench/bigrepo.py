@@ -4,8 +4,8 @@
 of a long table (which does).
 """
 import random
-import subprocess
-import sys
+
+import fastimport
 
 COMMITS = 20000
 FILES = 400
@@ -30,15 +30,8 @@ def stream(out, commits):
 
 def make(path, commits=COMMITS):
     """Returns the id of the newest commit."""
-    git = ["git", "-C", path]
-    subprocess.run(["git", "init", "-q", "--bare", "--initial-branch=main", path], check=True)
-    with subprocess.Popen(git + ["fast-import", "--quiet", "--done"], stdin=subprocess.PIPE) as p:
-        stream(p.stdin, commits)
-        p.stdin.close()
-        if p.wait() != 0:
-            raise RuntimeError("git fast-import failed")
-    return subprocess.run(git + ["rev-parse", "main"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    return fastimport.make(path, stream, commits)
 
 
 if __name__ == "__main__":
-    print(make(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else COMMITS))
+    fastimport.main(make, COMMITS)

@@ -3,8 +3,8 @@
 Each commit rewrites two files of 1,000 in 20 folders of 5; 15 of the 30 files at the top change about every 300 commits, the other 15 never.
 """
 import random
-import subprocess
-import sys
+
+import fastimport
 
 COMMITS = 60000
 
@@ -32,15 +32,8 @@ def stream(out, commits):
 
 def make(path, commits=COMMITS):
     """Returns the id of the newest commit."""
-    git = ["git", "-C", path]
-    subprocess.run(["git", "init", "-q", "--bare", "--initial-branch=main", path], check=True)
-    with subprocess.Popen(git + ["fast-import", "--quiet", "--done"], stdin=subprocess.PIPE) as p:
-        stream(p.stdin, commits)
-        p.stdin.close()
-        if p.wait() != 0:
-            raise RuntimeError("git fast-import failed")
-    return subprocess.run(git + ["rev-parse", "main"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    return fastimport.make(path, stream, commits)
 
 
 if __name__ == "__main__":
-    print(make(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else COMMITS))
+    fastimport.main(make, COMMITS)

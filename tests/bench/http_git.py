@@ -4,35 +4,18 @@ ls-remote, a whole clone, a clone of depth 1, and a fetch of the newest 100 comm
 """
 from benchlib import QUICK, compare, rounds
 from gutslib import Net, git, wait_for
+from nginxend import Nginx, program
 import bigrepo
 import glob
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 
 COMMITS = 1000 if QUICK else 5000
 ROUNDS = 1 if QUICK else 5
-NGINX_CONF = """
-worker_processes 1;
-daemon off;
-master_process on;
-user root;
-pid %(dir)s/nginx.pid;
-error_log %(dir)s/nginx.log;
-events { worker_connections 1024; }
-http {
-	access_log off;
-	client_max_body_size 0;
-	client_body_temp_path %(dir)s;
-	proxy_temp_path %(dir)s;
-	fastcgi_temp_path %(dir)s;
-	uwsgi_temp_path %(dir)s;
-	scgi_temp_path %(dir)s;
-	server {
-		listen 127.0.0.1:%(port)d backlog=511;
+LOCATIONS = """\
 		location / {
 			fastcgi_pass unix:%(dir)s/cgi.sock;
 			fastcgi_buffering off;
@@ -49,37 +32,26 @@ http {
 			fastcgi_param REMOTE_ADDR $remote_addr;
 			fastcgi_param SERVER_PROTOCOL $server_protocol;
 		}
-	}
-}
 """
 
 
-def program(name):
-    return shutil.which(name) or "/usr/sbin/" + name
-
-
 class Backend:
-    """nginx and fcgiwrap over the repositories in a folder; nginx takes over a socket of ours, so its port is one the kernel chose."""
+    """nginx and fcgiwrap over the repositories in a folder."""
 
     def __init__(self, folder):
-        self.processes = [subprocess.Popen([program("fcgiwrap"), "-c", "2", "-s", "unix:" + folder + "/cgi.sock"],
-                                           env=dict(os.environ, GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL="/dev/null"),
-                                           start_new_session=True)]
+        self.cgi = subprocess.Popen([program("fcgiwrap"), "-c", "2", "-s", "unix:" + folder + "/cgi.sock"],
+                                    env=dict(os.environ, GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL="/dev/null"),
+                                    start_new_session=True)
         wait_for(lambda: os.path.exists(folder + "/cgi.sock"), "fcgiwrap")
         exec_path = subprocess.run(["git", "--exec-path"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-        with socket.create_server(("127.0.0.1", 0), backlog=511) as s:
-            self.url = "http://127.0.0.1:%d" % s.getsockname()[1]
-            with open(folder + "/nginx.conf", "w") as f:
-                f.write(NGINX_CONF % {"dir": folder, "port": s.getsockname()[1], "backend": exec_path + "/git-http-backend"})
-            os.set_inheritable(s.fileno(), True)
-            self.processes.append(subprocess.Popen([program("nginx"), "-p", folder, "-c", folder + "/nginx.conf", "-e", folder + "/nginx.log"],
-                                                   pass_fds=[s.fileno()], stderr=subprocess.DEVNULL, start_new_session=True,
-                                                   env=dict(os.environ, NGINX="%d;" % s.fileno())))
+        self.nginx = Nginx(folder, "\tclient_max_body_size 0;\n",
+                           LOCATIONS % {"dir": folder, "backend": exec_path + "/git-http-backend"})
+        self.url = self.nginx.url
 
     def stop(self):
-        for p in reversed(self.processes):
-            os.killpg(p.pid, signal.SIGTERM)  # fcgiwrap's workers outlive it otherwise
-            p.wait(10)
+        self.nginx.stop()
+        os.killpg(self.cgi.pid, signal.SIGTERM)  # its workers outlive it otherwise
+        self.cgi.wait(10)
 
 
 def timed(*args, cwd=None):

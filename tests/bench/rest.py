@@ -5,35 +5,16 @@ is one page of each list.  nginx runs one worker; it and the bare program answer
 """
 from benchlib import Ends, compare, figure, helper, median, rounds, wrk
 from gutslib import Net, wait_for
+from nginxend import Nginx
 import os
-import shutil
-import socket
 import subprocess
 import urllib.request
 
 PATHS = ["/api/v1/status", "/api/v1/peers", "/api/v1/repos"]
-NGINX_CONF = """
-worker_processes 1;
-daemon off;
-master_process on;
-user root;
-pid %(dir)s/nginx.pid;
-error_log %(dir)s/nginx.log;
-events { worker_connections 1024; }
-http {
-	access_log off;
+NGINX_SETTINGS = """\
 	server_tokens off;
 	keepalive_requests 1000000000;
-	client_body_temp_path %(dir)s;
-	proxy_temp_path %(dir)s;
-	fastcgi_temp_path %(dir)s;
-	uwsgi_temp_path %(dir)s;
-	scgi_temp_path %(dir)s;
 	default_type application/json;
-	server {
-		listen 127.0.0.1:%(port)d backlog=511;
-%(answers)s	}
-}
 """
 
 
@@ -46,27 +27,13 @@ def answer(i, text):
         "".join("${v%d_%d}" % (i, k) for k in range(len(pieces))))
 
 
-class Nginx:
-    def __init__(self, folder, files):
-        """It takes over a socket of ours, so its port is one the kernel chose."""
-        answers = ""
-        for i, path in enumerate(files):
-            with open(path, encoding="utf-8") as f:
-                answers += answer(i, f.read())
-        program = shutil.which("nginx") or "/usr/sbin/nginx"
-        with socket.create_server(("127.0.0.1", 0), backlog=511) as s:
-            self.url = "http://127.0.0.1:%d" % s.getsockname()[1]
-            with open(os.path.join(folder, "nginx.conf"), "w") as f:
-                f.write(NGINX_CONF % {"dir": folder, "port": s.getsockname()[1], "answers": answers})
-            os.set_inheritable(s.fileno(), True)
-            self.process = subprocess.Popen([program, "-p", folder, "-c", os.path.join(folder, "nginx.conf"),
-                                             "-e", os.path.join(folder, "nginx.log")],
-                                            pass_fds=[s.fileno()], stderr=subprocess.DEVNULL,
-                                            env=dict(os.environ, NGINX="%d;" % s.fileno()))
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
+def start_nginx(folder, files):
+    """An nginx that answers /0, /1, ... with the texts of the files."""
+    answers = ""
+    for i, path in enumerate(files):
+        with open(path, encoding="utf-8") as f:
+            answers += answer(i, f.read())
+    return Nginx(folder, NGINX_SETTINGS, answers)
 
 
 def check_same(nginx, bare, path):
@@ -92,7 +59,7 @@ def measure(net, ends):
         files.append(net.path("www/%d" % i))
         with open(files[-1], "wb") as f:
             f.write(a.request("GET", path, token=None).data)
-    nginx = Nginx(net.path("www"), files)
+    nginx = start_nginx(net.path("www"), files)
     try:
         bare = "http://127.0.0.1:%s" % ends.start([helper("baremhd")] + files).line()
         for i, path in enumerate(PATHS):

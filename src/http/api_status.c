@@ -52,7 +52,7 @@ take_row(void *owner, struct guts_slice key, struct guts_slice value)
 		p->v = guts_realloc(p->v, (2 * p->n + 2) * sizeof *p->v);
 	s = &p->v[p->n];
 	/* stored ones were checked when they came; only their form is looked at again */
-	if (guts_status_open(s, value, 0) == 0)
+	if (guts_status_peek(s, value) == 0)
 		p->n++;
 	return p->n < STATUSES_MAX;
 }
@@ -99,6 +99,11 @@ gather(struct guts_call *c)
 		guts_buf_add(&key, p->id, GUTS_REPOID_SIZE);
 		guts_buf_add_u8(&key, p->commit.n);
 		guts_buf_add(&key, p->commit.b, p->commit.n);
+		if (p->is_post) { /* its own alone */
+			guts_buf_add_u8(&key, c->h->id.n);
+			guts_buf_add_slice(&key, guts_peerid_slice(&c->h->id));
+			guts_buf_add_str(&key, p->context);
+		}
 		err = guts_store_scan(c->h->store, GUTS_TABLE_STATUS, guts_buf_slice(&key), guts_slice(NULL, 0), take_row, p);
 		guts_buf_deinit(&key);
 	}
@@ -337,6 +342,7 @@ guts_rest_status_post(struct guts_req *r)
 
 	if (!p)
 		return;
+	p->is_post = true;
 	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 5, true, v, &ei);
 	if (err < 0) {
 		guts_reply_body_error(r, err, &ei, &body);

@@ -116,28 +116,45 @@ read_payload(struct guts_status *s, const struct payload *p)
 	return rules_ok(s) ? 0 : GUTS_EPROTO;
 }
 
+static int
+read_record(struct guts_status *s, const struct guts_record *r)
+{
+	struct guts_arena arena;
+	struct payload p;
+	int err;
+
+	guts_arena_init(&arena, 1024);
+	err = guts_pb_decode(&guts_status_payload_desc, r->payload, &p, &arena);
+	guts_arena_deinit(&arena);
+	if (err)
+		return err;
+	memcpy(s->hash, r->hash, sizeof s->hash);
+	err = read_payload(s, &p);
+	return err || guts_peerid_eq(&s->signer, &r->signer) ? err : GUTS_EPROTO;
+}
+
 int
 guts_status_open(struct guts_status *s, struct guts_slice envelope, uint64_t now_wall_ms)
 {
-	struct guts_arena arena;
 	struct guts_record r;
-	struct payload p;
 	int err;
 
 	memset(s, 0, sizeof *s);
 	err = guts_record_open(&r, GUTS_RECORD_STATUS, envelope);
-	if (err)
-		return err;
-	guts_arena_init(&arena, 1024);
-	err = guts_pb_decode(&guts_status_payload_desc, r.payload, &p, &arena);
-	guts_arena_deinit(&arena);
-	if (err)
-		return err;
-	memcpy(s->hash, r.hash, sizeof s->hash);
-	err = read_payload(s, &p);
-	if (!err && !guts_peerid_eq(&s->signer, &r.signer))
-		err = GUTS_EPROTO;
+	if (!err)
+		err = read_record(s, &r);
 	return err ? err : guts_record_check_time(s->time_ms, now_wall_ms);
+}
+
+int
+guts_status_peek(struct guts_status *s, struct guts_slice envelope)
+{
+	struct guts_record r;
+	int err;
+
+	memset(s, 0, sizeof *s);
+	err = guts_record_peek(&r, GUTS_RECORD_STATUS, envelope);
+	return err ? err : read_record(s, &r);
 }
 
 const char *

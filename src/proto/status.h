@@ -42,6 +42,9 @@ int guts_status_make(struct guts_buf *out, const struct guts_key *k, struct guts
 /* Open and check.  Errors: as guts_record_open, GUTS_EPROTO, GUTS_EFUTURE. */
 int guts_status_open(struct guts_status *s, struct guts_slice envelope, uint64_t now_wall_ms);
 
+/* The same without signature and time, for bytes that this node opened before it stored them. */
+int guts_status_peek(struct guts_status *s, struct guts_slice envelope);
+
 /* "pending", "success", "failure", "error"; "" for anything else. */
 const char *guts_status_state_name(enum guts_status_state state);
 

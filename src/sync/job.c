@@ -82,7 +82,7 @@ on_status(void *owner, struct guts_slice key, struct guts_slice value)
 
 	(void)key;
 	/* the payload holds its texts as they are; only what may be it is opened */
-	if (!memmem(value.p, value.n, w->id.p, w->id.n) || guts_status_open(&w->found, value, 0) != GUTS_OK)
+	if (!memmem(value.p, value.n, w->id.p, w->id.n) || guts_status_peek(&w->found, value) != GUTS_OK)
 		return true;
 	w->is_found = guts_slice_eq(guts_slice_str(w->found.run_id), w->id);
 	return !w->is_found;

@@ -534,7 +534,7 @@ status_row(void *owner, struct guts_slice key, struct guts_slice value)
 	struct guts_status st;
 
 	(void)key;
-	if (w->at++ < w->skip || guts_status_open(&st, value, 0) || !guts_identity_is_signer(w->id, &st.signer) ||
+	if (w->at++ < w->skip || guts_status_peek(&st, value) || !guts_identity_is_signer(w->id, &st.signer) ||
 	    (w->commit.n && !guts_slice_eq(w->commit, guts_oid_slice(&st.commit))))
 		return true;
 	if (w->n == GUTS_MSG_STATUSES_MAX || w->size + value.n > GUTS_MESSAGE_MAX / 2) {

@@ -45,7 +45,7 @@ load_row(void *owner, struct guts_slice key, struct guts_slice value)
 	struct guts_status st;
 
 	(void)key;
-	if (guts_status_open(&st, value, 0) == GUTS_OK) {
+	if (guts_status_peek(&st, value) == GUTS_OK) {
 		sum_flip(r, &st);
 		if (st.sequence > r->sync->last_sequence && guts_peerid_eq(&st.signer, &r->sync->s.key->id))
 			r->sync->last_sequence = st.sequence;
@@ -77,7 +77,7 @@ other_row(void *owner, struct guts_slice key, struct guts_slice value)
 	struct guts_status st;
 
 	(void)key;
-	if (guts_status_open(&st, value, 0) == GUTS_OK && !guts_sync_status_counts(o->s, o->r, &st.signer)) {
+	if (guts_status_peek(&st, value) == GUTS_OK && !guts_sync_status_counts(o->s, o->r, &st.signer)) {
 		o->all++;
 		o->same += guts_peerid_eq(&st.signer, o->signer);
 	}
@@ -124,7 +124,7 @@ held(struct guts_repo *r, const struct guts_status *like, struct guts_status *ou
 
 	guts_buf_init(&v, GUTS_RECORD_MAX);
 	found = guts_store_get(r->sync->s.store, GUTS_TABLE_STATUS, guts_key_status(&k, r, like), &v) == GUTS_OK &&
-	    guts_status_open(out, guts_buf_slice(&v), 0) == GUTS_OK;
+	    guts_status_peek(out, guts_buf_slice(&v)) == GUTS_OK;
 	guts_buf_deinit(&v);
 	return found;
 }

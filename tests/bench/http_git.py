@@ -4,54 +4,15 @@ ls-remote, a whole clone, a clone of depth 1, and a fetch of the newest 100 comm
 """
 from benchlib import QUICK, compare, rounds
 from gutslib import Net, git, wait_for
-from nginxend import Nginx, program
+from nginxend import Backend
 import bigrepo
 import glob
 import os
 import shutil
-import signal
-import subprocess
 import time
 
 COMMITS = 1000 if QUICK else 5000
 ROUNDS = 1 if QUICK else 5
-LOCATIONS = """\
-		location / {
-			fastcgi_pass unix:%(dir)s/cgi.sock;
-			fastcgi_buffering off;
-			fastcgi_param SCRIPT_FILENAME %(backend)s;
-			fastcgi_param GIT_PROJECT_ROOT %(dir)s;
-			fastcgi_param GIT_HTTP_EXPORT_ALL "";
-			fastcgi_param GIT_PROTOCOL $http_git_protocol;
-			fastcgi_param PATH_INFO $uri;
-			fastcgi_param QUERY_STRING $query_string;
-			fastcgi_param REQUEST_METHOD $request_method;
-			fastcgi_param CONTENT_TYPE $content_type;
-			fastcgi_param CONTENT_LENGTH $content_length;
-			fastcgi_param HTTP_CONTENT_ENCODING $http_content_encoding;
-			fastcgi_param REMOTE_ADDR $remote_addr;
-			fastcgi_param SERVER_PROTOCOL $server_protocol;
-		}
-"""
-
-
-class Backend:
-    """nginx and fcgiwrap over the repositories in a folder."""
-
-    def __init__(self, folder):
-        self.cgi = subprocess.Popen([program("fcgiwrap"), "-c", "2", "-s", "unix:" + folder + "/cgi.sock"],
-                                    env=dict(os.environ, GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL="/dev/null"),
-                                    start_new_session=True)
-        wait_for(lambda: os.path.exists(folder + "/cgi.sock"), "fcgiwrap")
-        exec_path = subprocess.run(["git", "--exec-path"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-        self.nginx = Nginx(folder, "\tclient_max_body_size 0;\n",
-                           LOCATIONS % {"dir": folder, "backend": exec_path + "/git-http-backend"})
-        self.url = self.nginx.url
-
-    def stop(self):
-        self.nginx.stop()
-        os.killpg(self.cgi.pid, signal.SIGTERM)  # its workers outlive it otherwise
-        self.cgi.wait(10)
 
 
 def timed(*args, cwd=None):

@@ -14,6 +14,7 @@ bench_scripts += %reldir%/dht.py
 bench_scripts += %reldir%/gossip.py
 bench_scripts += %reldir%/gossipnet.py
 bench_scripts += %reldir%/history.py
+bench_scripts += %reldir%/hooks.py
 bench_scripts += %reldir%/http_git.py
 bench_scripts += %reldir%/link.py
 bench_scripts += %reldir%/node.py

@@ -1,8 +1,10 @@
-"""webhook_faults.py - every event arrives: receivers that fail half of the time, kill -9 of the node, targets that hang."""
+"""webhook_faults.py - every event arrives: receivers that fail half of the time, kill -9 of the node, targets that are dead, many that wait."""
+import os
 import random
+import threading
 
 from gutslib import LONG, SEED, Tap, git, wait_for, work_tree
-from hooklib import ALLOW, QUICK, Receiver, hook, listener_backlog
+from hooklib import ALLOW, QUICK, Receiver, dead_url, hook, listener_backlog
 
 HOOKS, EVENTS, KILLS = (10, 100, 20) if LONG else (4, 25, 2)
 
@@ -68,26 +70,68 @@ def at_least_once(tap, net):
 
 
 def nobody_waits_for_the_dead(tap, net):
-    with tap.case("50 targets that hang delay no other"):
-        r = Receiver()
-        a = net.node("D", args=ALLOW + ["--set", "bridge.timeout=120s"])
-        hole, dead = listener_backlog()
-        work = work_tree(net.path("work2"))
-        tip = git("rev-parse", "HEAD", cwd=work).strip()
+    r, resets = Receiver(), Receiver(lambda d: "reset")
+    hole, hanging = listener_backlog()
+    work = work_tree(net.path("work2"))
+    tip = git("rev-parse", "HEAD", cwd=work).strip()
+
+    def arrive(name, dead):
+        """20 statuses beside 50 hooks of dead targets; returns what those became."""
+        a = net.node(name, args=ALLOW + ["--set", "bridge.timeout=120s", "--set", "bridge.retry=50ms"])
         repos = [a.create("r%d" % i) for i in range(3)]
+        before = len(r.good)
         for i, repo in enumerate(repos):
             git("push", a.git_url(repo), "main", cwd=work)
-            for _ in range(17 if i else 16):
-                hook(a, repo, dead, events=["status"])
+            for k in range(17 if i else 16):
+                hook(a, repo, dead[k % len(dead)], events=["status"])
         good = hook(a, repos[0], r.url(), events=["status"])
         for i in range(20):
             for repo in repos:
                 a.post("/api/v1/repos/%s/statuses/%s" % (repo["id"], tip), {"state": "success", "context": "c%d" % i})
-        wait_for(lambda: len(r.good) == 20, "all that can arrive")
-        others = [h for h in a.get("/api/v1/hooks") if h["id"] != good["id"]]
-        assert len(others) == 50 and all(h["last_response"]["status"] == "unused" for h in others), "one of them was over already"
-        assert [d.json["context"] for d in r.good] == ["c%d" % i for i in range(20)], "not in order"
-        hole.close()
+        wait_for(lambda: len(r.good) == before + 20, "all that can arrive")
+        assert [d.json["context"] for d in r.good[before:]] == ["c%d" % i for i in range(20)], "not in order"
+        others = [h["last_response"] for h in a.get("/api/v1/hooks") if h["id"] != good["id"]]
+        a.stop()
+        assert len(others) == 50
+        return others
+
+    with tap.case("50 targets that hang delay no other"):
+        assert all(h["status"] == "unused" for h in arrive("D", [hanging])), "one of them was over already"
+    with tap.case("50 targets that refuse, hang or reset delay no other"):
+        states = [h["status"] for h in arrive("E", [dead_url(), hanging, resets.url()])]
+        assert states.count("unused") == 17 and states.count("failing") == 33, states
+    hole.close()
+    resets.close()
+    r.close()
+
+
+def memory_is_flat(tap, net):
+    n, first, hooks, size = 1000 if LONG else 260, 100, 20, 16000
+    with tap.case("%d deliveries of 16 kB wait for receivers that are silent, and take no memory; then all arrive" % (n * hooks)):
+        hold = threading.Event()
+        r = Receiver(lambda d: hold.wait() and 200)
+        asan = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1:thread_local_quarantine_size_kb=64"
+        a = net.node("F", args=ALLOW + ["--set", "bridge.timeout=120s"], env={"ASAN_OPTIONS": asan})
+        a.put("/api/v1/gossip/topics/t")
+        for i in range(hooks):
+            hook(a, None, r.url("/%d" % i), events=["gossip.message"])
+
+        def say(first, count):
+            for i in range(first, first + count):
+                a.post("/api/v1/gossip/topics/t/messages", {"data": "%d " % i + "x" * size})
+            total = hooks * (first + count - 1)  # one of each hook is under way
+            wait_for(lambda: sum(h["waiting"] for h in a.get("/api/v1/hooks")) >= total, "%d that wait" % total)
+
+        say(0, first)  # pages and batches have had their largest size
+        before = a.rss_kib()
+        say(first, n - first)
+        grown = a.rss_kib() - before
+        hold.set()
+        wait_for(lambda: len(r.good) == n * hooks, "all of them", 300)
+        assert len({d.id for d in r.good}) == n * hooks
+        waited = (n - first) * hooks * size // 1024
+        print("# %d KiB for %d KiB that waited" % (grown, waited))
+        assert grown < waited * 0.8, grown  # the address sanitizer keeps some
         r.close()
 
 
@@ -137,5 +181,6 @@ tap = Tap()
 with tap.net() as net:
     at_least_once(tap, net)
     nobody_waits_for_the_dead(tap, net)
+    memory_is_flat(tap, net)
     caps(tap, net)
 tap.done()

@@ -414,7 +414,7 @@ a_signed_refs_envelope_stays_below_1_kib(void **state)
 static int
 try_status(const char *context, const char *url, const char *description, uint64_t sequence)
 {
-	struct guts_status s = { .state = GUTS_STATUS_ERROR, .sequence = sequence }, back;
+	struct guts_status s = { .state = GUTS_STATUS_ERROR, .sequence = sequence }, back, peeked;
 	struct guts_buf b;
 	struct guts_key k;
 	int err;
@@ -433,6 +433,11 @@ try_status(const char *context, const char *url, const char *description, uint64
 		assert_string_equal(back.target_url, url);
 		assert_string_equal(back.description, description);
 		assert_int_equal(guts_status_cmp(&s, &back), 0);
+		guts_buf_truncate(&b, b.len - 1);
+		guts_buf_add_u8(&b, 0xff); /* the signature's last byte is small */
+		assert_int_equal(guts_status_open(&peeked, guts_buf_slice(&b), 0), GUTS_ESIG);
+		assert_int_equal(guts_status_peek(&peeked, guts_buf_slice(&b)), 0);
+		assert_memory_equal(&peeked, &back, sizeof back);
 	}
 	guts_buf_deinit(&b);
 	return err;

@@ -4,10 +4,9 @@
 #ifndef GUTS_CRYPTO_HMAC_H
 #define GUTS_CRYPTO_HMAC_H
 
-#include "base/slice.h"
+#include "crypto/key.h"
 
 #define GUTS_SHA1_SIZE 20
-#define GUTS_SHA256_SIZE 32
 
 /* A checksum of files that carry one; no protection against anybody. */
 void guts_sha1(uint8_t out[GUTS_SHA1_SIZE], struct guts_slice in);

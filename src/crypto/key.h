@@ -65,8 +65,10 @@ void guts_sign(uint8_t sig[GUTS_SIG_SIZE], const struct guts_key *k, struct guts
 /* Is `sig` the signature of `msg` by `pub`?  Errors: GUTS_ESIG. */
 int guts_verify(const uint8_t sig[GUTS_SIG_SIZE], const uint8_t pub[GUTS_PUBKEY_SIZE], struct guts_slice msg);
 
+#define GUTS_SHA256_SIZE 32
+
 /* SHA-256 of `in`. */
-void guts_sha256(uint8_t out[32], struct guts_slice in);
+void guts_sha256(uint8_t out[GUTS_SHA256_SIZE], struct guts_slice in);
 
 /* SHA-256 over several pieces; opaque value, init once, finish ends it. */
 struct guts_sha256_ctx {
@@ -74,6 +76,8 @@ struct guts_sha256_ctx {
 };
 void guts_sha256_begin(struct guts_sha256_ctx *c);
 void guts_sha256_add(struct guts_sha256_ctx *c, struct guts_slice in);
-void guts_sha256_end(struct guts_sha256_ctx *c, uint8_t out[32]);
+/* The same with its length (4 bytes, big endian; in.n < 4 GiB) before it: two lists of pieces never give the same bytes. */
+void guts_sha256_add_sized(struct guts_sha256_ctx *c, struct guts_slice in);
+void guts_sha256_end(struct guts_sha256_ctx *c, uint8_t out[GUTS_SHA256_SIZE]);
 
 #endif

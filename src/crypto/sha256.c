@@ -85,3 +85,12 @@ guts_sha256(uint8_t out[32], struct guts_slice in)
 }
 
 #endif
+
+void
+guts_sha256_add_sized(struct guts_sha256_ctx *c, struct guts_slice in)
+{
+	uint8_t be[4] = { (uint8_t)(in.n >> 24), (uint8_t)(in.n >> 16), (uint8_t)(in.n >> 8), (uint8_t)in.n };
+
+	guts_sha256_add(c, guts_slice(be, sizeof be));
+	guts_sha256_add(c, in);
+}

@@ -5,6 +5,7 @@
  */
 #include "base/alloc.h"
 #include "base/text.h"
+#include "crypto/key.h"
 #include "git/history.h"
 #include "git/lastfile.h"
 #include "http/api.h"
@@ -209,7 +210,8 @@ take_filter(struct guts_req *r, struct history_job *h)
 {
 	struct guts_slice path = guts_target_query(&r->target, "path"), author = guts_target_query(&r->target, "author");
 	struct guts_history_filter *f = &h->filter;
-	uint64_t k = 0;
+	struct guts_sha256_ctx c;
+	uint8_t digest[GUTS_SHA256_SIZE];
 
 	if (author.n >= sizeof h->author) {
 		guts_reply_problem(r, 400, "author is too long");
@@ -221,9 +223,12 @@ take_filter(struct guts_req *r, struct history_job *h)
 	f->author = guts_slice_str(h->author);
 	if (!take_time(r, "since", &f->since_s, &f->has_since) || !take_time(r, "until", &f->until_s, &f->has_until))
 		return false;
-	k = guts_readjob_mix(k, h->author, strlen(h->author));
-	k = guts_readjob_mix(k, &f->since_s, f->has_since ? sizeof f->since_s : 0);
-	h->base.state = guts_readjob_mix(k, &f->until_s, f->has_until ? sizeof f->until_s : 0);
+	guts_sha256_begin(&c);
+	guts_sha256_add_sized(&c, f->author);
+	guts_sha256_add_sized(&c, guts_slice(&f->since_s, f->has_since ? sizeof f->since_s : 0));
+	guts_sha256_add_sized(&c, guts_slice(&f->until_s, f->has_until ? sizeof f->until_s : 0));
+	guts_sha256_end(&c, digest);
+	memcpy(&h->base.state, digest, sizeof h->base.state);
 	return true;
 }
 

@@ -7,6 +7,7 @@
 #ifndef GUTS_HTTP_INTERNAL_H
 #define GUTS_HTTP_INTERNAL_H
 
+#include "crypto/key.h"
 #include "git/read.h"
 #include "git/repostore.h"
 #include "http/auth.h"
@@ -65,10 +66,11 @@ struct guts_line {
 /* An encoded snapshot; its bytes are shared by the answers that are on their way. */
 struct guts_bytes;
 struct guts_cached {
-	uint64_t key, version;
+	uint8_t key[GUTS_SHA256_SIZE];       /* digest of the question and of the class of its asker */
+	uint64_t version;
 	struct guts_bytes *plain, *gzip;     /* references; gzip may be NULL */
 	char *extra[4];                      /* further headers: name, value, …; NULL = no more */
-	char etag[48];
+	char etag[64];
 };
 
 /* The languages of a tree. */

@@ -2,6 +2,8 @@
 #include "http/readjob.h"
 
 #include "base/alloc.h"
+#include "base/text.h"
+#include "crypto/key.h"
 #include "http/histcache.h"
 
 #include <microhttpd.h>
@@ -208,29 +210,25 @@ guts_readjob_at(struct guts_req *r, struct guts_readjob *p, struct guts_slice na
 	return false;
 }
 
-uint64_t
-guts_readjob_mix(uint64_t k, const void *data, size_t n)
-{
-	for (const uint8_t *b = data; n; n--)
-		k = (k ^ *b++) * UINT64_C(0x100000001b3);
-	return (k ^ 0x100) * UINT64_C(0x100000001b3);
-}
-
 /* Same question, same objects, same links: same bytes. */
 static void
 set_etag(struct guts_readjob *p)
 {
 	const char *const texts[] = { p->op->name, p->file, p->ref, p->path, p->base };
 	const uint64_t numbers[] = { p->page, p->per_page, p->state, p->flags };
-	uint64_t k = UINT64_C(0xcbf29ce484222325);
-	char hex[GUTS_OID_HEX_SIZE];
+	struct guts_sha256_ctx c;
+	uint8_t digest[GUTS_SHA256_SIZE];
+	char tip[GUTS_OID_HEX_SIZE], rest[33];
 
+	guts_sha256_begin(&c);
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-		k = guts_readjob_mix(k, texts[i], strlen(texts[i]));
-	k = guts_readjob_mix(k, numbers, sizeof numbers);
-	k = guts_readjob_mix(k, p->from.b, p->from.n);
-	guts_oid_hex(hex, &p->tip);
-	snprintf(p->etag, sizeof p->etag, "\"%.40s-%llx\"", hex, (unsigned long long)k);
+		guts_sha256_add_sized(&c, guts_slice_str(texts[i]));
+	guts_sha256_add(&c, guts_slice(numbers, sizeof numbers));
+	guts_sha256_add_sized(&c, guts_slice(p->from.b, p->from.n));
+	guts_sha256_end(&c, digest);
+	guts_oid_hex(tip, &p->tip);
+	guts_hex_encode(rest, digest, sizeof rest / 2);
+	snprintf(p->etag, sizeof p->etag, "\"%.40s-%s\"", tip, rest);
 }
 
 void

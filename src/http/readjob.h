@@ -67,9 +67,6 @@ bool guts_readjob_at(struct guts_req *r, struct guts_readjob *p, struct guts_sli
 /* Answer with 304, or put the request to sleep and the job to work. */
 void guts_readjob_start(struct guts_req *r, struct guts_readjob *p);
 
-/* Mix bytes into a digest for p->state. */
-uint64_t guts_readjob_mix(uint64_t k, const void *data, size_t n);
-
 /* The context of links. */
 struct guts_view_repo_ctx guts_readjob_ctx(const struct guts_readjob *p);
 

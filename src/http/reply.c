@@ -4,6 +4,7 @@
  * cached snapshot are shared.
  */
 #include "base/alloc.h"
+#include "base/text.h"
 #include "crypto/key.h"
 #include "http/idempotency.h"
 #include "http/internal.h"
@@ -306,28 +307,27 @@ guts_reply_hashed(struct guts_req *r, struct guts_buf *body)
 
 /* -- cached snapshots ---------------------------------------------------------- */
 
-static uint64_t
-cache_key(const struct guts_req *r)
+/* What tells this question, by somebody of this class, from all others; a stranger must not be able to make two of them alike. */
+static void
+cache_key(uint8_t key[GUTS_SHA256_SIZE], const struct guts_req *r)
 {
-	uint64_t k = UINT64_C(0xcbf29ce484222325) ^ guts_who_class(&r->who) * UINT64_C(0x9e3779b97f4a7c15);
 	const struct guts_target *t = &r->target;
+	const struct {
+		uint64_t who;
+		uintptr_t lane; /* links may be made with the listener's own address */
+		size_t nseg;
+	} start = { guts_who_class(&r->who), (uintptr_t)r->lane, t->nseg };
+	struct guts_sha256_ctx c;
 
-	for (size_t i = 0; i < t->nseg; i++) {
-		struct guts_slice s = guts_target_segment(t, i);
-		for (size_t b = 0; b < s.n; b++)
-			k = (k ^ s.p[b]) * UINT64_C(0x100000001b3);
-		k = (k ^ 0x100) * UINT64_C(0x100000001b3);
-	}
+	guts_sha256_begin(&c);
+	guts_sha256_add(&c, guts_slice(&start, sizeof start));
+	for (size_t i = 0; i < t->nseg; i++)
+		guts_sha256_add_sized(&c, guts_target_segment(t, i));
 	for (size_t i = 0; i < t->nquery; i++) {
-		for (size_t b = 0; b < t->query[i].nkey; b++)
-			k = (k ^ (uint8_t)t->text[t->query[i].key + b]) * UINT64_C(0x100000001b3);
-		k = (k ^ 0x101) * UINT64_C(0x100000001b3);
-		for (size_t b = 0; b < t->query[i].nval; b++)
-			k = (k ^ (uint8_t)t->text[t->query[i].val + b]) * UINT64_C(0x100000001b3);
-		k = (k ^ 0x102) * UINT64_C(0x100000001b3);
+		guts_sha256_add_sized(&c, guts_slice(t->text + t->query[i].key, t->query[i].nkey));
+		guts_sha256_add_sized(&c, guts_slice(t->text + t->query[i].val, t->query[i].nval));
 	}
-	/* links may be made with the listener's own address */
-	return k ^ (uint64_t)(uintptr_t)r->lane;
+	guts_sha256_end(&c, key);
 }
 
 struct guts_bytes {
@@ -405,13 +405,14 @@ bool
 guts_reply_cached(struct guts_req *r, uint64_t version)
 {
 	struct guts_http *h = r->h;
-	uint64_t key = cache_key(r);
+	uint8_t key[GUTS_SHA256_SIZE];
 	bool found = false;
 
+	cache_key(key, r);
 	pthread_mutex_lock(&h->cache_lock);
 	for (size_t i = 0; i < GUTS_HTTP_CACHE_N && !found; i++) {
 		struct guts_cached *e = &h->cache[i];
-		found = e->key == key && e->version == version && e->plain;
+		found = e->plain && e->version == version && memcmp(e->key, key, sizeof key) == 0;
 		if (found)
 			reply_entry(r, e);
 	}
@@ -423,17 +424,19 @@ void
 guts_reply_keep(struct guts_req *r, uint64_t version, struct guts_buf *body, const char *const *extra)
 {
 	struct guts_http *h = r->h;
-	struct guts_cached fresh = { .key = cache_key(r), .version = version };
+	struct guts_cached fresh = { .version = version };
 	struct guts_cached *slot = NULL;
 	struct guts_buf small;
+	char hex[17];
 
 	if (body->failed) {
 		guts_buf_deinit(body);
 		guts_reply_problem(r, 500, "the answer is too large");
 		return;
 	}
-	snprintf(fresh.etag, sizeof fresh.etag, "\"%llx-%llx\"", (unsigned long long)(h->boot ^ fresh.key),
-	    (unsigned long long)version);
+	cache_key(fresh.key, r);
+	guts_hex_encode(hex, fresh.key, sizeof hex / 2);
+	snprintf(fresh.etag, sizeof fresh.etag, "\"%s-%llx-%llx\"", hex, (unsigned long long)h->boot, (unsigned long long)version);
 	fresh.plain = bytes_of(guts_buf_slice(body));
 	if (body->len >= GUTS_HTTP_GZIP_MIN && compress_gzip(&small, guts_buf_slice(body))) {
 		fresh.gzip = bytes_of(guts_buf_slice(&small));
@@ -444,7 +447,7 @@ guts_reply_keep(struct guts_req *r, uint64_t version, struct guts_buf *body, con
 		fresh.extra[i] = guts_strdup(extra[i]);
 	pthread_mutex_lock(&h->cache_lock);
 	for (size_t i = 0; i < GUTS_HTTP_CACHE_N && !slot; i++) {
-		if (h->cache[i].key == fresh.key)
+		if (memcmp(h->cache[i].key, fresh.key, sizeof fresh.key) == 0)
 			slot = &h->cache[i];
 	}
 	if (!slot)

@@ -6,6 +6,7 @@
  */
 #include "base/alloc.h"
 #include "base/text.h"
+#include "crypto/key.h"
 #include "http/authstate.h"
 
 #include <stdio.h>
@@ -237,13 +238,14 @@ guts_who_class(const struct guts_who *w)
 static struct guts_tries *
 tries_of(struct guts_auth *a, struct guts_slice network, uint64_t now_ms)
 {
-	uint64_t address = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < network.n; i++)
-		address = (address ^ network.p[i]) * UINT64_C(0x100000001b3);
-	struct guts_tries *t = &a->tries[(address * UINT64_C(0x9e3779b97f4a7c15)) >> 56];
+	uint8_t hash[GUTS_SHA256_SIZE];
+	uint64_t address;
 
 	_Static_assert(GUTS_AUTH_ADDRESSES == 256, "one byte picks the slot");
+	guts_sha256(hash, network);
+	memcpy(&address, hash, sizeof address);
+	struct guts_tries *t = &a->tries[hash[sizeof address]];
+
 	if (t->address != address || now_ms - t->since_ms > GUTS_AUTH_WINDOW_MS)
 		*t = (struct guts_tries){ .address = address, .since_ms = now_ms };
 	return t;

@@ -453,16 +453,6 @@ guts_topic_repo(char out[GUTS_TOPIC_TEXT_MAX], const char *network,
 	snprintf(out, GUTS_TOPIC_TEXT_MAX, "guts/%.*s/repo/%s", GUTS_MSG_NETWORK_MAX, network, hex);
 }
 
-static void
-add_sized(struct guts_sha256_ctx *c, struct guts_slice s)
-{
-	uint8_t be[4] = { (uint8_t)(s.n >> 24), (uint8_t)(s.n >> 16), (uint8_t)(s.n >> 8),
-			  (uint8_t)s.n };
-
-	guts_sha256_add(c, guts_slice(be, sizeof be));
-	guts_sha256_add(c, s);
-}
-
 void
 guts_gossip_message_id(uint8_t id[GUTS_HASH_SIZE], struct guts_slice topic, struct guts_slice data)
 {
@@ -471,7 +461,7 @@ guts_gossip_message_id(uint8_t id[GUTS_HASH_SIZE], struct guts_slice topic, stru
 
 	guts_sha256_begin(&c);
 	guts_sha256_add(&c, guts_slice(tag, sizeof tag));
-	add_sized(&c, topic);
-	add_sized(&c, data);
+	guts_sha256_add_sized(&c, topic);
+	guts_sha256_add_sized(&c, data);
 	guts_sha256_end(&c, id);
 }

@@ -118,6 +118,11 @@ with tap.net() as net:
                     x, y = a.request("GET", path, token=text), a.request("GET", gone, token=text)
                     assert x.status == y.status and x.status in (401, 403, 404), (path, x.status, y.status, x.data, y.data)
 
+    with tap.case("a query made to look like another asker's question in a weak hash gets nobody else's kept answer"):
+        made = "/api/v1/repos?z=t8Kwa5%C2%C3%C2%DF%40%BA%C2%C1X%CDC%CB89%C0G"  # FNV-1a: the admin's "/api/v1/repos"
+        assert secret["full_name"] in [r["full_name"] for r in a.get("/api/v1/repos")]
+        assert secret["full_name"] not in [r["full_name"] for r in a.get(made, token=None)]
+
     # -- a repository whose delegate is another node
 
     b = net.node("B", bootstrap=[a])

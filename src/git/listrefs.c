@@ -79,6 +79,26 @@ find_loose(struct loose *l, const char *repo_path)
 	free(top);
 }
 
+bool
+guts_listrefs_has_loose(const char *top_path)
+{
+	char *top = guts_asprintf("%s/refs", top_path);
+	char *const paths[] = { top, NULL };
+	FTS *fts = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_NOSTAT, NULL);
+	bool found = false;
+	FTSENT *e;
+
+	while (fts != NULL && !found && (e = fts_read(fts)) != NULL) {
+		if (e->fts_info == FTS_D && e->fts_level == 1 && strcmp(e->fts_name, "namespaces") == 0)
+			fts_set(fts, e, FTS_SKIP);
+		found = e->fts_info == FTS_NSOK || e->fts_info == FTS_F;
+	}
+	if (fts != NULL)
+		fts_close(fts);
+	free(top);
+	return found;
+}
+
 static void
 fill(struct listrefs *l, const struct guts_refsfile *refs)
 {

@@ -10,6 +10,7 @@ libguts_a_SOURCES += %reldir%/import.c
 libguts_a_SOURCES += %reldir%/ingest.c
 libguts_a_SOURCES += %reldir%/lastfile.c
 libguts_a_SOURCES += %reldir%/listrefs.c
+libguts_a_SOURCES += %reldir%/lsrefs.c
 libguts_a_SOURCES += %reldir%/packer.c
 libguts_a_SOURCES += %reldir%/packscan.c
 libguts_a_SOURCES += %reldir%/pktline.c

@@ -62,6 +62,9 @@ int guts_sync_path(const char *path);
 #define GUTS_HEAD_FILE_MAX 1100 /* [bytes] of a HEAD file */
 void guts_repo_read_head(const char *repo_path, char out[GUTS_HEAD_FILE_MAX]);
 
+/* Is there a ref in a file of its own below <top_path>/refs, other namespaces left out? */
+bool guts_listrefs_has_loose(const char *top_path);
+
 /* Start libgit2 once: no configuration outside a repository, small caches, no owner check. */
 void guts_git2_init(void);
 

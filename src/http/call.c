@@ -72,7 +72,7 @@ dispatch(struct guts_req *r, struct guts_call *c, void (*fn)(void *arg))
 {
 	c->h = r->h;
 	c->req = r;
-	c->is_write = !(r->head.method & (GUTS_GET | GUTS_HEAD));
+	c->is_write = !c->is_read && !(r->head.method & (GUTS_GET | GUTS_HEAD));
 	r->call = c;
 	pthread_mutex_lock(&r->h->lock);
 	DL_APPEND(r->h->calls, c);

@@ -297,6 +297,7 @@ struct guts_call {
 	struct guts_http *h;
 	int err;
 	struct guts_errinfo ei;
+	bool is_read;                        /* changes nothing, whatever the method */
 	/* private */
 	struct guts_req *req;                /* NULL: nobody waits any more */
 	struct guts_call *prev, *next;

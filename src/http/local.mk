@@ -45,6 +45,7 @@ libguts_a_SOURCES += %reldir%/routes.c
 libguts_a_SOURCES += %reldir%/server.c
 libguts_a_SOURCES += %reldir%/sessions.c
 libguts_a_SOURCES += %reldir%/smart.c
+libguts_a_SOURCES += %reldir%/smartrefs.c
 libguts_a_SOURCES += %reldir%/stream.c
 libguts_a_SOURCES += %reldir%/target.c
 libguts_a_SOURCES += %reldir%/tls.c

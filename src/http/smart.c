@@ -1,6 +1,7 @@
 /* http/smart.c - git fetches over HTTP: the request's bytes to git upload-pack, its bytes to the client.
  *
  *	body → (inflate) → pipe in → child … child → pipe out → answer
+ *	                 ↘ while it may become ls-refs of protocol v2: held back, and answered by http/smartrefs.c
  *
  * Both pipes are bounded and each end sleeps when it cannot go on, so neither a pack nor a long list of
  * haves is ever held whole.  The status of the answer waits for the child's first byte or its end.
@@ -11,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "git/receive.h"
+#include "git/lsrefs.h"
 #include "git/serve.h"
 #include "http/api.h"
 #include "http/childout.h"
@@ -213,7 +215,10 @@ guts_smart_body_is_whole(const struct guts_smart_body *b)
 
 struct fetch {
 	struct guts_req *req;
+	struct guts_smart_path path;
 	struct guts_smart_body body;
+	bool is_held;                /* no child yet: so far the body may be for refs alone */
+	struct guts_buf held;        /* it */
 	struct guts_pipe *in;        /* our end; NULL once given up */
 	struct guts_childout out;
 	const char *type;
@@ -249,8 +254,11 @@ free_fetch(struct guts_req *r)
 
 	if (f->in)
 		guts_pipe_end(f->in, GUTS_ECANCELED);
-	guts_childout_deinit(&f->out);
+	if (f->out.pipe)
+		guts_childout_deinit(&f->out);
 	guts_smart_body_deinit(&f->body);
+	guts_smart_path_deinit(&f->path);
+	guts_buf_deinit(&f->held);
 	guts_buf_deinit(&f->copy);
 	free(f);
 }
@@ -267,12 +275,28 @@ protocol_of(const struct guts_req *r)
 	return guts_serve_protocol(header);
 }
 
-static void
-start_fetch(struct guts_req *r, struct fetch *f, const struct guts_smart_path *p, bool advertise)
+/* The state of a request for what `p` names, which it adopts. */
+static struct fetch *
+new_fetch(struct guts_req *r, struct guts_smart_path *p)
 {
-	struct start *s = guts_alloc(sizeof *s);
+	struct fetch *f = guts_alloc(sizeof *f);
 
 	f->req = r;
+	f->path = *p;
+	p->info = NULL;
+	guts_buf_init(&f->held, GUTS_LSREFS_REQUEST_MAX);
+	r->state = f;
+	r->state_free = free_fetch;
+	return f;
+}
+
+static void
+start_git(struct fetch *f, bool advertise)
+{
+	const struct guts_smart_path *p = &f->path;
+	struct start *s = guts_alloc(sizeof *s);
+	struct guts_req *r = f->req;
+
 	guts_childout_init(&f->out, r);
 	f->out.busy = "too many fetches at once; try again";
 	if (!advertise) {
@@ -289,10 +313,17 @@ start_fetch(struct guts_req *r, struct fetch *f, const struct guts_smart_path *p
 	s->repos = r->h->repos;
 	s->in = f->in;
 	s->out = f->out.pipe;
-	r->state = f;
-	r->state_free = free_fetch;
-	atomic_fetch_add(&r->h->n.fetches, 1);
 	guts_env_post(r->h->env, start_posted, s);
+}
+
+/* It is not for refs alone: what was held goes to git. */
+static void
+release(struct fetch *f)
+{
+	f->is_held = false;
+	start_git(f, false);
+	guts_pipe_write(f->in, guts_buf_slice(&f->held)); /* fits: PIPE_IN is larger */
+	guts_buf_deinit(&f->held);
 }
 
 static void
@@ -313,26 +344,40 @@ guts_smart_fetch_open(struct guts_req *r)
 
 	if (!guts_smart_find(r, false, NULL, &p))
 		return;
-	struct fetch *f = guts_alloc(sizeof *f); /* zlib's state may not be moved: it is made in its place */
-	if (guts_smart_body_init(&f->body, r, "application/x-git-upload-pack-request")) {
-		f->type = "application/x-git-upload-pack-result";
-		start_fetch(r, f, &p, false);
-	} else {
-		free(f);
-	}
-	guts_smart_path_deinit(&p);
+	struct fetch *f = new_fetch(r, &p);
+	f->type = "application/x-git-upload-pack-result";
+	if (!guts_smart_body_init(&f->body, r, "application/x-git-upload-pack-request"))
+		return;
+	atomic_fetch_add(&r->h->n.fetches, 1);
+	f->is_held = protocol_of(r) == 2;
+	if (!f->is_held)
+		start_git(f, false);
+}
+
+/* Bytes of `plain` that were held back; fewer: they are not for refs alone. */
+static size_t
+hold(struct fetch *f, struct guts_slice plain)
+{
+	size_t room = GUTS_LSREFS_REQUEST_MAX - f->held.len, n = plain.n < room ? plain.n : room;
+
+	guts_buf_add(&f->held, plain.p, n);
+	if (n < plain.n || !guts_lsrefs_begins(guts_buf_slice(&f->held)))
+		release(f);
+	return n;
 }
 
 /* Give plain bytes to the child; false: the pipe is full and the request sleeps. */
 static bool
 give(struct fetch *f, struct guts_slice plain)
 {
-	ssize_t n = f->in ? guts_pipe_write(f->in, plain) : (ssize_t)plain.n;
+	size_t held = f->is_held ? hold(f, plain) : 0;
+	struct guts_slice rest = guts_slice(plain.p + held, plain.n - held);
+	ssize_t n = f->in && rest.n ? guts_pipe_write(f->in, rest) : (ssize_t)rest.n;
 
 	if (n < 0) /* the child has ended: what it said is the answer */
-		n = (ssize_t)plain.n;
-	guts_smart_body_used(&f->body, (size_t)n);
-	if ((size_t)n == plain.n)
+		n = (ssize_t)rest.n;
+	guts_smart_body_used(&f->body, held + (size_t)n);
+	if ((size_t)n == rest.n)
 		return true;
 	if (guts_req_sleep(f->req))
 		guts_pipe_wait_room(f->in);
@@ -364,6 +409,21 @@ guts_smart_fetch_feed(struct guts_req *r, struct guts_slice data)
 	return total;
 }
 
+/* The whole body is with git. */
+static void
+end_body(struct guts_req *r)
+{
+	struct fetch *f = r->state;
+
+	if (f->is_held)
+		release(f);
+	if (f->in) {
+		guts_pipe_end(f->in, guts_smart_body_is_whole(&f->body) ? 0 : GUTS_EPROTO);
+		f->in = NULL;
+	}
+	answer_fetch(r);
+}
+
 void
 guts_smart_fetch(struct guts_req *r)
 {
@@ -372,11 +432,9 @@ guts_smart_fetch(struct guts_req *r)
 	guts_smart_fetch_feed(r, guts_slice(NULL, 0));
 	if (guts_smart_body_left(&f->body))
 		return; /* asleep until there is room for it */
-	if (f->in) {
-		guts_pipe_end(f->in, guts_smart_body_is_whole(&f->body) ? 0 : GUTS_EPROTO);
-		f->in = NULL;
-	}
-	answer_fetch(r);
+	if (f->is_held && guts_smart_body_is_whole(&f->body) && guts_smart_lsrefs(r, &f->path, guts_buf_slice(&f->held), end_body))
+		return;
+	end_body(r);
 }
 
 /* -- GET info/refs -------------------------------------------------------------------------------- */
@@ -412,14 +470,15 @@ answer_capabilities(struct guts_req *r)
 }
 
 static void
-advertise_fetch(struct guts_req *r, const struct guts_smart_path *p)
+advertise_fetch(struct guts_req *r, struct guts_smart_path *p)
 {
 	bool is_same = protocol_of(r) == 2 && p->info->format == GUTS_SHA1;
 
 	if (is_same && answer_capabilities(r))
 		return;
-	struct fetch *f = guts_alloc(sizeof *f);
-	start_fetch(r, f, p, true);
+	struct fetch *f = new_fetch(r, p);
+	start_git(f, true);
+	atomic_fetch_add(&r->h->n.fetches, 1);
 	f->type = fetch_advert;
 	guts_buf_init(&f->copy, CAPABILITIES_MAX);
 	f->out.copy = is_same ? &f->copy : NULL;

@@ -43,6 +43,11 @@ size_t guts_smart_body_left(const struct guts_smart_body *b);
 /* The whole body came: was it a whole one? */
 bool guts_smart_body_is_whole(const struct guts_smart_body *b);
 
+/* A whole request for refs by protocol v2: answer it by a worker and put `r` to sleep; `instead` is called when it finds that git has to.
+ * False: it is another request. */
+bool guts_smart_lsrefs(struct guts_req *r, const struct guts_smart_path *p, struct guts_slice request,
+    void (*instead)(struct guts_req *r));
+
 /* Headers of git's answers. */
 #define GUTS_SMART_HEADERS(type)                                                                  \
 	{ "Content-Type", (type), "Cache-Control", "no-cache, max-age=0, must-revalidate", NULL }

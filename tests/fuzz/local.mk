@@ -15,6 +15,7 @@ fuzz_targets += %reldir%/fuzz_json
 fuzz_targets += %reldir%/fuzz_kad
 fuzz_targets += %reldir%/fuzz_kad_node
 fuzz_targets += %reldir%/fuzz_lastfile
+fuzz_targets += %reldir%/fuzz_lsrefs
 fuzz_targets += %reldir%/fuzz_mdns
 fuzz_targets += %reldir%/fuzz_multiaddr
 fuzz_targets += %reldir%/fuzz_multibase

@@ -1,5 +1,6 @@
 """Stock git against the gateway, the forms that tools use: shallow and partial clones and what follows them, protocol versions, pushes beside each other, 10,000 refs,
 a client that is killed, git-lfs."""
+import glob
 import json
 import os
 import random
@@ -78,6 +79,10 @@ def partial(net, url):
         assert os.path.getsize(net.path("limit") + "/large") == 5000
 
 
+def pkts(*lines):
+    return b"".join(b"%04x%s\n" % (len(line) + 5, line.encode()) for line in lines)
+
+
 def versions(node, repo, url, work):
     with tap.case("the protocol that is asked for is spoken"):
         for version, words in ("0", "agent=git"), ("1", "version 1"), ("2", "version 2"):
@@ -99,6 +104,21 @@ def versions(node, repo, url, work):
         done = subprocess.run(["git", "ls-remote", url, "refs/heads/main"], capture_output=True, text=True,
                               env=dict(os.environ, GIT_TRACE_PACKET="1", **GIT_ENV))
         assert done.stdout.split("\t")[1].strip() == "refs/heads/main"
+    with tap.case("ls-refs of v2 is answered as git upload-pack does"):
+        disk = glob.glob(node.home + "/repos/*/%s.git" % repo["id"])[0]
+        for author in None, node.id:
+            for more in ((), ("peel", "symrefs", "unborn", "ref-prefix HEAD", "ref-prefix refs/heads/", "ref-prefix refs/tags/"), ("symrefs",),
+                         ("peel", "ref-prefix refs/tags/v"), ("ref-prefix refs/", "ref-prefix HEAD"), ("what",)):
+                body = pkts("command=ls-refs", "agent=git/2.39.5", "object-format=sha1") + b"0001" + pkts(*more) + b"0000"
+                path = "/%s/%s.git" % (repo["id"], author) if author else "/%s.git" % repo["id"]
+                ours = node.request("POST", path + "/git-upload-pack", body, headers={
+                    "Git-Protocol": "version=2", "Content-Type": "application/x-git-upload-pack-request"})
+                env = dict(os.environ, GIT_PROTOCOL="version=2", **GIT_ENV, **({"GIT_NAMESPACE": author} if author else {}))
+                theirs = subprocess.run(["git", "upload-pack", "--stateless-rpc", disk], input=body, env=env, capture_output=True)
+                assert (ours.status == 200) == (theirs.returncode == 0), (author, more, ours.data, theirs)
+                lines = list(dict.fromkeys(theirs.stdout.splitlines(True)))  # git names the HEAD of a namespace twice
+                assert theirs.returncode or ours.data == b"".join(lines), (author, more, ours.data, theirs)
+                assert not more or more[0] == "what" or b"refs/" in ours.data
     with tap.case("pushes by all three versions"):
         for version in "0", "1", "2":
             tip = commit(work, "by v" + version, {"v" + version: "x\n"})

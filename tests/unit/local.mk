@@ -44,6 +44,7 @@ unit_tests += %reldir%/test_key
 unit_tests += %reldir%/test_libp2p
 unit_tests += %reldir%/test_link
 unit_tests += %reldir%/test_log
+unit_tests += %reldir%/test_lsrefs
 unit_tests += %reldir%/test_mdns
 unit_tests += %reldir%/test_messages
 unit_tests += %reldir%/test_multiaddr

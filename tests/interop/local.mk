@@ -1,5 +1,6 @@
 # Scripts that print TAP, one line each, sorted:   script_tests += %reldir%/x.py
 # Helper programs they start (built, not run):     test_programs += %reldir%/x
+script_tests += %reldir%/buildbot.py
 script_tests += %reldir%/eventsource.mjs
 script_tests += %reldir%/forge.mjs
 script_tests += %reldir%/gossip.mjs

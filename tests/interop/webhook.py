@@ -2,12 +2,11 @@
 import json
 import os
 import shutil
-import socket
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
-from gutslib import Tap, commit, git, wait_for, work_tree  # noqa: E402
+from cilib import answers, running  # noqa: E402
+from gutslib import Tap, commit, free_port, git, wait_for, work_tree  # noqa: E402
 from hooklib import ALLOW, hook  # noqa: E402
 
 SECRET = "between the two"
@@ -33,17 +32,6 @@ def rules(script, folder):
                  {"match": {"type": "value", "value": "refs/heads/main", "parameter": value("ref")}}]}}]
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def answers(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
-
-
 def main(tap, net):
     folder = net.path("ci")
     os.mkdir(folder)
@@ -54,10 +42,7 @@ def main(tap, net):
     with open(os.path.join(folder, "hooks.json"), "w") as f:
         json.dump(rules(script, folder), f)
     port = free_port()
-    with open(os.path.join(folder, "log"), "w") as log:
-        program = subprocess.Popen(["webhook", "-hooks", os.path.join(folder, "hooks.json"), "-ip", "127.0.0.1", "-port", str(port),
-                                    "-verbose"], stdout=log, stderr=log)
-    try:
+    with running("webhook", "-hooks", os.path.join(folder, "hooks.json"), "-ip", "127.0.0.1", "-port", str(port)):
         wait_for(lambda: answers(port), "the receiver")
         a = net.node("A", args=ALLOW)
         repo = a.create("demo")
@@ -90,9 +75,6 @@ def main(tap, net):
             path = "/api/v1/hooks/%d/deliveries" % wrong["id"]
             assert wait_for(lambda: (x := a.get(path)) and x[0]["attempts"] and x[0], "the refusal")["status_code"] in (403, 500)
             assert not os.path.exists(os.path.join(folder, "built-" + sha)) and not os.path.exists(os.path.join(folder, "clone-" + sha))
-    finally:
-        program.terminate()
-        program.wait()
 
 
 tap = Tap()

@@ -3,7 +3,7 @@ import os
 import subprocess
 import threading
 
-from gutslib import DEADLINE, SRCDIR, Tap, commit, git, wait_for, work_tree
+from gutslib import DEADLINE, SRCDIR, Tap, commit, git, own_address, wait_for, work_tree
 
 EXAMPLES = os.path.join(SRCDIR, "examples")
 NODE = os.environ.get("NODE") or "node"
@@ -38,7 +38,7 @@ class Watcher:
 
 
 with tap.net() as net:
-    a = net.node("A")
+    a = net.node("A", http=own_address() + ":0")
     repo = a.create("demo")
     work = work_tree(net.path("work"))
     git("push", "-q", a.git_url(repo), "main", cwd=work)
@@ -73,9 +73,8 @@ with tap.net() as net:
                     return any(tip in x for x in w.lines)
 
                 wait_for(seen, "a push in the output of " + name, every=0.5)
-                port = a.url.rsplit(":", 1)[1]
                 a.stop()
-                a.args[a.args.index("--http") + 1] = "127.0.0.1:" + port
+                a.keep_port()
                 w.saw("connection lost")
                 a.start()
                 tip = commit(work, "after the restart")

@@ -15,6 +15,7 @@
 
 Nothing here waits for a time to pass: wait_for polls a condition, under a deadline that only bounds a failure.
 """
+import atexit
 import base64
 import contextlib
 import http.client
@@ -159,12 +160,19 @@ def free_port():
     raise AssertionError("no free port")
 
 
+def own_address():
+    """A loopback address that no other test of this machine listens on: a port of it stays free while a node restarts."""
+    pid = os.getpid()
+    return "127.%d.%d.%d" % (1 + (pid >> 16), pid >> 8 & 255, pid & 255)
+
+
 class Lines:
-    """A running `guts ARGS`, read line by line with a deadline."""
+    """A running `guts ARGS`, read line by line with a deadline; it ends with the test at the latest."""
 
     def __init__(self, args, env=None, timeout=DEADLINE):
         self.process = subprocess.Popen([GUTS] + list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         env=dict(os.environ, **(env or {})))
+        atexit.register(self.process.kill)
         self.timer = threading.Timer(timeout, self.process.kill)
         self.timer.daemon = True
         self.timer.start()
@@ -372,6 +380,10 @@ class Node:
             if len(rows) < 100:
                 return out
             page += 1
+
+    def keep_port(self):
+        """Start on the present HTTP port from now on; for a node made with http=own_address() + ":0"."""
+        self.args[self.args.index("--http") + 1] = self.url.split("://")[1]
 
     def git_url(self, repo, token=True):
         """Address for stock git; repo = a Repository or an id; the token travels as the password."""

@@ -7,7 +7,7 @@ import subprocess
 import tarfile
 import zipfile
 
-from gutslib import GUTS, Lines, Tap, commit, git, ls_remote, wait_for, work_tree
+from gutslib import GUTS, Lines, Tap, commit, git, ls_remote, own_address, wait_for, work_tree
 from hooklib import ALLOW, Receiver
 
 tap = Tap()
@@ -292,23 +292,25 @@ with tap.net() as net:
         assert len(a.cli("events").splitlines()) >= 20  # and the audit record of a write that came meanwhile
 
     with tap.case("events --follow goes on after the node was restarted, and ends with 0 on SIGTERM"):
-        newest = a.get("/api/v1/status")["events"]["newest"]
-        port = a.url.rsplit(":", 1)[1]
-        follow = Lines(["events", "-f", "--json", "--since", str(newest), "--url", a.url], {"GUTS_TOKEN": a.token})
-        a.create("third")
+        c = net.node("c", http=own_address() + ":0")
+        newest = c.get("/api/v1/status")["events"]["newest"]
+        follow = Lines(["events", "-f", "--json", "--since", str(newest), "--url", c.url], {"GUTS_TOKEN": c.token})
+        c.create("fourth")
         while json.loads(follow.next())["type"] != "repo.created":
             pass  # the audit record of an earlier write may come first
-        a.stop()
-        a.args[a.args.index("--http") + 1] = "127.0.0.1:" + port
-        a.start()
+        c.stop()
+        c.keep_port()
+        c.start()
         seen = []
         while "node.started" not in seen:
             seen.append(json.loads(follow.next())["type"])
         code, errors = follow.end()
         assert code == 0 and "connection lost" in errors, (code, errors)
+        c.stop()
 
     # -- CI
 
+    a.create("third")
     with tap.case("ci: add, list, jobs, remove"):
         assert "no queues" in a.cli("ci", "list") and "no jobs" in a.cli("ci", "jobs")
         made = js(a, "ci", "add", "third", "-b", "{main,rel/*}", "-e", "push", "-e", "tag", "-c", "ci/x")

@@ -190,6 +190,44 @@ guts_conf_new(void)
 	return c;
 }
 
+struct guts_conf *
+guts_conf_copy(const struct guts_conf *c)
+{
+	struct guts_conf *copy = guts_alloc(sizeof *copy);
+
+	for (unsigned i = 0; i < GUTS_CONF_N; i++)
+		guts_conf_take(copy, c, (enum guts_conf_id)i);
+	return copy;
+}
+
+void
+guts_conf_take(struct guts_conf *c, const struct guts_conf *from, enum guts_conf_id id)
+{
+	struct setting *to = &c->s[id];
+	const struct setting *s = &from->s[id];
+
+	clear(to);
+	to->layer = s->layer;
+	to->n = s->n;
+	for (size_t i = 0; i < s->n; i++)
+		to->v[i] = (struct value){ guts_strdup(s->v[i].text), s->v[i].number };
+}
+
+bool
+guts_conf_is_same(const struct guts_conf *a, const struct guts_conf *b, enum guts_conf_id id)
+{
+	const struct setting *x = &a->s[id], *y = &b->s[id];
+	bool by_number = guts_conf_option(id)->type >= GUTS_CONF_BOOL;
+
+	if (x->n != y->n)
+		return false;
+	for (size_t i = 0; i < x->n; i++) {
+		if (by_number ? x->v[i].number != y->v[i].number : strcmp(x->v[i].text, y->v[i].text) != 0)
+			return false;
+	}
+	return true;
+}
+
 void
 guts_conf_free(struct guts_conf *c)
 {
@@ -206,7 +244,7 @@ struct load {
 	int err;
 };
 
-/* One "key = value" of the file; a list may hold several values separated by spaces. */
+/* One "key = value" of the file; a list may hold several values separated by spaces.  After a fault nothing more is taken. */
 static int
 on_line(void *user, const char *section, const char *key, const char *value)
 {
@@ -215,6 +253,8 @@ on_line(void *user, const char *section, const char *key, const char *value)
 	char name[128], *copy, *save = NULL;
 	enum guts_conf_id id;
 
+	if (l->err)
+		return 0;
 	snprintf(name, sizeof name, "%s.%s", section, key);
 	if (guts_conf_lookup(name, &id)) {
 		l->err = guts_err_set(l->ei, GUTS_EINVAL, "unknown option \"%.80s\"", name);
@@ -234,13 +274,31 @@ on_line(void *user, const char *section, const char *key, const char *value)
 }
 
 int
-guts_conf_load(struct guts_conf *c, const char *path, struct guts_errinfo *ei)
+guts_conf_parse(struct guts_conf *c, struct guts_slice text, const char *path, struct guts_errinfo *ei)
 {
 	struct guts_errinfo why = { 0 };
 	struct load l = { .c = c, .ei = &why };
-	struct stat st;
-	FILE *f = fopen(path, "re");
+	char *copy;
 	int line;
+
+	if (text.n > GUTS_CONF_FILE_MAX || memchr(text.p ? text.p : (const uint8_t *)"", 0, text.n))
+		return guts_err_set(ei, GUTS_ELIMIT, "%s: not a text of at most %u KiB", path, GUTS_CONF_FILE_MAX >> 10);
+	copy = guts_alloc(text.n + 1);
+	if (text.n)
+		memcpy(copy, text.p, text.n);
+	line = ini_parse_string(copy, on_line, &l);
+	free(copy);
+	if (line == 0 && !l.err)
+		return GUTS_OK;
+	return guts_err_set(ei, GUTS_EINVAL, "%s:%d: %s", path, line, l.err ? why.text : "neither [section] nor key = value");
+}
+
+int
+guts_conf_read(const char *path, struct guts_buf *out, struct guts_errinfo *ei)
+{
+	FILE *f = fopen(path, "re");
+	struct stat st;
+	uint8_t *room;
 
 	if (!f)
 		return guts_err_set(ei, errno == ENOENT ? GUTS_ENOTFOUND : GUTS_EIO, "%s: %s", path, strerror(errno));
@@ -248,11 +306,26 @@ guts_conf_load(struct guts_conf *c, const char *path, struct guts_errinfo *ei)
 		fclose(f);
 		return guts_err_set(ei, GUTS_ELIMIT, "%s: not a file of at most %u KiB", path, GUTS_CONF_FILE_MAX >> 10);
 	}
-	line = ini_parse_file(f, on_line, &l);
+	room = guts_buf_reserve(out, (size_t)st.st_size);
+	if (room)
+		guts_buf_commit(out, fread(room, 1, (size_t)st.st_size, f));
+	bool failed = !room || ferror(f);
 	fclose(f);
-	if (line == 0 && !l.err)
-		return GUTS_OK;
-	return guts_err_set(ei, GUTS_EINVAL, "%s:%d: %s", path, line, l.err ? why.text : "neither [section] nor key = value");
+	return failed ? guts_err_set(ei, GUTS_EIO, "%s: cannot be read", path) : GUTS_OK;
+}
+
+int
+guts_conf_load(struct guts_conf *c, const char *path, struct guts_errinfo *ei)
+{
+	struct guts_buf text;
+	int err;
+
+	guts_buf_init(&text, GUTS_CONF_FILE_MAX);
+	err = guts_conf_read(path, &text, ei);
+	if (!err)
+		err = guts_conf_parse(c, guts_buf_slice(&text), path, ei);
+	guts_buf_deinit(&text);
+	return err;
 }
 
 const char *

@@ -1,12 +1,13 @@
 /* conf/conf.h - the node's configuration: one table of options, one parser, one dump.
  *
  * A file is INI, at most 64 KiB, without includes; an unknown section or key, or a bad value, is
- * an error with file and line.  The same table makes `guts config`, the manual page and
+ * an error with file and line.  conf/edit.h changes one.  The same table makes `guts config`, the manual page and
  * GET /api/v1/config.  Command line flags overwrite what the file says.
  */
 #ifndef GUTS_CONF_CONF_H
 #define GUTS_CONF_CONF_H
 
+#include "base/buf.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -104,7 +105,18 @@ struct guts_conf;
 struct guts_conf *guts_conf_new(void);
 void guts_conf_free(struct guts_conf *c);
 
-/* Read a file over the present values.  Errors: GUTS_ENOTFOUND, GUTS_ELIMIT, GUTS_EINVAL with file, line and reason. */
+/* A copy of all values with their layers.  Owner: caller, guts_conf_free. */
+struct guts_conf *guts_conf_copy(const struct guts_conf *c);
+/* Take one option's values and layer from another configuration. */
+void guts_conf_take(struct guts_conf *c, const struct guts_conf *from, enum guts_conf_id id);
+/* Do both say the same of an option, whatever their layers and however it is written ("1s", "1000ms")? */
+bool guts_conf_is_same(const struct guts_conf *a, const struct guts_conf *b, enum guts_conf_id id);
+
+/* Read a file's text, appended to `out` (room for GUTS_CONF_FILE_MAX).  Errors, with text: GUTS_ENOTFOUND, GUTS_ELIMIT, GUTS_EIO. */
+int guts_conf_read(const char *path, struct guts_buf *out, struct guts_errinfo *ei);
+/* Parse a file's text over the present values; `path` names it.  Errors: GUTS_ELIMIT, GUTS_EINVAL with path, line and reason. */
+int guts_conf_parse(struct guts_conf *c, struct guts_slice text, const char *path, struct guts_errinfo *ei);
+/* Both at once. */
 int guts_conf_load(struct guts_conf *c, const char *path, struct guts_errinfo *ei);
 
 /* Set one option from text; a list gets one more value, the first one replacing those of an earlier layer

@@ -20,6 +20,7 @@ unit_tests += %reldir%/test_canonical
 unit_tests += %reldir%/test_child
 unit_tests += %reldir%/test_childpipe
 unit_tests += %reldir%/test_conf
+unit_tests += %reldir%/test_confedit
 unit_tests += %reldir%/test_cursor
 unit_tests += %reldir%/test_doc
 unit_tests += %reldir%/test_envelope

@@ -90,6 +90,7 @@ a_wrong_line_is_named(void **state)
 		{ "[quota]\ntotal = -1\n", "is not a number of bytes" },
 		{ "[http]\npublic_read = yes\n", "neither true nor false" },
 		{ "[p2p\n", ":1: neither [section] nor key = value" },
+		{ "[p2p]\nmax_conections = 5\nmdns = true\n", ":2: unknown option" },
 		{ "hello\n", ":1: neither [section] nor key = value" },
 	};
 

@@ -198,24 +198,65 @@ on_signal(void *owner, int number)
 		stop(r);
 }
 
+/* The bridge's set-up out of a configuration; `allow` is its memory. */
+static struct guts_bridge_setup
+bridge_setup(struct run *r, const struct guts_conf *conf, const char *allow[GUTS_CONF_LIST_MAX])
+{
+	struct guts_bridge_setup s = { .loop = r->loop, .node = r->node, .repos = r->repos, .allow = allow,
+		.nallow = guts_conf_count(conf, GUTS_CONF_BRIDGE_ALLOW),
+		.timeout_ms = guts_conf_number(conf, GUTS_CONF_BRIDGE_TIMEOUT),
+		.retry_ms = guts_conf_number(conf, GUTS_CONF_BRIDGE_RETRY),
+		.give_up_ms = guts_conf_number(conf, GUTS_CONF_BRIDGE_GIVE_UP),
+		.lease_ms = guts_conf_number(conf, GUTS_CONF_CI_LEASE),
+		.age_ms = guts_conf_number(conf, GUTS_CONF_CI_MAX_AGE) };
+
+	for (size_t i = 0; i < s.nallow; i++)
+		allow[i] = guts_conf_item(conf, GUTS_CONF_BRIDGE_ALLOW, i);
+	return s;
+}
+
 static int
 make_bridge(struct run *r, struct guts_errinfo *ei)
 {
 	const char *allow[GUTS_CONF_LIST_MAX];
-	struct guts_bridge_setup s = { .loop = r->loop, .node = r->node, .repos = r->repos, .allow = allow,
-		.nallow = guts_conf_count(r->conf, GUTS_CONF_BRIDGE_ALLOW),
-		.timeout_ms = guts_conf_number(r->conf, GUTS_CONF_BRIDGE_TIMEOUT),
-		.retry_ms = guts_conf_number(r->conf, GUTS_CONF_BRIDGE_RETRY),
-		.give_up_ms = guts_conf_number(r->conf, GUTS_CONF_BRIDGE_GIVE_UP),
-		.lease_ms = guts_conf_number(r->conf, GUTS_CONF_CI_LEASE),
-		.age_ms = guts_conf_number(r->conf, GUTS_CONF_CI_MAX_AGE) };
+	struct guts_bridge_setup s = bridge_setup(r, r->conf, allow);
 	struct guts_errinfo why;
 
-	for (size_t i = 0; i < s.nallow; i++)
-		allow[i] = guts_conf_item(r->conf, GUTS_CONF_BRIDGE_ALLOW, i);
 	if (guts_bridge_new(&r->bridge, &s, &why) == GUTS_OK)
 		return GUTS_OK;
 	return guts_err_set(ei, why.code, "bridge.allow: %s", why.text);
+}
+
+static void
+retain_facts(struct run *r, const struct guts_conf *conf)
+{
+	guts_sqlite_retain(r->sqlite, guts_conf_number(conf, GUTS_CONF_EVENTS_KEEP),
+	    guts_conf_number(conf, GUTS_CONF_EVENTS_MAX_AGE));
+}
+
+/* Options came into force while the node runs. */
+static void
+configure(void *owner, const struct guts_conf *was, const struct guts_conf *now)
+{
+	struct run *r = owner;
+	const char *allow[GUTS_CONF_LIST_MAX];
+	struct guts_bridge_setup b = bridge_setup(r, now, allow);
+	struct guts_settings settings;
+	struct guts_errinfo ei = { 0 };
+	enum guts_log_level level;
+
+	if (!guts_conf_is_same(was, now, GUTS_CONF_LOG_LEVEL) &&
+	    guts_log_level_parse(guts_conf_text(now, GUTS_CONF_LOG_LEVEL), &level) == GUTS_OK)
+		guts_log_set_level(level);
+	retain_facts(r, now);
+	if (guts_bridge_tune(r->bridge, &b, guts_http_base(r->http), &ei))
+		guts_log(GUTS_LOG_ERROR, "run", "bridge.allow: %s", ei.text);
+	if (guts_settings_read(&settings, now, &ei)) {
+		guts_log(GUTS_LOG_ERROR, "run", "%s", ei.text);
+		return;
+	}
+	guts_node_tune(r->node, &settings.node);
+	guts_settings_deinit(&settings);
 }
 
 /* Everything that can fail before the loop turns.  Errors are told; returns an exit code. */
@@ -225,8 +266,8 @@ prepare(struct run *r)
 	struct guts_errinfo ei = { 0 };
 	struct guts_home *h = &r->cli->home;
 	struct guts_repostore_setup rs = { .repos_path = h->repos_path };
-	struct guts_http_setup hs = { .conf = r->conf, .home = h->dir, .version = PACKAGE_VERSION, .shutdown = stop_soon,
-		.owner = r };
+	struct guts_http_setup hs = { .conf = r->conf, .conf_path = guts_settings_path(r->cli), .home = h->dir,
+		.version = PACKAGE_VERSION, .configure = configure, .shutdown = stop_soon, .owner = r };
 	struct guts_settings settings;
 	struct guts_env *env;
 	int err;
@@ -238,8 +279,7 @@ prepare(struct run *r)
 		return guts_cli_fail(GUTS_EXIT_FAILED, "no signals can be heard");
 	if (guts_sqlite_open(&r->sqlite, h->db_path, env, &ei))
 		return guts_cli_fail(GUTS_EXIT_HOME, "%s", ei.text);
-	guts_sqlite_retain(r->sqlite, guts_conf_number(r->conf, GUTS_CONF_EVENTS_KEEP),
-	    guts_conf_number(r->conf, GUTS_CONF_EVENTS_MAX_AGE));
+	retain_facts(r, r->conf);
 	r->children = guts_children_new(r->loop, NULL);
 	rs.env = env;
 	rs.children = r->children;
@@ -265,7 +305,7 @@ prepare(struct run *r)
 	hs.repos = r->repos;
 	if ((err = guts_http_start(&r->http, &hs, &ei)))
 		return guts_cli_fail(err == GUTS_EIO ? GUTS_EXIT_FAILED : GUTS_EXIT_USAGE, "%s", ei.text);
-	if (guts_http_is_encrypted(r->http) && guts_uvenv_hear_hangup(r->loop))
+	if (guts_uvenv_hear_hangup(r->loop))
 		return guts_cli_fail(GUTS_EXIT_FAILED, "no signals can be heard");
 	return GUTS_EXIT_OK;
 }

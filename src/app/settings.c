@@ -53,14 +53,21 @@ set_options(struct guts_conf *conf, struct guts_cli *c)
 	return GUTS_EXIT_OK;
 }
 
+const char *
+guts_settings_path(struct guts_cli *c)
+{
+	const char *given = guts_args_get(&c->args, "config");
+
+	return given != NULL ? given : c->home.conf_path;
+}
+
 int
 guts_settings_layers(struct guts_conf *conf, struct guts_cli *c)
 {
-	const char *given = guts_args_get(&c->args, "config");
 	struct guts_errinfo ei = { 0 };
-	int err = guts_conf_load(conf, given != NULL ? given : c->home.conf_path, &ei);
+	int err = guts_conf_load(conf, guts_settings_path(c), &ei);
 
-	if (err && (given != NULL || err != GUTS_ENOTFOUND))
+	if (err && (err != GUTS_ENOTFOUND || guts_args_get(&c->args, "config") != NULL))
 		return guts_cli_fail(GUTS_EXIT_USAGE, "%s", ei.text);
 	return set_options(conf, c);
 }

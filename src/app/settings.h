@@ -6,8 +6,10 @@
 #include "conf/conf.h"
 #include "node/node.h"
 
-/* Defaults, then the file (--config, or the home's if it is there), then the options.  What is wrong is told;
- * returns an enum guts_exit. */
+/* The configuration file: --config, or the home's.  A view into *c. */
+const char *guts_settings_path(struct guts_cli *c);
+
+/* Defaults, then the file (the home's if it is there), then the options.  What is wrong is told; returns an enum guts_exit. */
 int guts_settings_layers(struct guts_conf *conf, struct guts_cli *c);
 
 /* The node's set-up out of the configuration, without env, store, repos, key and agent. */

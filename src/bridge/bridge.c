@@ -237,14 +237,49 @@ on_send_timer(struct guts_timer *t, void *owner)
 	guts_send_run(owner);
 }
 
+static int
+read_allow(struct guts_allow *allow, const struct guts_bridge_setup *s, struct guts_errinfo *ei)
+{
+	int err = GUTS_OK;
+
+	*allow = (struct guts_allow){ 0 };
+	for (size_t i = 0; i < s->nallow && !err; i++)
+		err = guts_allow_add(allow, s->allow[i], ei);
+	return err;
+}
+
+static void
+take_times(struct guts_bridge *b, const struct guts_bridge_setup *s)
+{
+	b->timeout_ms = s->timeout_ms;
+	b->retry_ms = s->retry_ms;
+	b->give_up_ms = s->give_up_ms;
+}
+
+int
+guts_bridge_tune(struct guts_bridge *b, const struct guts_bridge_setup *s, const char *base, struct guts_errinfo *ei)
+{
+	struct guts_allow allow;
+	int err = read_allow(&allow, s, ei);
+
+	if (err)
+		return err;
+	b->allow = allow;
+	take_times(b, s);
+	guts_ci_tune(b->ci, s->lease_ms, s->age_ms);
+	if (b->base) { /* it was started */
+		free(b->base);
+		b->base = guts_strdup(base);
+	}
+	return GUTS_OK;
+}
+
 int
 guts_bridge_new(struct guts_bridge **out, const struct guts_bridge_setup *s, struct guts_errinfo *ei)
 {
 	struct guts_bridge *b = guts_alloc(sizeof *b);
-	int err = GUTS_OK;
+	int err = read_allow(&b->allow, s, ei);
 
-	for (size_t i = 0; i < s->nallow && !err; i++)
-		err = guts_allow_add(&b->allow, s->allow[i], ei);
 	if (err) {
 		free(b);
 		return err;
@@ -254,9 +289,7 @@ guts_bridge_new(struct guts_bridge **out, const struct guts_bridge_setup *s, str
 	b->node = s->node;
 	b->store = guts_node_store(s->node);
 	b->repos = s->repos;
-	b->timeout_ms = s->timeout_ms;
-	b->retry_ms = s->retry_ms;
-	b->give_up_ms = s->give_up_ms;
+	take_times(b, s);
 	b->listener = (struct guts_node_listener){ .facts = on_facts, .signal = on_signal, .owner = b };
 	b->intake_timer = (struct guts_timer){ .fire = on_intake_timer, .owner = b, .at_ns = GUTS_NEVER };
 	b->send_timer = (struct guts_timer){ .fire = on_send_timer, .owner = b, .at_ns = GUTS_NEVER };

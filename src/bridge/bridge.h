@@ -52,6 +52,10 @@ int guts_bridge_new(struct guts_bridge **out, const struct guts_bridge_setup *s,
 /* Load hooks and queue and begin; the node is ready.  `base`: URL for links, without a slash at the end. */
 void guts_bridge_start(struct guts_bridge *b, const char *base);
 
+/* Take other limits from a set-up (allow, timeout_ms, retry_ms, give_up_ms, lease_ms, age_ms) and another `base`; for what begins from
+ * now on.  Errors, and then nothing has changed: GUTS_EINVAL with text (allow). */
+int guts_bridge_tune(struct guts_bridge *b, const struct guts_bridge_setup *s, const char *base, struct guts_errinfo *ei);
+
 /* Break off what is under way (it is sent again after the next start); no delivery begins.  Before guts_node_stop. */
 void guts_bridge_stop(struct guts_bridge *b);
 

@@ -507,6 +507,15 @@ guts_ci_new(struct guts_node *node, uint64_t lease_ms, uint64_t age_ms)
 }
 
 void
+guts_ci_tune(struct guts_ci *ci, uint64_t lease_ms, uint64_t age_ms)
+{
+	ci->lease_ms = lease_ms;
+	ci->age_ms = age_ms;
+	if (ci->is_running)
+		guts_ci_run(ci);
+}
+
+void
 guts_ci_start(struct guts_ci *ci)
 {
 	load_marks(ci);

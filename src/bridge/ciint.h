@@ -78,6 +78,7 @@ struct guts_ci {
 
 /* -- ci.c -- */
 struct guts_ci *guts_ci_new(struct guts_node *node, uint64_t lease_ms, uint64_t age_ms);
+void guts_ci_tune(struct guts_ci *ci, uint64_t lease_ms, uint64_t age_ms);
 void guts_ci_start(struct guts_ci *ci);
 void guts_ci_stop(struct guts_ci *ci);
 void guts_ci_free(struct guts_ci *ci); /* NULL is fine */

@@ -46,7 +46,7 @@ struct guts_intake {
 	struct item *items;
 	size_t nitems, nread;
 	uint64_t fact, message;            /* the cursors when it is done */
-	const char *base;
+	char *base;                        /* a copy: the bridge may get another one meanwhile */
 	guts_bridge_done *done;            /* of a delivery by hand */
 	void *owner;
 	uint64_t number;
@@ -111,6 +111,7 @@ guts_intake_free(struct guts_intake *in)
 	LL_FOREACH_SAFE (in->items, it, next)
 		item_free(it);
 	DL_DELETE(in->b->intakes, in);
+	free(in->base);
 	free(in);
 }
 
@@ -511,7 +512,7 @@ new_intake(struct guts_bridge *b)
 	struct guts_intake *in = guts_alloc(sizeof *in);
 
 	in->b = b;
-	in->base = b->base;
+	in->base = guts_strdup(b->base);
 	in->job = (struct guts_job){ .run = run_job, .done = on_job, .owner = in, .name = "webhook payload" };
 	DL_APPEND(b->intakes, in);
 	return in;

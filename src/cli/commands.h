@@ -10,12 +10,17 @@ int guts_cmd_id(struct guts_cli *c);
 
 /* node.c */
 int guts_cmd_status(struct guts_cli *c);
-int guts_cmd_config(struct guts_cli *c);
 int guts_cmd_dashboard(struct guts_cli *c);
 int guts_cmd_stop(struct guts_cli *c);
 int guts_cmd_token_create(struct guts_cli *c);
 int guts_cmd_token_list(struct guts_cli *c);
 int guts_cmd_token_revoke(struct guts_cli *c);
+
+/* config.c */
+int guts_cmd_config_list(struct guts_cli *c);
+int guts_cmd_config_get(struct guts_cli *c);
+int guts_cmd_config_set(struct guts_cli *c);
+int guts_cmd_config_unset(struct guts_cli *c);
 
 /* peers.c */
 int guts_cmd_peers_list(struct guts_cli *c);

@@ -193,7 +193,7 @@ roff_conf(void)
 		if (o->fallback != NULL)
 			printf("\\fB");
 		roff(o->fallback != NULL ? o->fallback : "none");
-		puts(o->fallback != NULL ? "\\fR." : ".");
+		printf(o->fallback != NULL ? "\\fR.%s\n" : ".%s\n", o->reloadable ? "  Changed at once." : "");
 	}
 }
 

@@ -6,6 +6,7 @@ libguts_a_SOURCES += %reldir%/ci.c
 libguts_a_SOURCES += %reldir%/cirun.c
 libguts_a_SOURCES += %reldir%/ciwork.c
 libguts_a_SOURCES += %reldir%/completion.c
+libguts_a_SOURCES += %reldir%/config.c
 libguts_a_SOURCES += %reldir%/credential.c
 libguts_a_SOURCES += %reldir%/dht.c
 libguts_a_SOURCES += %reldir%/dispatch.c

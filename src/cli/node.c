@@ -1,4 +1,4 @@
-/* cli/node.c - commands about the node itself: status, config, dashboard, stop, tokens. */
+/* cli/node.c - commands about the node itself: status, dashboard, stop, tokens. */
 #include "cli/ask.h"
 #include "cli/commands.h"
 #include "cli/term.h"
@@ -44,6 +44,8 @@ print_status(struct guts_jv s)
 	lines_of("listening", guts_jv_get(s, "listen"));
 	line("port mapping", guts_jv_str_of(s, "reachability"));
 	lines_of("gateway", guts_jv_get(s, "http"));
+	if (guts_jv_count(guts_jv_get(s, "restart_required")))
+		lines_of("restart for", guts_jv_get(s, "restart_required"));
 	snprintf(text, sizeof(text), "%llu (%llu in, %llu out), %llu known, %llu banned",
 	    (unsigned long long)guts_jv_u64_of(n, "peers"), (unsigned long long)guts_jv_u64_of(n, "inbound"),
 	    (unsigned long long)guts_jv_u64_of(n, "outbound"), (unsigned long long)guts_jv_u64_of(n, "known_peers"),
@@ -69,83 +71,6 @@ guts_cmd_status(struct guts_cli *c)
 
 	if (!code && !guts_ask_json(c, &r))
 		print_status(r.root);
-	guts_reply_deinit(&r);
-	return code;
-}
-
-/* A value of an option as text: lists separated by spaces.  Owner: caller. */
-static char *
-value_text(struct guts_jv v)
-{
-	struct guts_buf b;
-	char *text;
-
-	guts_buf_init(&b, 64 << 10);
-	if (guts_jv_str(v, NULL) != NULL)
-		guts_buf_add_str(&b, guts_jv_str(v, ""));
-	else if (guts_jv_count(v) == 0 && v.o != NULL)
-		guts_jv_print(v, &b);
-	for (size_t i = 0; i < guts_jv_count(v); i++)
-		guts_buf_printf(&b, "%s%s", i ? " " : "", guts_jv_str(guts_jv_at(v, i), ""));
-	text = guts_strdup(strcmp(guts_buf_cstr(&b), "[]") == 0 ? "" : guts_buf_cstr(&b));
-	guts_buf_deinit(&b);
-	return text;
-}
-
-static int
-one_option(struct guts_cli *c, struct guts_jv list)
-{
-	struct guts_buf b;
-	char *text;
-
-	for (size_t i = 0; i < guts_jv_count(list); i++) {
-		struct guts_jv o = guts_jv_at(list, i);
-
-		if (strcmp(guts_jv_str_of(o, "name"), c->args.pos[0]) != 0)
-			continue;
-		if (c->json) {
-			guts_buf_init(&b, 64 << 10);
-			guts_jv_print(o, &b);
-			puts(guts_buf_cstr(&b));
-			guts_buf_deinit(&b);
-			return GUTS_EXIT_OK;
-		}
-		text = value_text(guts_jv_get(o, "value"));
-		puts(text);
-		free(text);
-		return GUTS_EXIT_OK;
-	}
-	return guts_cli_fail(GUTS_EXIT_NOTFOUND, "there is no option \"%s\": `guts config --all` lists them", c->args.pos[0]);
-}
-
-int
-guts_cmd_config(struct guts_cli *c)
-{
-	static const struct guts_column columns[] = { { "OPTION", false, false }, { "VALUE", false, true },
-		{ "FROM", false, false } };
-	bool all = guts_args_get(&c->args, "all") != NULL;
-	struct guts_reply r;
-	struct guts_rows t;
-	char *text;
-	int code = guts_ask_call(c, &r, "GET", "/api/v1/config", NULL);
-
-	if (!code && c->args.npos == 1) {
-		code = one_option(c, r.root);
-	} else if (!code && !guts_ask_json(c, &r)) {
-		guts_rows_init(&t, columns, 3);
-		for (size_t i = 0; i < guts_jv_count(r.root); i++) {
-			struct guts_jv o = guts_jv_at(r.root, i);
-
-			if (!all && strcmp(guts_jv_str_of(o, "source"), "default") == 0)
-				continue;
-			text = value_text(guts_jv_get(o, "value"));
-			guts_rows_add(&t, guts_jv_str_of(o, "name"));
-			guts_rows_add(&t, text);
-			guts_rows_add(&t, guts_jv_str_of(o, "source"));
-			free(text);
-		}
-		guts_rows_end(&t, stdout, "every option has its default: `guts config --all` lists them");
-	}
 	guts_reply_deinit(&r);
 	return code;
 }

@@ -145,10 +145,17 @@ const struct guts_command guts_commands[] = {
 	    false, false, 0, 0, guts_cmd_id },
 	{ "status", "", "the node at a glance", NULL, NULL, false, false, 0, 0, guts_cmd_status },
 	{ "stop", "", "stop the running node in good order", NULL, NULL, false, false, 0, 0, guts_cmd_stop },
-	{ "config", "[KEY]", "options of the running node that differ from their default, or one of them",
-	    "With a KEY only its value is printed.", all_opts, false, false, 0, 1, guts_cmd_config },
 	{ "dashboard", "", "print an address that opens the dashboard, logged in",
 	    "The code in it works once, within 60 seconds.", NULL, false, false, 0, 0, guts_cmd_dashboard },
+
+	{ "config list", "", "options of the running node that differ from their default", NULL, all_opts, false, false, 0, 0,
+	    guts_cmd_config_list },
+	{ "config get", "KEY", "print the value of an option", NULL, NULL, false, false, 1, 1, guts_cmd_config_get },
+	{ "config set", "KEY VALUE...", "change an option in guts.conf, and at once if it can be",
+	    "Several VALUEs make a list.  Comments and other lines of the file stay.  It says if only a restart brings the change, or if the "
+	    "node's\ncommand line goes before it.", NULL, false, false, 2, GUTS_ARGS_MAX, guts_cmd_config_set },
+	{ "config unset", "KEY...", "take options out of guts.conf: their defaults hold", NULL, NULL, false, false, 1, GUTS_ARGS_MAX,
+	    guts_cmd_config_unset },
 
 	{ "peers list", "", "peers this node is linked to", NULL, list_opts, false, false, 0, 0, guts_cmd_peers_list },
 	{ "peers connect", "MULTIADDR", "dial an address and keep the link", NULL, NULL, false, false, 1, 1,

@@ -15,13 +15,16 @@ void guts_rest_index(struct guts_req *r);
 void guts_rest_openapi_yaml(struct guts_req *r);
 void guts_rest_openapi_json(struct guts_req *r);
 void guts_rest_status(struct guts_req *r);
-void guts_rest_config(struct guts_req *r);
 void guts_rest_shutdown(struct guts_req *r);
 void guts_rest_nothing(struct guts_req *r);
 void guts_rest_livez(struct guts_req *r);
 void guts_rest_readyz(struct guts_req *r);
 void guts_rest_job(struct guts_req *r);
 void guts_rest_alias_put(struct guts_req *r);
+
+/* api_config.c */
+void guts_rest_config(struct guts_req *r);
+void guts_rest_config_change(struct guts_req *r);
 
 /* metrics.c */
 void guts_rest_metrics(struct guts_req *r);

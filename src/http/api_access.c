@@ -291,7 +291,7 @@ open_session(struct guts_req *r, struct guts_token *token)
 
 	guts_auth_session(r->h->auth, token, guts_http_wall_ms(), cookie, &who);
 	snprintf(header, sizeof header, "%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%d%s", r->h->cookie, cookie,
-	    GUTS_SESSION_S, r->from.is_https || strncmp(r->h->public_url, "https:", 6) == 0 ? "; Secure" : "");
+	    GUTS_SESSION_S, r->from.is_https || strncmp(r->access->public_url, "https:", 6) == 0 ? "; Secure" : "");
 	reply_session(r, 201, &who, extra);
 	explicit_bzero(cookie, sizeof cookie);
 	explicit_bzero(header, sizeof header);

@@ -1,4 +1,4 @@
-/* http/api_node.c - the node itself: index, status, configuration, the log's level, health, jobs, shutdown. */
+/* http/api_node.c - the node itself: index, status, the log's level, health, jobs, shutdown. */
 #include "base/log.h"
 #include "base/text.h"
 #include "http/api.h"
@@ -50,8 +50,8 @@ guts_rest_status(struct guts_req *r)
 	struct guts_http *h = r->h;
 	struct guts_snapshot *s = guts_node_snapshot(h->node);
 	struct guts_view_status v = { .version = h->version, .body_bytes = GUTS_HTTP_JSON_MAX,
-		.pack_bytes = guts_conf_number(h->conf, GUTS_CONF_LIMITS_PACK),
-		.streams = guts_conf_number(h->conf, GUTS_CONF_HTTP_MAX_STREAMS) };
+		.pack_bytes = r->access->pack_bytes, .streams = r->access->max_streams };
+	const char *pending[GUTS_CONF_N];
 	const char *urls[2 * GUTS_CONF_LIST_MAX];
 	struct guts_buf b;
 	struct guts_json j;
@@ -62,6 +62,9 @@ guts_rest_status(struct guts_req *r)
 				urls[v.nhttp++] = h->lanes[i].url;
 		}
 		v.http = urls;
+		v.restart_required = pending;
+		if (r->who.scopes)
+			v.nrestart_required = guts_http_restart_required(h, pending);
 		for (size_t i = 0; i < s->nrepos; i++)
 			v.repositories += guts_who_may_see(&r->who, s->repos[i]->id, s->repos[i]->is_private);
 		guts_reply_begin(&b, &j);
@@ -69,52 +72,6 @@ guts_rest_status(struct guts_req *r)
 		guts_reply_keep(r, s->version, &b, NULL);
 	}
 	guts_snapshot_unref(s);
-}
-
-static void
-put_value(struct guts_json *j, const struct guts_conf *c, enum guts_conf_id id, const struct guts_conf_option *o)
-{
-	guts_json_key(j, "value");
-	if (o->list) {
-		guts_json_array(j);
-		for (size_t i = 0; i < guts_conf_count(c, id); i++)
-			guts_json_str(j, guts_conf_item(c, id, i));
-		guts_json_array_end(j);
-	} else if (o->type == GUTS_CONF_BOOL) {
-		guts_json_bool(j, guts_conf_bool(c, id));
-	} else if (o->type == GUTS_CONF_NUMBER || o->type == GUTS_CONF_BYTES || o->type == GUTS_CONF_DURATION) {
-		guts_json_u64(j, guts_conf_number(c, id));
-	} else {
-		guts_json_str(j, guts_conf_text(c, id));
-	}
-}
-
-void
-guts_rest_config(struct guts_req *r)
-{
-	static const char *const types[] = { "text", "multiaddr", "listen", "bool", "number", "bytes", "duration",
-		"choice" };
-	static const char *const layers[] = { "default", "file", "command line" };
-	struct guts_buf b;
-	struct guts_json j;
-
-	guts_reply_begin(&b, &j);
-	guts_json_array(&j);
-	for (unsigned i = 0; i < GUTS_CONF_N; i++) {
-		enum guts_conf_id id = (enum guts_conf_id)i;
-		const struct guts_conf_option *o = guts_conf_option(id);
-		guts_json_object(&j);
-		guts_json_put_str(&j, "name", o->name);
-		guts_json_put_str(&j, "type", types[o->type]);
-		put_value(&j, r->h->conf, id, o);
-		guts_json_put_str(&j, "default", o->fallback);
-		guts_json_put_str(&j, "source", layers[guts_conf_layer(r->h->conf, id)]);
-		guts_json_put_bool(&j, "reloadable", o->reloadable);
-		guts_json_put_str(&j, "help", o->help);
-		guts_json_object_end(&j);
-	}
-	guts_json_array_end(&j);
-	guts_reply_json(r, 200, &b, NULL);
 }
 
 /* -- the log's level ---------------------------------------------------------------------------- */
@@ -187,7 +144,7 @@ shutdown_posted(void *arg)
 	struct guts_http *h = arg;
 
 	if (!h->stopping)
-		h->shutdown(h->shutdown_owner);
+		h->shutdown(h->owner);
 }
 
 /* The answer is on its way: now the node may go. */

@@ -10,34 +10,10 @@
 #include <stdio.h>
 #include <strings.h>
 
-#define HEADERS_IN "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Request-Id"
+#define HEADERS_IN "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id"
 #define HEADERS_OUT \
 	"ETag, Link, Location, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, X-Total-Count"
 #define MAX_AGE_S "600"
-
-/* "*", or a scheme and an authority without a path. */
-static bool
-is_origin(const char *s)
-{
-	const char *at = strstr(s, "://");
-
-	if (strcmp(s, "*") == 0)
-		return true;
-	return at && at != s && at[3] && !strpbrk(at + 3, "/?#@*, ");
-}
-
-int
-guts_cors_start(struct guts_http *h, struct guts_errinfo *ei)
-{
-	h->ncors = guts_conf_count(h->conf, GUTS_CONF_HTTP_CORS_ORIGINS);
-	for (size_t i = 0; i < h->ncors; i++) {
-		h->cors[i] = guts_conf_item(h->conf, GUTS_CONF_HTTP_CORS_ORIGINS, i);
-		if (!is_origin(h->cors[i]))
-			return guts_err_set(ei, GUTS_EINVAL, "http.cors_origins: \"%.100s\" is neither * nor like https://app.example",
-			    h->cors[i]);
-	}
-	return 0;
-}
 
 /* What Access-Control-Allow-Origin is to say; NULL: nothing. */
 static const char *
@@ -45,8 +21,8 @@ allowed(const struct guts_req *r)
 {
 	struct guts_slice origin = r->head.v[GUTS_HEAD_ORIGIN];
 
-	for (size_t i = 0; origin.n && i < r->h->ncors; i++) {
-		const char *listed = r->h->cors[i];
+	for (size_t i = 0; origin.n && i < r->access->ncors; i++) {
+		const char *listed = r->access->cors[i];
 		if (strcmp(listed, "*") == 0)
 			return listed;
 		if (strlen(listed) == origin.n && strncasecmp(listed, (const char *)origin.p, origin.n) == 0)
@@ -60,7 +36,7 @@ guts_cors_allow(const struct guts_req *r, struct MHD_Response *resp)
 {
 	const char *origin = allowed(r);
 
-	if (r->h->ncors)
+	if (r->access->ncors)
 		MHD_add_response_header(resp, "Vary", "Origin");
 	if (!origin)
 		return;

@@ -29,6 +29,7 @@ static const struct {
 	[GUTS_HEAD_CSRF] = NAME("x-guts-csrf"),
 	[GUTS_HEAD_ACCEPT] = NAME("accept"),
 	[GUTS_HEAD_ACCEPT_ENCODING] = NAME("accept-encoding"),
+	[GUTS_HEAD_IF_MATCH] = NAME("if-match"),
 	[GUTS_HEAD_IF_NONE_MATCH] = NAME("if-none-match"),
 	[GUTS_HEAD_IF_RANGE] = NAME("if-range"),
 	[GUTS_HEAD_RANGE] = NAME("range"),

@@ -33,6 +33,7 @@ enum guts_head {
 	GUTS_HEAD_CSRF,
 	GUTS_HEAD_ACCEPT,
 	GUTS_HEAD_ACCEPT_ENCODING,
+	GUTS_HEAD_IF_MATCH,
 	GUTS_HEAD_IF_NONE_MATCH,
 	GUTS_HEAD_IF_RANGE,
 	GUTS_HEAD_RANGE,
@@ -93,7 +94,7 @@ enum guts_range_kind {
 /* What a Range header asks of a body of `size` bytes.  Source: RFC 9110 section 14. */
 enum guts_range_kind guts_guard_range(struct guts_slice value, uint64_t size, struct guts_range *out);
 
-/* Does an If-None-Match header name `etag` (with its quotes), or is it "*"? */
+/* Does an If-Match or If-None-Match header name `etag` (with its quotes), or is it "*"? */
 bool guts_guard_matches(struct guts_slice header, const char *etag);
 
 #endif

@@ -1,6 +1,7 @@
 /* http/http.c - the gateway as a whole: start, stop, and small things about a request. */
 #include "base/alloc.h"
 #include "base/text.h"
+#include "http/config.h"
 #include "http/events.h"
 #include "http/histcache.h"
 #include "http/idempotency.h"
@@ -13,44 +14,15 @@
 #include <sys/random.h>
 #include <utlist.h>
 
-/* Names under which we may be asked: those of the configuration and the public address's. */
-static void
-set_hosts(struct guts_http *h)
-{
-	size_t n = guts_conf_count(h->conf, GUTS_CONF_HTTP_ALLOWED_HOSTS);
-	const char *at = strstr(h->public_url, "://");
-
-	h->hosts = guts_calloc(n + 1, sizeof *h->hosts);
-	for (size_t i = 0; i < n; i++)
-		h->hosts[h->nhosts++] = guts_strdup(guts_conf_item(h->conf, GUTS_CONF_HTTP_ALLOWED_HOSTS, i));
-	if (at) {
-		size_t len = strcspn(at + 3, "/:");
-		char *name = guts_alloc(len + 1);
-		memcpy(name, at + 3, len);
-		h->hosts[h->nhosts++] = name;
-	}
-}
-
-static void
-set_public_url(struct guts_http *h)
-{
-	const char *url = guts_conf_text(h->conf, GUTS_CONF_HTTP_PUBLIC_URL);
-	size_t n = strnlen(url, sizeof h->public_url - 1);
-
-	memcpy(h->public_url, url, n);
-	while (n && h->public_url[n - 1] == '/')
-		h->public_url[--n] = 0;
-}
-
 /* The certificate is read if some listener is encrypted. */
 static int
-start_tls(struct guts_http *h, enum guts_conf_id id, struct guts_errinfo *ei)
+start_tls(struct guts_http *h, const struct guts_conf *conf, enum guts_conf_id id, struct guts_errinfo *ei)
 {
-	const char *cert = guts_conf_text(h->conf, GUTS_CONF_HTTP_TLS_CERT), *key = guts_conf_text(h->conf, GUTS_CONF_HTTP_TLS_KEY);
+	const char *cert = guts_conf_text(conf, GUTS_CONF_HTTP_TLS_CERT), *key = guts_conf_text(conf, GUTS_CONF_HTTP_TLS_KEY);
 	struct guts_errinfo why;
 
-	for (size_t i = 0; i < guts_conf_count(h->conf, id) && !h->is_encrypted; i++) {
-		const char *at = guts_conf_item(h->conf, id, i);
+	for (size_t i = 0; i < guts_conf_count(conf, id) && !h->is_encrypted; i++) {
+		const char *at = guts_conf_item(conf, id, i);
 		if (strncmp(at, "https:", 6) != 0)
 			continue;
 		if (!cert[0] || !key[0])
@@ -63,14 +35,14 @@ start_tls(struct guts_http *h, enum guts_conf_id id, struct guts_errinfo *ei)
 }
 
 static int
-open_lanes(struct guts_http *h, enum guts_conf_id id, struct guts_errinfo *ei)
+open_lanes(struct guts_http *h, const struct guts_conf *conf, enum guts_conf_id id, struct guts_errinfo *ei)
 {
-	for (size_t i = 0; i < guts_conf_count(h->conf, id); i++) {
+	for (size_t i = 0; i < guts_conf_count(conf, id); i++) {
 		struct guts_lane *lane = &h->lanes[h->nlanes];
 		int err;
 		lane->h = h;
 		lane->is_public = id == GUTS_CONF_HTTP_PUBLIC_LISTEN;
-		err = guts_listen_open(lane, guts_conf_option(id)->name, guts_conf_item(h->conf, id, i), ei);
+		err = guts_listen_open(lane, guts_conf_option(id)->name, guts_conf_item(conf, id, i), ei);
 		if (err < 0)
 			return err;
 		h->nlanes++;
@@ -80,14 +52,14 @@ open_lanes(struct guts_http *h, enum guts_conf_id id, struct guts_errinfo *ei)
 
 /* All listeners are open before the first one serves: what its thread reads changes no more. */
 static int
-start_lanes(struct guts_http *h, struct guts_errinfo *ei)
+start_lanes(struct guts_http *h, const struct guts_conf *conf, struct guts_errinfo *ei)
 {
 	static const enum guts_conf_id ids[] = { GUTS_CONF_HTTP_LISTEN, GUTS_CONF_HTTP_PUBLIC_LISTEN };
-	unsigned connections = (unsigned)guts_conf_number(h->conf, GUTS_CONF_HTTP_MAX_CONNECTIONS);
+	unsigned connections = (unsigned)guts_conf_number(conf, GUTS_CONF_HTTP_MAX_CONNECTIONS);
 	int err;
 
 	for (size_t i = 0; i < 2; i++) {
-		if ((err = start_tls(h, ids[i], ei)) < 0 || (err = open_lanes(h, ids[i], ei)) < 0)
+		if ((err = start_tls(h, conf, ids[i], ei)) < 0 || (err = open_lanes(h, conf, ids[i], ei)) < 0)
 			return err;
 	}
 	for (size_t i = 0; i < h->nlanes; i++) {
@@ -97,30 +69,11 @@ start_lanes(struct guts_http *h, struct guts_errinfo *ei)
 	return 0;
 }
 
-/* Who is believed, and how much each may ask. */
-static int
-set_access(struct guts_http *h, struct guts_errinfo *ei)
-{
-	const struct guts_conf *c = h->conf;
-	struct guts_errinfo why;
-
-	h->public_read = guts_conf_bool(c, GUTS_CONF_HTTP_PUBLIC_READ);
-	h->local_read = guts_conf_bool(c, GUTS_CONF_HTTP_LOCAL_READ);
-	h->token_rate = guts_conf_number(c, GUTS_CONF_HTTP_TOKEN_RATE);
-	h->address_rate = guts_conf_number(c, GUTS_CONF_HTTP_ADDRESS_RATE);
-	h->limit_loopback = guts_conf_bool(c, GUTS_CONF_HTTP_LIMIT_LOOPBACK);
-	h->limits = guts_limits_new();
-	for (size_t i = 0; i < guts_conf_count(c, GUTS_CONF_HTTP_TRUSTED_PROXIES); i++) {
-		if (guts_proxies_add(&h->proxies, guts_conf_item(c, GUTS_CONF_HTTP_TRUSTED_PROXIES, i), &why) < 0)
-			return guts_err_set(ei, GUTS_EINVAL, "http.trusted_proxies: %s", why.text);
-	}
-	return 0;
-}
-
 int
 guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct guts_errinfo *ei)
 {
 	struct guts_http *h = guts_alloc(sizeof *h);
+	enum guts_conf_id at;
 	int err;
 
 	h->env = s->env;
@@ -128,13 +81,11 @@ guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct 
 	h->bridge = s->bridge;
 	h->store = guts_node_store(s->node);
 	h->repos = s->repos;
-	h->conf = s->conf;
 	h->home = guts_strdup(s->home);
+	h->configure = s->configure;
 	h->shutdown = s->shutdown;
-	h->shutdown_owner = s->owner;
+	h->owner = s->owner;
 	snprintf(h->version, sizeof h->version, "%s", s->version);
-	set_public_url(h);
-	set_hosts(h);
 	h->id = guts_node_key(s->node)->id;
 	guts_peerid_text(h->id_text, &h->id);
 	snprintf(h->cookie, sizeof h->cookie, "guts-%s", h->id_text + strlen(h->id_text) - 8);
@@ -147,7 +98,9 @@ guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct 
 	h->lanes = guts_calloc(guts_conf_count(s->conf, GUTS_CONF_HTTP_LISTEN) +
 	    guts_conf_count(s->conf, GUTS_CONF_HTTP_PUBLIC_LISTEN), sizeof *h->lanes);
 	h->idempotency = guts_idempotency_new();
-	if ((err = set_access(h, ei)) < 0 || (err = guts_cors_start(h, ei)) < 0 || (err = guts_auth_new(&h->auth, h->store, ei)) < 0)
+	h->limits = guts_limits_new();
+	h->config = guts_config_new(s->conf, s->conf_path, h->boot);
+	if ((err = guts_access_new(&h->access, s->conf, &at, ei)) < 0 || (err = guts_auth_new(&h->auth, h->store, ei)) < 0)
 		goto failed;
 	if ((err = guts_auth_admin_file(h->auth, h->store, h->home, guts_http_wall_ms(), h->fresh_token, ei)) < 0)
 		goto failed;
@@ -156,7 +109,7 @@ guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct 
 		guts_err_set(ei, err, "no thread for the gateway");
 		goto failed;
 	}
-	if ((err = start_lanes(h, ei)) < 0)
+	if ((err = start_lanes(h, s->conf, ei)) < 0)
 		goto failed;
 	*out = h;
 	return 0;
@@ -181,24 +134,11 @@ guts_http_url(const struct guts_http *h, size_t i)
 const char *
 guts_http_base(const struct guts_http *h)
 {
-	for (size_t i = 0; i < h->nlanes && !h->public_url[0]; i++) {
+	for (size_t i = 0; i < h->nlanes && !h->access->public_url[0]; i++) {
 		if (!h->lanes[i].is_unix)
 			return h->lanes[i].url;
 	}
-	return h->public_url;
-}
-
-bool
-guts_http_is_encrypted(const struct guts_http *h)
-{
-	return h->is_encrypted;
-}
-
-void
-guts_http_reload(struct guts_http *h)
-{
-	if (h->is_encrypted)
-		guts_tls_reload();
+	return h->access->public_url;
 }
 
 bool
@@ -280,9 +220,9 @@ guts_http_free(struct guts_http *h)
 	guts_audit_free(h);
 	guts_histcache_free(h->histcache);
 	guts_buf_deinit(&h->capabilities);
-	for (size_t i = 0; i < h->nhosts; i++)
-		free((char *)(uintptr_t)h->hosts[i]);
-	free(h->hosts);
+	guts_access_unref(h->access);
+	guts_config_free(h->config);
+	free(h->reload);
 	free(h->lanes);
 	free(h->home);
 	pthread_mutex_destroy(&h->lock);
@@ -346,7 +286,7 @@ guts_req_page(struct guts_req *r, uint64_t *page, uint64_t *per_page)
 const char *
 guts_req_base(const struct guts_req *r)
 {
-	if (r->h->public_url[0])
-		return r->h->public_url;
+	if (r->access->public_url[0])
+		return r->access->public_url;
 	return r->lane->is_unix ? "http://localhost" : r->lane->url;
 }

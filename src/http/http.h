@@ -21,10 +21,13 @@ struct guts_http_setup {
 	struct guts_env *env;           /* the node's: closures and jobs run there */
 	struct guts_node *node;
 	struct guts_bridge *bridge;     /* webhooks */
-	const struct guts_conf *conf;   /* http.* is read here; all of it is shown by GET /api/v1/config */
+	const struct guts_conf *conf;   /* as the node starts with it; copied */
+	const char *conf_path;          /* where guts.conf is, or would be */
 	const char *home;               /* folder of the node: admin-token is kept in it */
 	struct guts_repostore *repos;   /* repositories on disk: reading them, serving fetches */
 	const char *version;            /* "0.1.0" */
+	/* Options came into force, by PATCH /api/v1/config or guts_http_reload: those of the gateway are seen to; on the loop thread. */
+	void (*configure)(void *owner, const struct guts_conf *was, const struct guts_conf *now);
 	void (*shutdown)(void *owner);  /* POST /api/v1/shutdown was accepted; on the loop thread */
 	void *owner;
 };
@@ -38,15 +41,15 @@ int guts_http_start(struct guts_http **out, const struct guts_http_setup *s, str
 size_t guts_http_count(const struct guts_http *h);
 const char *guts_http_url(const struct guts_http *h, size_t i);
 
-/* URL of the gateway for links: http.public_url, or the first bound address; "" if it has Unix sockets only. */
+/* URL of the gateway for links: http.public_url, or the first bound address; "" if it has Unix sockets only.  Lent until the
+ * configuration changes.  Thread: loop. */
 const char *guts_http_base(const struct guts_http *h);
 
 /* True when the admin token was made by this start; its text is copied to `token` (≥ GUTS_HTTP_TOKEN_SIZE bytes). */
 #define GUTS_HTTP_TOKEN_SIZE 80 /* [bytes] with NUL */
 bool guts_http_new_admin_token(const struct guts_http *h, char token[GUTS_HTTP_TOKEN_SIZE]);
 
-/* Does some listener speak TLS?  Then guts_http_reload reads its certificate again; a bad one is logged, the old one stays. */
-bool guts_http_is_encrypted(const struct guts_http *h);
+/* Read guts.conf and the certificate again; what is bad is logged, and the old one stays.  Thread: loop. */
 void guts_http_reload(struct guts_http *h);
 
 /* Stop: no new connections, sleeping ones are woken with 503 or their end of stream, threads joined (≤ 2 s).

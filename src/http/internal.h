@@ -10,6 +10,7 @@
 #include "crypto/key.h"
 #include "git/read.h"
 #include "git/repostore.h"
+#include "http/access.h"
 #include "http/auth.h"
 #include "http/http.h"
 #include "http/limit.h"
@@ -94,7 +95,9 @@ struct guts_counters {
 
 struct guts_audit_row;
 struct guts_call;
+struct guts_config;
 struct guts_idempotency;
+struct guts_reload;
 struct guts_ring;
 struct guts_watch;
 
@@ -104,15 +107,13 @@ struct guts_http {
 	struct guts_bridge *bridge;
 	struct guts_store *store;
 	struct guts_repostore *repos;
-	const struct guts_conf *conf;
+	struct guts_config *config;
+	struct guts_reload *reload;          /* loop; NULL: never asked for */
 	char *home;
 	char version[32];
+	void (*configure)(void *owner, const struct guts_conf *was, const struct guts_conf *now);
 	void (*shutdown)(void *owner);
-	void *shutdown_owner;
-	char public_url[1024];               /* empty = that of the listener */
-	bool public_read, local_read;
-	const char **hosts;
-	size_t nhosts;
+	void *owner;
 	uint64_t boot;                       /* random: makes ETags differ between runs */
 	struct guts_peerid id;
 	char id_text[GUTS_PEERID_TEXT_SIZE];
@@ -122,17 +123,13 @@ struct guts_http {
 	size_t nlanes;
 	struct guts_auth *auth;
 	struct guts_histcache *histcache;
-	struct guts_proxies proxies;
 	struct guts_idempotency *idempotency;
-	const char *cors[GUTS_CONF_LIST_MAX]; /* origins; views into conf */
-	size_t ncors;
 	struct guts_limits *limits;
-	uint64_t token_rate, address_rate;   /* [requests/minute], 0 = any number */
-	bool limit_loopback;
 	bool is_encrypted;                   /* some listener speaks TLS */
 	struct guts_ring *ring;
 
 	pthread_mutex_t lock;
+	struct guts_access *access;          /* the newest; under lock, changed by the loop alone */
 	bool stopping;
 	struct guts_req *asleep;             /* suspended requests */
 	struct guts_audit_row *audit;        /* writes that are no facts yet */
@@ -154,6 +151,7 @@ struct guts_http {
 struct guts_req {
 	struct guts_http *h;
 	struct guts_lane *lane;
+	struct guts_access *access;          /* a reference */
 	struct guts_line *line;
 	struct MHD_Connection *conn;
 	struct guts_req *prev, *next;        /* in h->asleep */
@@ -212,6 +210,11 @@ bool guts_req_page(struct guts_req *r, uint64_t *page, uint64_t *per_page);
 /* "http://127.0.0.1:8080" or the configured public address. */
 const char *guts_req_base(const struct guts_req *r);
 
+/* -- api_config.c ------------------------------------------------------------------ */
+
+/* Options whose change waits for a restart, in the order of the table; returns how many.  Thread: any. */
+size_t guts_http_restart_required(struct guts_http *h, const char *names[GUTS_CONF_N]);
+
 /* -- audit.c: a private fact "audit.write" per write ------------------------------------ */
 
 /* The request has ended, however it did.  Thread: HTTP. */
@@ -220,8 +223,6 @@ void guts_audit_free(struct guts_http *h);
 
 /* -- cors.c: pages of other sites that the operator names ------------------------------- */
 
-/* Read http.cors_origins.  Errors, with text: GUTS_EINVAL. */
-int guts_cors_start(struct guts_http *h, struct guts_errinfo *ei);
 /* Let the page that asks read this answer, if its origin is listed. */
 void guts_cors_allow(const struct guts_req *r, struct MHD_Response *resp);
 /* The same for what it asks before a request; `methods` as in Allow. */
@@ -232,6 +233,8 @@ void guts_cors_preflight(const struct guts_req *r, struct MHD_Response *resp, co
 /* A listening socket at "addr:port" ([…] around IPv6) or "unix:/path" (mode 0600; one that a killed node left behind is replaced);
  * describes it in *lane.  `option` names it in messages.  Errors: as guts_http_start. */
 int guts_listen_open(struct guts_lane *lane, const char *option, const char *at, struct guts_errinfo *ei);
+/* Could it be one, by its words?  Errors, with text: GUTS_EINVAL. */
+int guts_listen_check(const char *option, const char *at, struct guts_errinfo *ei);
 /* Close it and remove its file. */
 void guts_listen_close(struct guts_lane *lane);
 

@@ -101,20 +101,34 @@ bind_address(int fd, struct sockaddr_storage *ss, socklen_t *len)
 }
 
 int
+guts_listen_check(const char *option, const char *at, struct guts_errinfo *ei)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+
+	if (strncmp(at, "unix:", 5) == 0 || parse_address(strncmp(at, "https://", 8) == 0 ? at + 8 : at, &ss, &len) == 0)
+		return GUTS_OK;
+	return guts_err_set(ei, GUTS_EINVAL, "%s: %s is no address with a port", option, at);
+}
+
+int
 guts_listen_open(struct guts_lane *lane, const char *option, const char *at, struct guts_errinfo *ei)
 {
 	struct sockaddr_storage ss = { .ss_family = AF_UNIX };
 	socklen_t len = 0;
+	int err = guts_listen_check(option, at, ei);
 
+	if (err < 0)
+		return err;
 	lane->is_unix = strncmp(at, "unix:", 5) == 0;
 	lane->is_tls = strncmp(at, "https://", 8) == 0;
-	if (!lane->is_unix && parse_address(lane->is_tls ? at + 8 : at, &ss, &len) < 0)
-		return guts_err_set(ei, GUTS_EINVAL, "%s: %s is no address with a port", option, at);
+	if (!lane->is_unix)
+		(void)parse_address(lane->is_tls ? at + 8 : at, &ss, &len);
 	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return guts_err_set(ei, GUTS_EIO, "%s %s: %s", option, at, strerror(errno));
 	if ((lane->is_unix ? bind_unix(fd, at + 5) : bind_address(fd, &ss, &len)) < 0 || listen(fd, 1024) < 0) {
-		int err = errno == EADDRINUSE ? GUTS_EEXIST : errno == EACCES ? GUTS_EDENIED : GUTS_EIO;
+		err = errno == EADDRINUSE ? GUTS_EEXIST : errno == EACCES ? GUTS_EDENIED : GUTS_EIO;
 		guts_err_set(ei, err, "%s %s: %s", option, at, strerror(errno));
 		close(fd);
 		return err;

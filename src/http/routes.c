@@ -20,6 +20,7 @@ const struct guts_route guts_routes[] = {
 	GET_(API "/openapi.yaml", GUTS_SCOPE_NONE, guts_rest_openapi_yaml),
 	GET_(API "/openapi.json", GUTS_SCOPE_NONE, guts_rest_openapi_json),
 	GET_(API "/config", GUTS_SCOPE_ADMIN, guts_rest_config),
+	JSON_(GUTS_PATCH, API "/config", GUTS_SCOPE_ADMIN, guts_rest_config_change),
 	GET_(API "/log", GUTS_SCOPE_ADMIN, guts_rest_log),
 	GET_(API "/log/level", GUTS_SCOPE_ADMIN, guts_rest_log_level),
 	JSON_(GUTS_PUT, API "/log/level", GUTS_SCOPE_ADMIN, guts_rest_log_set_level),

@@ -97,7 +97,6 @@ refuse(struct guts_req *r, int status, const char *why)
 static void
 check_head(struct guts_req *r, const char *method, const char *version)
 {
-	struct guts_http *h = r->h;
 	int status;
 
 	guts_guard_begin(&r->head, guts_slice_str(method), guts_slice_str(version));
@@ -107,7 +106,7 @@ check_head(struct guts_req *r, const char *method, const char *version)
 		refuse(r, status, r->head.why);
 		return;
 	}
-	status = guts_guard_host(r->head.v[GUTS_HEAD_HOST], r->lane->is_loopback, h->hosts, h->nhosts);
+	status = guts_guard_host(r->head.v[GUTS_HEAD_HOST], r->lane->is_loopback, (const char *const *)r->access->hosts, r->access->nhosts);
 	if (status)
 		refuse(r, status, status == 421 ? "this host name is not ours (http.allowed_hosts)" : "malformed Host");
 	int err = guts_target_parse(&r->target, r->text, r->ntext);
@@ -120,7 +119,7 @@ find_client(struct guts_req *r)
 {
 	const union MHD_ConnectionInfo *i = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
-	guts_remote_find(&r->from, &r->h->proxies, i ? i->client_addr : NULL, r->lane->is_tls, &r->head);
+	guts_remote_find(&r->from, &r->access->proxies, i ? i->client_addr : NULL, r->lane->is_tls, &r->head);
 }
 
 bool
@@ -146,7 +145,7 @@ check_rights(struct guts_req *r)
 {
 	struct guts_http *h = r->h;
 	const struct guts_route *route = r->match.route;
-	bool open = h->public_read || (h->local_read && r->lane->is_loopback && r->from.is_local);
+	bool open = r->access->public_read || (r->access->local_read && r->lane->is_loopback && r->from.is_local);
 
 	if (r->lane->is_public) {
 		r->who.open = true;
@@ -154,7 +153,7 @@ check_rights(struct guts_req *r)
 			refuse(r, 403, "this listener is for public reads only (http.public_listen)");
 		return;
 	}
-	if (guts_auth_check(h->auth, &r->head, open, h->cookie, h->public_url, guts_http_wall_ms(), &r->who) < 0) {
+	if (guts_auth_check(h->auth, &r->head, open, h->cookie, r->access->public_url, guts_http_wall_ms(), &r->who) < 0) {
 		guts_log_limited(GUTS_LOG_WARN, "http", "a token that is not good was shown for %s %s",
 		    guts_method_name(r->head.method), route->path);
 		refuse(r, guts_req_wrong_try(r) ? 429 : 401, "the token is unknown, revoked or expired");
@@ -174,9 +173,9 @@ check_rate(struct guts_req *r)
 {
 	struct guts_http *h = r->h;
 	struct guts_slice who = guts_who_name(&r->who);
-	uint64_t rate = who.n ? h->token_rate : h->address_rate;
+	uint64_t rate = who.n ? r->access->token_rate : r->access->address_rate;
 
-	if (rate == 0 || (r->from.is_local && !h->limit_loopback))
+	if (rate == 0 || (r->from.is_local && !r->access->limit_loopback))
 		return;
 	guts_limits_take(h->limits, who.n ? who : guts_remote_network(&r->from), rate, r->start_ns, &r->allowance);
 	if (!r->allowance.wait_s)
@@ -288,6 +287,10 @@ on_target(void *cls, const char *uri, struct MHD_Connection *conn)
 	r->lane = lane;
 	r->conn = conn;
 	r->line = i ? i->socket_context : NULL;
+	pthread_mutex_lock(&r->h->lock);
+	r->access = r->h->access;
+	atomic_fetch_add(&r->access->refcount, 1);
+	pthread_mutex_unlock(&r->h->lock);
 	r->ntext = n;
 	memcpy(r->text, uri, n);
 	guts_buf_init(&r->body, GUTS_HTTP_JSON_MAX);
@@ -456,6 +459,7 @@ on_completed(void *cls, struct MHD_Connection *conn, void **ctx, enum MHD_Reques
 		r->state_free(r);
 	set_line(r, GUTS_LINE_NEXT);
 	guts_who_deinit(&r->who);
+	guts_access_unref(r->access);
 	guts_buf_wipe(&r->body);
 	free(r);
 }

@@ -467,11 +467,11 @@ has_too_many(struct guts_req *r, struct stream *s)
 	const struct guts_reader *other;
 	uint8_t hash[32];
 
-	if (all >= guts_conf_number(h->conf, GUTS_CONF_HTTP_MAX_STREAMS)) {
+	if (all >= r->access->max_streams) {
 		guts_reply_problem(r, 503, "too many event streams (http.max_streams)");
 		return true;
 	}
-	if (r->from.is_local && !h->limit_loopback)
+	if (r->from.is_local && !r->access->limit_loopback)
 		return false;
 	guts_sha256(hash, who.n ? who : guts_remote_network(&r->from));
 	memcpy(&s->r.client, hash, sizeof s->r.client);
@@ -479,7 +479,7 @@ has_too_many(struct guts_req *r, struct stream *s)
 	DL_FOREACH(h->ring->readers, other)
 		mine += other->is_stream && other->client == s->r.client;
 	pthread_mutex_unlock(&h->ring->lock);
-	if (mine >= guts_conf_number(h->conf, GUTS_CONF_HTTP_CLIENT_STREAMS)) {
+	if (mine >= r->access->client_streams) {
 		guts_reply_problem(r, 429, "too many event streams of one %s (http.client_streams)", who.n ? "token" : "address");
 		return true;
 	}

@@ -219,6 +219,16 @@ guts_tls_start(const char *cert_path, const char *key_path, struct guts_errinfo 
 	return err;
 }
 
+int
+guts_tls_check(const char *cert_path, const char *key_path, struct guts_errinfo *ei)
+{
+	struct pair pair = { 0 };
+	int err = load(&pair, cert_path, key_path, ei);
+
+	wipe(&pair);
+	return err;
+}
+
 void
 guts_tls_stop(void)
 {

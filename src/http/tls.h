@@ -20,6 +20,8 @@
  * callback no word of ours.
  * Errors, with text: GUTS_EIO (a file cannot be read), GUTS_EINVAL (no PEM, or the key is another certificate's). */
 int guts_tls_start(const char *cert_path, const char *key_path, struct guts_errinfo *ei);
+/* Would guts_tls_start take them?  The same errors; nothing is kept. */
+int guts_tls_check(const char *cert_path, const char *key_path, struct guts_errinfo *ei);
 void guts_tls_stop(void);
 
 /* Read the files again now; the old certificate stays if they are bad (logged). */

@@ -210,6 +210,8 @@ void guts_dht_save(struct guts_node *n, struct guts_batch *b);
 /* -- topics.c -- */
 void guts_topics_load(struct guts_node *n);
 void guts_topics_free(struct guts_node *n);
+/* Expect of all what the set-up says now. */
+void guts_topics_expect(struct guts_node *n);
 bool guts_topics_has(struct guts_node *n, struct guts_slice topic);
 /* A message on a user's topic; how it is to be treated. */
 enum guts_verdict guts_topics_heard(struct guts_node *n, struct guts_slice topic, const struct guts_peerid *from,

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* -- peers ------------------------------------------------------------------------------------- */
@@ -224,6 +225,23 @@ guts_node_serve_jobs(struct guts_node *n, guts_job_source *source, void *owner)
 	n->ci_owner = owner;
 }
 
+void
+guts_node_tune(struct guts_node *n, const struct guts_node_setup *s)
+{
+	n->s.seed_default = s->seed_default;
+	n->s.quota_total_bytes = s->quota_total_bytes;
+	n->s.quota_creator_bytes = s->quota_creator_bytes;
+	n->s.quota_repo_bytes = s->quota_repo_bytes;
+	n->s.quota_creator_repos = s->quota_creator_repos;
+	n->s.quota_new_per_hour = s->quota_new_per_hour;
+	n->s.pack_max_bytes = s->pack_max_bytes;
+	n->s.gossip_keep = s->gossip_keep;
+	n->s.gossip_expect = s->gossip_expect;
+	guts_topics_expect(n);
+	if (n->sync)
+		guts_sync_limits(n->sync, s->pack_max_bytes, s->quota_repo_bytes);
+}
+
 /* -- life ------------------------------------------------------------------------------------------ */
 
 static void
@@ -344,9 +362,10 @@ guts_node_new(struct guts_node **out, const struct guts_node_setup *s, struct gu
 	struct guts_node *n = guts_alloc(sizeof *n);
 	struct guts_peers_config cfg = { 0 };
 
-	if (s->nannounce > GUTS_PEERS_LISTEN_MAX) {
+	static_assert(GUTS_NODE_ADDRESSES_MAX == GUTS_PEERS_LISTEN_MAX, "one limit");
+	if (s->nannounce > GUTS_NODE_ADDRESSES_MAX) {
 		free(n);
-		return guts_err_set(ei, GUTS_ELIMIT, "p2p.announce: at most %d addresses", GUTS_PEERS_LISTEN_MAX);
+		return guts_err_set(ei, GUTS_ELIMIT, "p2p.announce: at most %d addresses", GUTS_NODE_ADDRESSES_MAX);
 	}
 	n->s = *s;
 	n->env = s->env;

@@ -18,6 +18,8 @@
 
 struct guts_node;
 
+#define GUTS_NODE_ADDRESSES_MAX 8 /* to listen on, to announce */
+
 /* Part of this node in the DHT; the choices of kad.mode are in this order. */
 enum guts_dht_mode { GUTS_DHT_AUTO, GUTS_DHT_CLIENT, GUTS_DHT_SERVER, GUTS_DHT_OFF };
 
@@ -61,6 +63,10 @@ void guts_node_start(struct guts_node *n, void (*ready)(void *owner, int err, co
 /* Stop taking new work, finish what is under way (≤ 10 s), close links; then `stopped`. */
 void guts_node_stop(struct guts_node *n, void (*stopped)(void *owner), void *owner);
 void guts_node_free(struct guts_node *n);
+
+/* Take other limits and habits from a set-up: seed_default, quota_*, pack_max_bytes, gossip_keep, gossip_expect.  They hold for what
+ * begins from now on; nothing that is kept goes.  Loop thread. */
+void guts_node_tune(struct guts_node *n, const struct guts_node_setup *s);
 
 /* What the node is made of, lent until guts_node_free; loop thread, except the store's reading functions and
  * the key. */

@@ -52,6 +52,15 @@ add(struct guts_node *n, struct guts_slice topic)
 	guts_pubsub_expect(n, t->name, n->s.gossip_expect);
 }
 
+void
+guts_topics_expect(struct guts_node *n)
+{
+	struct guts_topic_user *t, *next;
+
+	HASH_ITER(hh, n->topics, t, next)
+		guts_pubsub_expect(n, t->name, n->s.gossip_expect);
+}
+
 static struct guts_slice
 message_key(uint8_t out[9], uint64_t cursor)
 {

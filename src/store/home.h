@@ -2,7 +2,7 @@
  *
  *	key             Ed25519 key of the node, 0600
  *	guts.db         SQLite database (with -wal, -shm beside it)
- *	guts.conf       configuration, made by hand
+ *	guts.conf       configuration, written by hand and by `guts config set`
  *	admin-token     the first admin token, 0600
  *	run.json        addresses of the running node, for the command line
  *	repos/ab/<id>.git

@@ -120,6 +120,13 @@ guts_sync_count(const struct guts_sync *s)
 }
 
 void
+guts_sync_limits(struct guts_sync *s, uint64_t pack_max, uint64_t repo_max)
+{
+	s->s.pack_max = pack_max;
+	s->s.repo_max = repo_max;
+}
+
+void
 guts_sync_free(struct guts_sync *s)
 {
 	if (!s)

@@ -92,6 +92,9 @@ int guts_sync_new(struct guts_sync **out, const struct guts_sync_setup *s, void 
     struct guts_errinfo *ei);
 void guts_sync_free(struct guts_sync *s);
 
+/* Other limits, as in the set-up, for what begins from now on. */
+void guts_sync_limits(struct guts_sync *s, uint64_t pack_max, uint64_t repo_max);
+
 /* Is any change being written now?  A clean stop waits until none is. */
 bool guts_sync_is_busy(const struct guts_sync *s);
 

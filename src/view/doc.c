@@ -80,6 +80,18 @@ guts_jv_get(struct guts_jv v, const char *path)
 	return v;
 }
 
+bool
+guts_jv_is_object(struct guts_jv v)
+{
+	return v.o && json_object_is_type(v.o, json_type_object);
+}
+
+bool
+guts_jv_is_array(struct guts_jv v)
+{
+	return v.o && json_object_is_type(v.o, json_type_array);
+}
+
 size_t
 guts_jv_count(struct guts_jv v)
 {

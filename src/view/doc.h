@@ -28,6 +28,9 @@ struct guts_jv guts_doc_root(const struct guts_doc *d);
 /* A member by its path, names joined by dots: "counts.peers". */
 struct guts_jv guts_jv_get(struct guts_jv v, const char *path);
 
+bool guts_jv_is_object(struct guts_jv v);
+bool guts_jv_is_array(struct guts_jv v);
+
 /* Entries of an array; 0 for anything else. */
 size_t guts_jv_count(struct guts_jv v);
 struct guts_jv guts_jv_at(struct guts_jv v, size_t i);

@@ -43,6 +43,7 @@ guts_view_status(struct guts_json *j, const struct guts_snapshot *s, const struc
 	put_strings(j, "listen", (const char *const *)s->listen, s->nlisten);
 	guts_json_put_str(j, "reachability", s->reachability);
 	put_strings(j, "http", v->http, v->nhttp);
+	put_strings(j, "restart_required", v->restart_required, v->nrestart_required);
 	guts_json_put_u64(j, "bytes_in", s->bytes_in);
 	guts_json_put_u64(j, "bytes_out", s->bytes_out);
 	guts_json_put_u64(j, "rate_in", s->rate_in);

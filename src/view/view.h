@@ -21,6 +21,8 @@ struct guts_view_status {
 	size_t nhttp;
 	uint64_t repositories;   /* that the asker may see */
 	uint64_t body_bytes, pack_bytes, streams;
+	const char *const *restart_required; /* options whose change waits for a restart */
+	size_t nrestart_required;
 };
 void guts_view_status(struct guts_json *j, const struct guts_snapshot *s, const struct guts_view_status *v);
 void guts_view_peer(struct guts_json *j, const struct guts_peer_info *p);

@@ -62,19 +62,20 @@ class Contract:
         if "json" in kind:
             self.value(json.loads(answer.data), content[kind]["schema"], "%s %s" % (method, name))
 
+    def fits(self, v, schema, at):
+        try:
+            self.value(v, schema, at)
+        except AssertionError:
+            return False
+        return True
+
     def value(self, v, schema, at):
         schema = self.ref(schema)
         for part in schema.get("allOf", ()):
             self.value(v, part, at)
-        if "oneOf" in schema:
-            fits = 0
-            for part in schema["oneOf"]:
-                try:
-                    self.value(v, part, at)
-                    fits += 1
-                except AssertionError:
-                    pass
-            assert fits == 1, "%s: %r fits %d of the schemas" % (at, v, fits)
+        for kind in "oneOf", "anyOf":
+            fits = sum(self.fits(v, part, at) for part in schema.get(kind, ()))
+            assert kind not in schema or fits == 1 or (fits and kind == "anyOf"), "%s: %r fits %d of the schemas" % (at, v, fits)
         if "type" in schema:
             names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
             good = any(isinstance(v, TYPES[n]) and not (isinstance(v, bool) and n in ("integer", "number")) for n in names)

@@ -34,6 +34,12 @@ def node_itself(tap, a):
         assert status["id"] == a.id and status["ready"] and status["http"] == [a.url], status
         names = {o["name"]: o for o in a.get("/api/v1/config")}
         assert names["p2p.max_connections"]["value"] == 50 and names["http.listen"]["source"] == "command line"
+        first = a.request("GET", "/api/v1/config")
+        done = a.request("PATCH", "/api/v1/config", {"gossip.expect": 2}, headers={"If-Match": first.headers["etag"]})
+        assert done.json["options"][0]["value"] == 2 and done.json["restart_required"] == [], done.data
+        assert a.request("PATCH", "/api/v1/config", {"gossip.expect": 3}, headers={"If-Match": first.headers["etag"]}).status == 412
+        assert a.request("PATCH", "/api/v1/config", {"gossip.expect": -1}).json["errors"][0]["pointer"] == "/gossip.expect"
+        assert a.patch("/api/v1/config", {"gossip.expect": None})["options"][0]["source"] == "default"
         for path in "/livez", "/readyz":
             assert a.request("GET", path, token=None).data == b"ok\n"
     with tap.case("the contract is served as YAML and JSON, and compressed"):

@@ -4,6 +4,7 @@ script_tests += %reldir%/big_repo.py
 script_tests += %reldir%/ci_jobs.py
 script_tests += %reldir%/ci_recipes.py
 script_tests += %reldir%/ci_run.py
+script_tests += %reldir%/config.py
 script_tests += %reldir%/dht.py
 script_tests += %reldir%/event_cuts.py
 script_tests += %reldir%/examples.py

@@ -63,13 +63,13 @@ with tap.net() as net:
             assert done.returncode == 2 and done.stderr, done
 
     with tap.case("config"):
-        assert a.cli("config", "p2p.max_connections").strip() == "50"
-        assert a.cli("config", "http.listen").strip() == "127.0.0.1:0"
-        assert js(a, "config", "log.level")["value"] == "notice"
+        assert a.cli("config", "get", "p2p.max_connections").strip() == "50"
+        assert a.cli("config", "get", "http.listen").strip() == "127.0.0.1:0"
+        assert js(a, "config", "get", "log.level")["value"] == "notice"
         changed = {r[0]: r for r in rows(a.cli("config"))}
         assert set(changed) == {"p2p.listen", "p2p.mdns", "http.listen", "bridge.allow"}, changed
         assert len(rows(a.cli("config", "--all"))) == len(js(a, "config"))
-        assert a.cli("config", "no.such", check=False).returncode == 5
+        assert a.cli("config", "get", "no.such", check=False).returncode == 5
 
     with tap.case("dashboard prints an address with a code that works once"):
         url = a.cli("dashboard").strip()

@@ -183,7 +183,7 @@ read_push(struct push *u)
 		return;
 	if (u->is_test) {
 		u->commits = (struct guts_read_commits){ .n = 1, .v = &u->head, .total = 1 };
-	} else if (guts_read_range(u->git, &from, &u->after, GUTS_PAYLOAD_COMMITS_MAX, &u->arena, &u->commits)) {
+	} else if (guts_read_range(u->git, &from, &u->after, 0, GUTS_PAYLOAD_COMMITS_MAX, &u->arena, &u->commits)) {
 		u->commits.n = 0;
 	}
 	u->files = guts_arena_alloc(&u->arena, (u->commits.n + 1) * sizeof *u->files);

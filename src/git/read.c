@@ -70,6 +70,23 @@ guts_read_close(struct guts_read *r)
 	free(r);
 }
 
+/* -- ids ------------------------------------------------------------------------------ */
+
+int
+guts_read_expand(struct guts_read *r, struct guts_slice digits, struct guts_oid *out)
+{
+	git_oid brief, whole;
+	int rc;
+
+	if (digits.n < GUTS_READ_BRIEF_MIN || digits.n >= GIT_OID_HEXSZ || git_oid_fromstrn(&brief, (const char *)digits.p, digits.n))
+		return GUTS_EINVAL;
+	rc = git_odb_exists_prefix(&whole, r->odb, &brief, digits.n);
+	if (rc)
+		return rc == GIT_EAMBIGUOUS ? GUTS_ECONFLICT : GUTS_ENOTFOUND;
+	*out = guts_read_oid(&whole);
+	return GUTS_OK;
+}
+
 /* -- commits -------------------------------------------------------------------------- */
 
 int
@@ -178,8 +195,8 @@ hide(struct guts_read *r, git_revwalk *walk, const struct guts_oid *from)
 }
 
 int
-guts_read_range(struct guts_read *r, const struct guts_oid *from, const struct guts_oid *to, size_t max,
-    struct guts_arena *a, struct guts_read_commits *out)
+guts_read_range(struct guts_read *r, const struct guts_oid *from, const struct guts_oid *to, size_t skip,
+    size_t max, struct guts_arena *a, struct guts_read_commits *out)
 {
 	git_revwalk *walk = NULL;
 	git_oid oid;
@@ -196,12 +213,12 @@ guts_read_range(struct guts_read *r, const struct guts_oid *from, const struct g
 	while (!err && out->total < GUTS_READ_WALK_MAX && git_revwalk_next(&oid, walk) == 0) {
 		git_commit *c = NULL;
 
-		if (out->total++ >= max)
+		if (out->total++ < skip || out->n == max)
 			continue;
 		err = git_commit_lookup(&c, r->repo, &oid) ? GUTS_EIO : fill_commit(&out->v[out->n++], c, a);
 		git_commit_free(c);
 	}
-	out->more = out->total > out->n;
+	out->more = out->total > skip + out->n;
 	git_revwalk_free(walk);
 	return err;
 }

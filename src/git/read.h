@@ -16,6 +16,7 @@
 #include "base/slice.h"
 #include "git/repo.h"
 
+#define GUTS_READ_BRIEF_MIN 7              /* hex digits of an abbreviated id */
 #define GUTS_READ_PAGE_MAX 100             /* commits of one page */
 #define GUTS_READ_RANGE_MAX 2048           /* commits of one range */
 #define GUTS_READ_WALK_MAX 200000          /* commits of a range that are counted */
@@ -50,6 +51,10 @@ struct guts_read_commit {
 	struct guts_oid *parents;
 };
 
+/* The one object whose id begins with these GUTS_READ_BRIEF_MIN..39 hex digits.  Errors: GUTS_EINVAL (no such digits), GUTS_ENOTFOUND,
+ * GUTS_ECONFLICT (more than one). */
+int guts_read_expand(struct guts_read *r, struct guts_slice digits, struct guts_oid *out);
+
 /* One commit by id; an id of a tag is peeled.  Errors: GUTS_ENOTFOUND, GUTS_ELIMIT (arena). */
 int guts_read_commit(struct guts_read *r, const struct guts_oid *id, struct guts_arena *a, struct guts_read_commit *out);
 
@@ -61,10 +66,10 @@ struct guts_read_commits {
 	bool incomplete;      /* the search ended early: there may be more, or others */
 };
 
-/* At most `max` (≤ GUTS_READ_RANGE_MAX) of the newest commits that `to` reaches and `from` (none: nothing) does not,
- * newest first; out->total counts them all, at most GUTS_READ_WALK_MAX.  Errors: GUTS_ENOTFOUND, GUTS_ELIMIT (arena). */
-int guts_read_range(struct guts_read *r, const struct guts_oid *from, const struct guts_oid *to, size_t max,
-    struct guts_arena *a, struct guts_read_commits *out);
+/* At most `max` (≤ GUTS_READ_RANGE_MAX) of the commits that `to` reaches and `from` (none: nothing) does not,
+ * newest first, behind the `skip` newest; out->total counts them all, at most GUTS_READ_WALK_MAX.  Errors: GUTS_ENOTFOUND, GUTS_ELIMIT (arena). */
+int guts_read_range(struct guts_read *r, const struct guts_oid *from, const struct guts_oid *to, size_t skip,
+    size_t max, struct guts_arena *a, struct guts_read_commits *out);
 
 enum guts_read_status { GUTS_FILE_ADDED, GUTS_FILE_MODIFIED, GUTS_FILE_REMOVED, GUTS_FILE_RENAMED, GUTS_FILE_TYPE };
 

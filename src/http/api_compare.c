@@ -8,7 +8,22 @@
 
 #include <stdio.h>
 
-#define COMPARE_MAX 250 /* commits of a comparison that are listed */
+#define PATCH 1u        /* flags of a job: mails, not one diff; */
+#define PAGED 2u        /* a page was asked for */
+#define COMPARE_MAX 250 /* commits of a comparison that are listed when no page is asked for */
+
+/* The commits of the answer: the newest ones, or the page counted from the oldest as GitHub has it. */
+static int
+read_commits(struct guts_readjob *p, struct guts_read *g, uint64_t total, struct guts_arena *a, struct guts_read_commits *out)
+{
+	uint64_t before = (p->page - 1) * p->per_page, left = before < total ? total - before : 0;
+	uint64_t n = left < p->per_page ? left : p->per_page;
+
+	if (!(p->flags & PAGED))
+		return guts_read_range(g, &p->from, &p->tip, 0, COMPARE_MAX, a, out);
+	p->total = total;
+	return guts_read_range(g, &p->from, &p->tip, (size_t)(left - n), (size_t)n, a, out);
+}
 
 static int
 make_comparison(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, struct guts_json *j)
@@ -26,15 +41,15 @@ make_comparison(struct guts_readjob *p, struct guts_read *g, struct guts_arena *
 	if (err == 0 && related)
 		err = guts_read_commit(g, &rel.base, a, &base);
 	if (err == 0)
-		err = guts_read_range(g, &p->from, &p->tip, COMPARE_MAX, a, &commits);
+		err = read_commits(p, g, rel.ahead, a, &commits);
 	if (err == 0)
-		err = guts_read_compare(g, &rel.base, &p->tip, true, a, &diff);
+		err = guts_read_compare(g, &rel.base, &p->tip, p->page == 1, a, &diff);
+	if (p->page > 1)
+		diff.n = 0; /* files are on the first page */
 	if (err == 0)
 		guts_view_comparison(j, &x, &(struct guts_view_comparison){ &rel, &from, related ? &base : NULL, &commits, &diff });
 	return err;
 }
-
-#define PATCH 1u
 
 static int
 make_change(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, struct guts_json *j)
@@ -119,10 +134,34 @@ find_dots(struct guts_slice s, size_t *n)
 	return at;
 }
 
+static void
+answer_page(struct guts_req *r, struct guts_readjob *p)
+{
+	guts_reply_page(r, &p->body, &(struct guts_page){ .page = p->page, .per_page = p->per_page, .total = p->total,
+	    .is_immutable = p->is_immutable }, p->etag, 0);
+}
+
+/* A job for a comparison as JSON, whole or by pages; NULL: an answer was queued. */
+static struct guts_readjob *
+comparison_job(struct guts_req *r)
+{
+	static const struct guts_readop whole = { "compare", make_comparison, NULL, "no such commit", false };
+	static const struct guts_readop paged = { "compare page", make_comparison, answer_page, "no such commit", false };
+	bool by_pages = guts_target_query(&r->target, "page").p || guts_target_query(&r->target, "per_page").p;
+	struct guts_readjob *p = guts_readjob_new(r, by_pages ? &paged : &whole);
+
+	if (p && by_pages && !guts_req_page(r, &p->page, &p->per_page)) {
+		guts_readjob_drop(p);
+		return NULL;
+	}
+	if (p && by_pages)
+		p->flags = PAGED;
+	return p;
+}
+
 void
 guts_rest_compare(struct guts_req *r)
 {
-	static const struct guts_readop op = { "compare", make_comparison, NULL, "no such commit", false };
 	char text[GUTS_TARGET_MAX];
 	struct guts_slice names;
 	struct guts_readjob *p;
@@ -137,7 +176,7 @@ guts_rest_compare(struct guts_req *r)
 		guts_reply_problem(r, 404, "two names with ... between them");
 		return;
 	}
-	p = is_change ? guts_change_job(r) : guts_readjob_new(r, &op);
+	p = is_change ? guts_change_job(r) : comparison_job(r);
 	if (!p)
 		return;
 	if (!guts_readjob_resolve(p, guts_slice(names.p, at), &p->from, &fixed)) {

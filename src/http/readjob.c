@@ -168,8 +168,18 @@ guts_readjob_drop(struct guts_readjob *p)
 	free(p);
 }
 
+/* May it be an abbreviated id? */
+static bool
+is_brief(struct guts_slice name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!strchr("0123456789abcdefABCDEF", name.p[i]) || !name.p[i])
+			return false;
+	return name.n >= GUTS_READ_BRIEF_MIN && name.n < 40;
+}
+
 bool
-guts_readjob_resolve(const struct guts_readjob *p, struct guts_slice name, struct guts_oid *oid, bool *fixed)
+guts_readjob_resolve(struct guts_readjob *p, struct guts_slice name, struct guts_oid *oid, bool *fixed)
 {
 	static const char *const prefixes[] = { "refs/heads/", "refs/tags/", "refs/", "" };
 	char full[GUTS_REFNAME_MAX + 1];
@@ -188,7 +198,9 @@ guts_readjob_resolve(const struct guts_readjob *p, struct guts_slice name, struc
 		}
 	}
 	*fixed = guts_oid_from_hex(oid, name) == 0 && !guts_oid_is_none(oid);
-	return *fixed;
+	if (!*fixed && is_brief(name))
+		snprintf(oid == &p->from ? p->brief_from : p->brief_tip, GUTS_OID_HEX_SIZE, "%.*s", (int)name.n, (const char *)name.p);
+	return *fixed || is_brief(name);
 }
 
 bool
@@ -231,9 +243,74 @@ set_etag(struct guts_readjob *p)
 	snprintf(p->etag, sizeof p->etag, "\"%.40s-%s\"", tip, rest);
 }
 
+/* -- abbreviated ids: a call that looks them up, before the job's own -------------------------------- */
+
+struct expand {
+	struct guts_call c;
+	struct guts_readjob *p;  /* owned until the answer */
+	const char *at;          /* the one that failed */
+};
+
+static void
+expand_destroy(struct guts_call *c)
+{
+	struct expand *e = (struct expand *)c;
+
+	if (e->p)
+		guts_readjob_drop(e->p);
+}
+
+static int
+expand_one(struct expand *e, struct guts_read *g, const char *brief, struct guts_oid *out)
+{
+	e->at = brief;
+	return brief[0] ? guts_read_expand(g, guts_slice_str(brief), out) : GUTS_OK;
+}
+
+static void
+expand_run(struct guts_call *c)
+{
+	struct expand *e = (struct expand *)c;
+	struct guts_read *g = NULL;
+
+	c->err = guts_read_open(&g, e->p->disk);
+	if (c->err == 0)
+		c->err = expand_one(e, g, e->p->brief_from, &e->p->from);
+	if (c->err == 0)
+		c->err = expand_one(e, g, e->p->brief_tip, &e->p->tip);
+	guts_read_close(g);
+}
+
+static void
+expand_answer(struct guts_req *r, struct guts_call *c)
+{
+	struct expand *e = (struct expand *)c;
+	struct guts_readjob *p = e->p;
+
+	if (c->err == GUTS_ECONFLICT) {
+		guts_reply_problem(r, 422, "the abbreviated id %s is ambiguous; use more digits", e->at);
+	} else if (c->err == GUTS_ENOTFOUND) {
+		guts_reply_problem(r, 404, "no such branch, tag or commit");
+	} else if (c->err < 0) {
+		guts_reply_err(r, c->err, &c->ei);
+	} else {
+		e->p = NULL;
+		p->brief_tip[0] = p->brief_from[0] = '\0';
+		guts_readjob_start(r, p);
+	}
+}
+
 void
 guts_readjob_start(struct guts_req *r, struct guts_readjob *p)
 {
+	if (!p->disk)
+		p->disk = guts_repostore_path(r->h->repos, p->info->id);
+	if (p->brief_tip[0] || p->brief_from[0]) {
+		struct expand *e = guts_call_new(sizeof *e, expand_run, expand_answer, expand_destroy);
+		e->p = p;
+		guts_call_job(r, &e->c, "expand");
+		return;
+	}
 	set_etag(p);
 	if (guts_reply_not_modified(r, p->etag)) {
 		guts_readjob_drop(p);
@@ -247,6 +324,5 @@ guts_readjob_start(struct guts_req *r, struct guts_readjob *p)
 		guts_readjob_drop(p);
 		return;
 	}
-	p->disk = guts_repostore_path(r->h->repos, p->info->id);
 	guts_call_job(r, &p->c, "read");
 }

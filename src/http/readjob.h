@@ -33,6 +33,7 @@ struct guts_readjob {
 	char base[1024], path[GUTS_VIEW_PATH_SIZE], ref[GUTS_REFNAME_MAX + 1]; /* for links */
 	struct guts_oid tip;                /* what is asked for */
 	struct guts_oid from;               /* a second commit, where the question has one */
+	char brief_tip[GUTS_OID_HEX_SIZE], brief_from[GUTS_OID_HEX_SIZE]; /* abbreviated ids, until a worker has looked them up */
 	char file[GUTS_TARGET_MAX];         /* a path in the tree, or whatever else makes the answer another */
 	unsigned flags;                     /* the same */
 	uint64_t page, per_page;
@@ -57,9 +58,9 @@ struct guts_readjob *guts_readjob_new(struct guts_req *r, const struct guts_read
 struct guts_readjob *guts_readjob_new_in(struct guts_req *r, const struct guts_readop *op, size_t bytes);
 void guts_readjob_drop(struct guts_readjob *p);
 
-/* Look `name` up (branch, tag, ref with or without "refs/", full id; empty: the default branch) into *oid; *fixed: it
- * was an id.  False: not there, nothing was queued. */
-bool guts_readjob_resolve(const struct guts_readjob *p, struct guts_slice name, struct guts_oid *oid, bool *fixed);
+/* Look `name` up (branch, tag, ref with or without "refs/", id, abbreviated id; empty: the default branch) into *oid, which is p->tip or
+ * p->from; *fixed: it was a full id.  False: not there, nothing was queued.  What is abbreviated is settled when the job starts. */
+bool guts_readjob_resolve(struct guts_readjob *p, struct guts_slice name, struct guts_oid *oid, bool *fixed);
 
 /* Set p->tip and p->ref by a name as above; false: an answer was queued and the job is gone. */
 bool guts_readjob_at(struct guts_req *r, struct guts_readjob *p, struct guts_slice name);

@@ -1,6 +1,8 @@
 """repolib - cases of http_api.py on one repository, read in GitHub's and Gitea's ways, held against stock git."""
 import base64
+import hashlib
 import io
+import itertools
 import os
 import signal
 import socket
@@ -88,7 +90,7 @@ def objects(tap, a, base, work):
         none = "%039d1" % 0
         for kind, wrong in ("blobs", tip), ("tags", tip), ("commits", top), ("commits", none), ("blobs", none), ("trees", none), ("trees", blob):
             assert a.request("GET", base + "/git/%s/%s" % (kind, wrong)).status == 404, (kind, wrong)
-        assert a.get(base + "/git/commits/v1.0")["sha"] == tip and a.request("GET", base + "/git/commits/" + tip[:39]).status == 404
+        assert a.get(base + "/git/commits/v1.0")["sha"] == tip and a.get(base + "/git/commits/" + tip[:39])["sha"] == tip
         for kind in "blobs", "tags":
             for wrong in "main", tip[:39], tip + "0", "%20", "-1":
                 assert a.request("GET", base + "/git/%s/%s" % (kind, wrong)).status == 422, (kind, wrong)
@@ -97,6 +99,48 @@ def objects(tap, a, base, work):
         size = os.path.getsize(work + "/src/main.c")
         assert langs == {"C": size, "HTML": len(b"<script>alert(1)</script>")} and list(langs)[0] == "C", langs
         assert a.get(base + "/languages?ref=feature/x")["C"] < size
+
+
+def twins():
+    """Two texts whose blobs' ids begin with the same seven digits."""
+    seen = {}
+    for i in itertools.count():
+        text = b"twin %d\n" % i
+        digits = hashlib.sha1(b"blob %d\0" % len(text) + text).hexdigest()[:7]
+        if digits in seen:
+            return digits, seen[digits], text
+        seen[digits] = text
+
+
+def abbreviated(tap, a, repo, base, work):
+    tip = out(work, "rev-parse", "main")
+    with tap.case("an abbreviated id is as good as a whole one, from seven digits on"):
+        for digits in tip[:7], tip[:12].upper(), tip[:39]:
+            assert a.get(base + "/commits/" + digits)["sha"] == tip
+            assert a.get(base + "/commits?per_page=1&sha=" + digits)[0]["sha"] == tip
+            assert a.get(base + "/contents?ref=" + digits) and a.get(base + "/git/trees/" + digits)["tree"]
+            assert a.get(base + "/compare/%s...%s" % (digits, digits))["status"] == "identical"
+            assert a.request("GET", base + "/archive/%s.zip" % digits).status == 200
+        answer = a.request("GET", base + "/commits/" + tip[:7])
+        assert "immutable" not in answer.headers["cache-control"]
+        assert a.request("GET", base + "/commits/" + tip[:7], headers={"If-None-Match": answer.headers["etag"]}).status == 304
+        for none in tip[:6], "0000000", tip[:8] + "x":
+            assert a.request("GET", base + "/commits/" + none).status == 404, none
+    with tap.case("one that is ambiguous is refused in words"):
+        digits, one, other = twins()
+        with open(work + "/one", "wb") as f:
+            f.write(one)
+        with open(work + "/other", "wb") as f:
+            f.write(other)
+        git("checkout", "-q", "--orphan", "twins", cwd=work)
+        git("add", "one", "other", cwd=work)
+        git("commit", "-q", "-m", "twins", cwd=work)
+        git("push", "-q", a.git_url(repo), "twins", cwd=work)
+        git("checkout", "-q", "main", cwd=work)
+        answer = a.request("GET", base + "/git/trees/" + digits)
+        assert answer.status == 422 and "ambiguous" in answer.json["message"], answer.data
+        assert a.request("GET", base + "/compare/%s...main" % digits).status == 422
+        git("push", "-q", a.git_url(repo), ":twins", cwd=work)
 
 
 def changes(tap, a, base, work, net):
@@ -116,6 +160,14 @@ def changes(tap, a, base, work, net):
             git("am", "-q", input=mail.data, cwd=side)
             assert out(side, "rev-parse", "HEAD^{tree}") == out(work, "rev-parse", sha + "^{tree}")
         assert a.request("GET", base + "/git/commits/%s.patch" % ("0" * 39 + "1")).status == 404
+    with tap.case("compare by pages: oldest first, files on the first, links to the others"):
+        wanted, base_commit = out(work, "rev-list", "--reverse", "main~3..main").split(), out(work, "rev-parse", "main~3")
+        for page, want in (1, wanted[:2]), (2, wanted[2:]), (3, []):
+            answer = a.request("GET", base + "/compare/%s...main?per_page=2&page=%d" % (base_commit, page))
+            c = answer.json
+            assert [x["sha"] for x in c["commits"]] == want and c["total_commits"] == 3, (page, c["commits"])
+            assert bool(c["files"]) == (page == 1) and c["stats"]["total"] > 0
+            assert ('rel="next"' in answer.headers.get("link", "")) == (page == 1) and answer.headers["x-total-count"] == "3"
     with tap.case("compare: what the one has and the other has not"):
         c = a.get(base + "/compare/feature/x...main")
         assert (c["status"], c["ahead_by"], c["behind_by"], c["total_commits"]) == ("ahead", 2, 0, 2), c
@@ -363,5 +415,6 @@ def all_of_it(tap, a, rid, base, work, net):
     refs(tap, a, base, work)
     objects(tap, a, base, work)
     changes(tap, a, base, work, net)
+    abbreviated(tap, a, rid, base, work)
     archives(tap, a, base, work)
     hostile(tap, a, base)

@@ -118,19 +118,21 @@ ranges_and_names(void **state)
 	begin(&x, *state);
 	to = oid_of(x.f, "main");
 	from = oid_of(x.f, "main^1~2");
-	assert_int_equal(guts_read_range(x.r, &from, &to, 100, &x.a, &c), 0);
+	assert_int_equal(guts_read_range(x.r, &from, &to, 0, 100, &x.a, &c), 0);
 	assert_true(c.n == 4 && c.total == 4 && !c.more); /* merge, many, side and the count before many */
 	assert_string_equal(c.v[0].summary, "merge");
-	assert_int_equal(guts_read_range(x.r, &from, &to, 2, &x.a, &c), 0);
+	assert_int_equal(guts_read_range(x.r, &from, &to, 0, 2, &x.a, &c), 0);
 	assert_true(c.n == 2 && c.total == 4 && c.more);
-	assert_int_equal(guts_read_range(x.r, &to, &from, 10, &x.a, &c), 0);
+	assert_int_equal(guts_read_range(x.r, &from, &to, 3, 2, &x.a, &c), 0);
+	assert_true(c.n == 1 && c.total == 4 && !c.more);
+	assert_int_equal(guts_read_range(x.r, &to, &from, 0, 10, &x.a, &c), 0);
 	assert_true(c.n == 0 && c.total == 0 && !c.more);
-	assert_int_equal(guts_read_range(x.r, &none, &to, 10, &x.a, &c), 0);
+	assert_int_equal(guts_read_range(x.r, &none, &to, 0, 10, &x.a, &c), 0);
 	assert_true(c.n == 10 && c.total == 34 && c.more);
 	from.b[0] ^= 1; /* not there: as if nothing was left out */
-	assert_int_equal(guts_read_range(x.r, &from, &to, 10, &x.a, &c), 0);
+	assert_int_equal(guts_read_range(x.r, &from, &to, 0, 10, &x.a, &c), 0);
 	assert_int_equal(c.total, 34);
-	assert_int_equal(guts_read_range(x.r, &none, &from, 10, &x.a, &c), GUTS_ENOTFOUND);
+	assert_int_equal(guts_read_range(x.r, &none, &from, 0, 10, &x.a, &c), GUTS_ENOTFOUND);
 
 	to = oid_of(x.f, "main^1");
 	assert_int_equal(guts_read_names(x.r, &to, &x.a, &d), 0);
@@ -138,6 +140,27 @@ ranges_and_names(void **state)
 	assert_true(file_of(&d, "src/a.c")->status == GUTS_FILE_MODIFIED && file_of(&d, "src/a.c")->additions == 0);
 	assert_string_equal(file_of(&d, "start")->old_path, "run");
 	assert_true(d.additions == 0 && d.deletions == 0);
+	end(&x);
+}
+
+static void
+abbreviated_ids(void **state)
+{
+	struct guts_oid tip, found;
+	char hex[GUTS_OID_HEX_SIZE];
+	struct readfix x;
+
+	begin(&x, *state);
+	tip = oid_of(x.f, "main");
+	guts_oid_hex(hex, &tip);
+	for (size_t n = 7; n < 40; n++) {
+		assert_int_equal(guts_read_expand(x.r, guts_slice(hex, n), &found), 0);
+		assert_true(guts_oid_eq(&found, &tip));
+	}
+	assert_int_equal(guts_read_expand(x.r, guts_slice(hex, 6), &found), GUTS_EINVAL);
+	assert_int_equal(guts_read_expand(x.r, guts_slice(hex, 40), &found), GUTS_EINVAL);
+	assert_int_equal(guts_read_expand(x.r, guts_slice_str("abcdefg"), &found), GUTS_EINVAL);
+	assert_int_equal(guts_read_expand(x.r, guts_slice_str("0000000"), &found), GUTS_ENOTFOUND);
 	end(&x);
 }
 
@@ -329,7 +352,7 @@ the_arena_bounds_it(void **state)
 	begin(&x, *state);
 	tip = oid_of(x.f, "main");
 	guts_arena_init(&small, 2000);
-	assert_int_equal(guts_read_range(x.r, &none, &tip, 30, &small, &list), GUTS_ELIMIT);
+	assert_int_equal(guts_read_range(x.r, &none, &tip, 0, 30, &small, &list), GUTS_ELIMIT);
 	guts_arena_deinit(&small);
 	end(&x);
 }
@@ -358,6 +381,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(one_commit, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(what_a_commit_changed, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(ranges_and_names, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(abbreviated_ids, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(folders_files_and_readme, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(trees_with_all_below_them, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(trees_beyond_the_caps, git_setup, git_teardown),

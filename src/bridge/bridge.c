@@ -79,6 +79,21 @@ guts_lane_unqueue(struct guts_bridge *b, struct guts_lane *l, struct guts_waitin
 	atomic_fetch_sub(&b->n.waiting, 1);
 }
 
+void
+guts_lane_note(struct guts_lane *l, const struct guts_delivery *d)
+{
+	struct guts_hook_health *h = &l->health;
+
+	l->is_failing = d->error[0] != '\0';
+	h->was_tried = true;
+	h->status = d->status;
+	memcpy(h->error, d->error, sizeof h->error);
+	if (!l->is_failing)
+		h->failing_ms = 0;
+	else if (!h->failing_ms)
+		h->failing_ms = d->attempted_ms;
+}
+
 /* -- what survives -------------------------------------------------------------------------------- */
 
 void
@@ -137,6 +152,19 @@ load_waiting(void *owner, uint64_t number, uint64_t hook, uint64_t next_ms, bool
 
 	if (l)
 		guts_lane_queue(b, l, number, next_ms, by_hand);
+}
+
+/* What the log says of a hook's health; the order of numbers is nearly that of attempts. */
+static bool
+load_health(void *owner, const struct guts_delivery *d)
+{
+	struct guts_lane *l = owner;
+
+	if (d->attempts)
+		guts_lane_note(l, d);
+	l->health.dead += d->state == GUTS_DELIVERY_DEAD;
+	l->nended += d->state != GUTS_DELIVERY_PENDING;
+	return true;
 }
 
 static int
@@ -207,7 +235,7 @@ guts_bridge_listen(struct guts_bridge *b)
 		guts_node_unlisten(b->node, &b->listener);
 }
 
-/* -- facts of our own -------------------------------------------------------------------------------- */
+/* -- facts and signals of our own -------------------------------------------------------------------- */
 
 void
 guts_bridge_fact(struct guts_bridge *b, struct guts_batch *batch, const char *type, const struct guts_hook *h)
@@ -219,6 +247,22 @@ guts_bridge_fact(struct guts_bridge *b, struct guts_batch *batch, const char *ty
 	f.attr[0] = (struct guts_fact_attr){ .name = "hook", .is_number = true, .number = h->id };
 	f.attr[1] = (struct guts_fact_attr){ .name = "active", .is_number = true, .number = h->active };
 	guts_batch_fact(batch, &f);
+}
+
+void
+guts_bridge_tell(struct guts_bridge *b, const struct guts_delivery *d)
+{
+	struct guts_signal s = { .type = "hook.delivery", .is_private = true, .n = 6 };
+
+	if (d->has_repo)
+		s.repo = guts_slice(d->repo, sizeof d->repo);
+	s.attr[0] = (struct guts_fact_attr){ .name = "hook", .is_number = true, .number = d->hook };
+	s.attr[1] = (struct guts_fact_attr){ .name = "delivery", .is_number = true, .number = d->number };
+	s.attr[2] = (struct guts_fact_attr){ .name = "event", .text = guts_slice_str(d->event) };
+	s.attr[3] = (struct guts_fact_attr){ .name = "state", .text = guts_slice_str(guts_delivery_state_name(d->state)) };
+	s.attr[4] = (struct guts_fact_attr){ .name = "attempt", .is_number = true, .number = d->attempts };
+	s.attr[5] = (struct guts_fact_attr){ .name = "reason", .text = guts_slice_str(d->error) };
+	guts_node_signal(b->node, &s);
 }
 
 /* -- life -------------------------------------------------------------------------------------------- */
@@ -305,6 +349,8 @@ guts_bridge_start(struct guts_bridge *b, const char *base)
 	load_marks(b);
 	(void)guts_store_scan(b->store, GUTS_TABLE_HOOK, guts_slice(NULL, 0), guts_slice(NULL, 0), load_hook, b);
 	HASH_SORT(b->lanes, by_id);
+	for (struct guts_lane *l = b->lanes; l; l = l->hh.next)
+		(void)guts_delivery_each(b->store, l->id, load_health, l);
 	b->is_running = true;
 	if (b->lanes)
 		(void)guts_outbox_each(b->store, load_waiting, b);

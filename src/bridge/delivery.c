@@ -43,6 +43,14 @@ prefix_of(struct key *k, enum row row, uint64_t hook)
 	return guts_slice(k->b, 9);
 }
 
+const char *
+guts_delivery_state_name(enum guts_delivery_state s)
+{
+	static const char *const names[] = { "pending", "delivered", "dead" };
+
+	return names[s];
+}
+
 void
 guts_delivery_guid_text(char out[GUTS_DELIVERY_GUID_SIZE], const uint8_t guid[16])
 {

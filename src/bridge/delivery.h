@@ -45,6 +45,8 @@ struct guts_exchange {
 	struct guts_slice request_headers, response_headers, answer;
 };
 
+/* "pending", "delivered", "dead". */
+const char *guts_delivery_state_name(enum guts_delivery_state s);
 void guts_delivery_guid_text(char out[GUTS_DELIVERY_GUID_SIZE], const uint8_t guid[16]);
 
 /* Into a batch: the record with its row in the outbox (there while pending, gone otherwise), the body, the exchange. */

@@ -33,6 +33,7 @@ put_last_response(struct guts_json *j, const struct guts_hook_health *health)
 		guts_json_put_null(j, "code");
 	guts_json_put_str(j, "status", !health || !health->was_tried ? "unused" : health->error[0] ? "failing" : "active");
 	guts_json_put_str(j, "message", health && health->error[0] ? health->error : NULL);
+	guts_json_put_time_or_null(j, "failing_since", health ? health->failing_ms : 0);
 	guts_json_object_end(j);
 }
 
@@ -79,6 +80,7 @@ guts_hook_view(struct guts_json *j, const char *base, const struct guts_hook *h,
 	}
 	put_last_response(j, health);
 	guts_json_put_u64(j, "waiting", health ? health->waiting : 0);
+	guts_json_put_u64(j, "dead", health ? health->dead : 0);
 	guts_json_object_end(j);
 }
 
@@ -137,7 +139,6 @@ void
 guts_delivery_view(struct guts_json *j, const struct guts_delivery *d, const struct guts_slice *body,
     const struct guts_exchange *x)
 {
-	static const char *const states[] = { "pending", "delivered", "dead" };
 	char guid[GUTS_DELIVERY_GUID_SIZE], repo[GUTS_REPOID_TEXT_SIZE];
 
 	guts_delivery_guid_text(guid, d->guid);
@@ -151,7 +152,7 @@ guts_delivery_view(struct guts_json *j, const struct guts_delivery *d, const str
 	guts_json_put_str(j, "action", d->action[0] ? d->action : NULL);
 	guts_json_put_str(j, "repository_id", d->has_repo ? repo : NULL);
 	guts_json_put_bool(j, "redelivery", d->is_redelivery);
-	guts_json_put_str(j, "state", states[d->state]);
+	guts_json_put_str(j, "state", guts_delivery_state_name(d->state));
 	guts_json_put_u64(j, "attempts", d->attempts);
 	guts_json_put_time(j, "created_at", d->created_ms);
 	guts_json_put_time_or_null(j, "delivered_at", d->attempted_ms);

@@ -10,9 +10,11 @@
 /* How it went lately. */
 struct guts_hook_health {
 	uint16_t status;     /* of the last answer; 0 = none came */
-	char error[160];     /* of the last attempt; empty = it went well, or there was none since the start */
+	char error[160];     /* of the last attempt; empty = it went well, or there was none */
 	bool was_tried;
+	uint64_t failing_ms; /* [unix ms] since when no attempt went well; 0 = the last one did */
 	size_t waiting;      /* deliveries */
+	size_t dead;         /* deliveries that were given up, of those that are kept */
 };
 
 /* A Hook; `repo` of a repository's hook (NULL: it is not here), `health` may be NULL.  No secret is in it. */

@@ -326,10 +326,7 @@ struct commit {
 	struct guts_bridge *b;
 	struct guts_batch *batch;
 	size_t bytes, n;
-	struct {
-		uint64_t hook, number, next_ms;
-		bool by_hand;
-	} *made;
+	struct guts_delivery *made; /* to be queued */
 	struct guts_bridge_marks before;
 	guts_bridge_done *done;
 	void *owner;
@@ -379,6 +376,8 @@ on_committed(void *owner, int err, uint64_t first, uint64_t last)
 			l->nmaking--;
 		if (l && !err)
 			guts_lane_queue(b, l, c->made[i].number, c->made[i].next_ms, c->made[i].by_hand);
+		if (l && !err)
+			guts_bridge_tell(b, &c->made[i]);
 	}
 	if (err) {
 		guts_log_limited(GUTS_LOG_ERROR, "bridge", "deliveries cannot be stored: %s", guts_err_text(err));
@@ -430,10 +429,7 @@ deliver(struct commit *c, struct guts_lane *l, const struct item *it)
 	} else {
 		guts_delivery_put(c->batch, &d);
 		c->made = guts_realloc(c->made, (c->n + 1) * sizeof *c->made);
-		c->made[c->n].hook = l->id;
-		c->made[c->n].number = d.number;
-		c->made[c->n].next_ms = d.next_ms;
-		c->made[c->n++].by_hand = d.by_hand;
+		c->made[c->n++] = d;
 		l->nmaking++;
 	}
 }

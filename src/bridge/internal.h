@@ -88,12 +88,16 @@ struct guts_lane *guts_lane_add(struct guts_bridge *b, const struct guts_hook *h
 void guts_lane_remove(struct guts_bridge *b, struct guts_lane *l);
 void guts_lane_queue(struct guts_bridge *b, struct guts_lane *l, uint64_t number, uint64_t next_ms, bool by_hand);
 void guts_lane_unqueue(struct guts_bridge *b, struct guts_lane *l, struct guts_waiting *w);
+/* How an attempt went, into the hook's health. */
+void guts_lane_note(struct guts_lane *l, const struct guts_delivery *d);
 /* Put the marks into a batch. */
 void guts_bridge_mark(struct guts_bridge *b, struct guts_batch *batch);
 /* Listen to the node while there are hooks, and only then. */
 void guts_bridge_listen(struct guts_bridge *b);
 /* Newest gossip message kept. */
 uint64_t guts_bridge_newest_message(struct guts_bridge *b);
+/* The signal "hook.delivery": a delivery is in the store as *d says. */
+void guts_bridge_tell(struct guts_bridge *b, const struct guts_delivery *d);
 /* A fact about a hook, without its secrets. */
 void guts_bridge_fact(struct guts_bridge *b, struct guts_batch *batch, const char *type, const struct guts_hook *h);
 

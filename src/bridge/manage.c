@@ -15,7 +15,7 @@ struct change {
 	bool is_removal;
 	guts_bridge_done *done;
 	void *owner;
-	uint64_t number; /* of a delivery */
+	struct guts_delivery delivery;
 };
 
 static void
@@ -224,9 +224,11 @@ on_redelivered(void *owner, int err, uint64_t first, uint64_t last)
 
 	(void)first;
 	(void)last;
-	if (!err && l)
-		guts_lane_queue(b, l, c->number, guts_bridge_wall_ms(b), true);
-	change_end(c, err, NULL, c->number);
+	if (!err && l) {
+		guts_lane_queue(b, l, c->delivery.number, guts_bridge_wall_ms(b), true);
+		guts_bridge_tell(b, &c->delivery);
+	}
+	change_end(c, err, NULL, c->delivery.number);
 	guts_send_run(b);
 }
 
@@ -251,7 +253,7 @@ guts_bridge_redeliver(struct guts_bridge *b, uint64_t id, uint64_t delivery, gut
 		change_end(c, err, err == GUTS_ENOTFOUND ? "no such delivery" : NULL, 0);
 		return;
 	}
-	d.number = c->number = ++b->marks.delivery;
+	d.number = ++b->marks.delivery;
 	d.is_redelivery = d.by_hand = true;
 	d.state = GUTS_DELIVERY_PENDING;
 	d.created_ms = d.next_ms = now;
@@ -262,6 +264,7 @@ guts_bridge_redeliver(struct guts_bridge *b, uint64_t id, uint64_t delivery, gut
 	guts_bridge_mark(b, batch);
 	guts_delivery_put_body(batch, &d, guts_buf_slice(&body));
 	guts_delivery_put(batch, &d);
+	c->delivery = d;
 	c->hook.id = id;
 	guts_buf_deinit(&body);
 	err = guts_store_commit(b->store, batch, on_redelivered, c);

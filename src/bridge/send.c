@@ -43,6 +43,7 @@ guts_retry_delay_ms(uint64_t first_ms, uint32_t attempts, uint64_t random)
 struct cut {
 	struct guts_batch *batch;
 	size_t ended; /* first counted, then to be removed */
+	size_t *dead; /* goes down with those removed */
 };
 
 static bool
@@ -61,6 +62,7 @@ cut_ended(void *owner, const struct guts_delivery *d)
 
 	if (d->state != GUTS_DELIVERY_PENDING && c->ended > 0) {
 		guts_delivery_remove(c->batch, d->hook, d->number);
+		*c->dead -= d->state == GUTS_DELIVERY_DEAD;
 		c->ended--;
 	}
 	return c->ended > 0;
@@ -70,7 +72,7 @@ cut_ended(void *owner, const struct guts_delivery *d)
 static void
 cut_log(struct guts_bridge *b, struct guts_batch *batch, struct guts_lane *l)
 {
-	struct cut c = { .batch = batch };
+	struct cut c = { .batch = batch, .dead = &l->health.dead };
 
 	if (l->nended < CUT_EVERY)
 		return;
@@ -92,6 +94,7 @@ guts_send_bury(struct guts_bridge *b, struct guts_batch *batch, struct guts_lane
 	snprintf(d->error, sizeof d->error, "%s", why);
 	guts_delivery_put(batch, d);
 	l->nended++;
+	l->health.dead++;
 	cut_log(b, batch, l);
 	atomic_fetch_add(&b->n.dead, 1);
 	if (d->attempts == 0 && l->is_full)
@@ -148,16 +151,25 @@ put_exchange(struct guts_batch *batch, struct guts_flight *f)
 	guts_buf_deinit(&response);
 }
 
+struct recording {
+	struct guts_bridge *b;
+	struct guts_delivery d;
+};
+
 static void
 on_recorded(void *owner, int err, uint64_t first, uint64_t last)
 {
-	struct guts_bridge *b = owner;
+	struct recording *r = owner;
+	struct guts_bridge *b = r->b;
 
 	if (err)
 		guts_log_limited(GUTS_LOG_ERROR, "bridge", "the result of a delivery cannot be stored, it may be sent again: %s",
 		    guts_err_text(err));
-	else if (first)
+	else
+		guts_bridge_tell(b, &r->d);
+	if (!err && first)
 		guts_node_announce(b->node, first, last);
+	free(r);
 }
 
 /* It did not go well: try again later, or give it up. */
@@ -197,6 +209,19 @@ flight_free(struct guts_flight *f)
 	free(f);
 }
 
+static void
+record(struct guts_flight *f, struct guts_batch *batch)
+{
+	struct recording *r = guts_alloc(sizeof *r);
+	int err;
+
+	r->b = f->b;
+	r->d = f->d;
+	err = guts_store_commit(f->b->store, batch, on_recorded, r);
+	if (err)
+		on_recorded(r, err, 0, 0);
+}
+
 /* The attempt ended; `why` NULL = well. */
 static void
 conclude(struct guts_flight *f, const char *why)
@@ -209,10 +234,7 @@ conclude(struct guts_flight *f, const char *why)
 	f->d.duration_ms = (uint32_t)((guts_env_now(b->env) - f->started_ns) / GUTS_MS_NS);
 	f->d.status = f->transfer ? (uint16_t)guts_transfer_status(f->transfer) : 0;
 	snprintf(f->d.error, sizeof f->d.error, "%s", why ? why : "");
-	l->is_failing = why != NULL;
-	l->health.was_tried = true;
-	l->health.status = f->d.status;
-	memcpy(l->health.error, f->d.error, sizeof l->health.error);
+	guts_lane_note(l, &f->d);
 	if (why) {
 		guts_log_limited(GUTS_LOG_INFO, "bridge", "hook %llu: attempt %u of delivery %llu: %s", (unsigned long long)l->id,
 		    f->d.attempts, (unsigned long long)f->d.number, why);
@@ -227,7 +249,7 @@ conclude(struct guts_flight *f, const char *why)
 		cut_log(b, batch, l);
 	}
 	put_exchange(batch, f);
-	(void)guts_store_commit(b->store, batch, on_recorded, b);
+	record(f, batch);
 	flight_free(f);
 }
 

@@ -345,7 +345,12 @@ def later(tap, net):
         repo = a.create("demo")
         work = work_tree(net.path("work3"))
         busy, gone, nobody = hook(a, repo, r.url("/busy")), hook(a, repo, r.url("/gone")), hook(a, repo, dead_url())
+        stream = a.stream("type=hook.delivery")
+        stream.find("hello")
         git("push", a.git_url(repo), "main", cwd=work)
+        told = [stream.find("hook.delivery")["data"] for _ in range(4)]
+        assert [t["data"]["state"] for t in told if t["data"]["attempt"] == 0] and all(t["repo"] == repo["id"] for t in told), told
+        stream.close()
         facts = wait_for(lambda: len(f := a.facts(query="type=hook.dead")) >= 2 and f, "two dead")
         assert {f["data"]["hook"] for f in facts} >= {gone["id"], nobody["id"]}, facts
         d = a.get("/api/v1/hooks/%d/deliveries" % nobody["id"])[0]
@@ -356,6 +361,18 @@ def later(tap, net):
         assert health[nobody["id"]]["status"] == "failing" and health[nobody["id"]]["message"], health
         at = [x.at for x in r.seen if x.path == "/busy"]
         assert len(at) == 2 and at[1] - at[0] >= 2 and health[busy["id"]]["status"] == "active", (at, health)
+    with tap.case("how a hook fares outlives the node"):
+        def fares():
+            return {h["id"]: (h["dead"], h["last_response"]) for h in a.get("/api/v1/hooks")}
+        before = fares()
+        assert before[busy["id"]][0] == 0 and before[busy["id"]][1]["failing_since"] is None, before
+        assert before[gone["id"]][0] == 1 and before[gone["id"]][1]["code"] == 410, before
+        assert before[nobody["id"]][0] == 1 and before[nobody["id"]][1]["failing_since"] < d["delivered_at"], (before, d)
+        a.stop()
+        a.start()
+        after = fares()
+        assert {k: v[0] for k, v in after.items()} == {k: v[0] for k, v in before.items()}, after
+        assert [v[1]["status"] for v in after.values()] == [v[1]["status"] for v in before.values()], after
         r.close()
 
 

@@ -7,7 +7,7 @@ const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-prac
 
 const net = new Net()
 try {
-	const a = await net.node('A')
+	const a = await net.node('A', '--set', 'bridge.allow=loopback')
 	const b = await net.node('B', '--bootstrap', a.addr)
 	const repo = await a.api('POST', '/api/v1/repos', { name: 'demo', description: 'A small demonstration' })
 	const work = workTree(net.path('work'), 'first', {
@@ -37,6 +37,13 @@ try {
 	await a.api('POST', '/api/v1/repos', { name: 'empty' })
 	await until(async () => (await a.get('/api/v1/peers')).length, 'peer')
 
+	const hook = await a.api('POST', `/api/v1/repos/${repo.id}/hooks`, { config: { url: 'http://127.0.0.1:9/hook', secret: 'x' } })
+	await a.api('POST', `/api/v1/hooks/${hook.id}/pings`)
+	const [ping] = await until(async () => {
+		const list = await a.get(`/api/v1/hooks/${hook.id}/deliveries`)
+		return list[0]?.state === 'dead' && list
+	}, 'end of the ping')
+
 	const at = (...parts) => ['r', repo.full_name, ...parts].join('/')
 	const pages = {
 		overview: '',
@@ -59,6 +66,11 @@ try {
 		authors: at('authors'),
 		"an author's refs": at('authors', a.id),
 		seeders: at('network'),
+		webhooks: 'hooks',
+		'webhooks of a repository': at('hooks'),
+		'no webhook': `r/${a.id}/empty/hooks`,
+		'a webhook': at('hooks', hook.id),
+		'a delivery': `hooks/${hook.id}/${ping.id}`,
 		'repository settings': at('settings'),
 		gossip: 'gossip',
 		'a topic': 'gossip/chat',

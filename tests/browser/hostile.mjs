@@ -1,4 +1,5 @@
 // Names and texts of strangers: shown as text, odd characters made visible, nothing runs, nothing is fetched.
+import { createServer } from 'node:http'
 import { Net, assert, browserOrSkip, commit, done, equal, git, test, until, watched, workTree } from './lib.mjs'
 
 const RUN = 'window.pwned=1'
@@ -31,8 +32,9 @@ const SVG = `<svg xmlns="http://www.w3.org/2000/svg" onload="${RUN}"><script>${R
 
 const browser = await browserOrSkip()
 const net = new Net()
+let receiver
 try {
-	const a = await net.node('A')
+	const a = await net.node('A', '--set', 'bridge.allow=loopback')
 	const b = await net.node('B', '--bootstrap', a.addr)
 	const work = workTree(net.path('work'), 'first', { 'README.md': README })
 	const author = { GIT_AUTHOR_NAME: `<script>${RUN}</script> \u202eecilA`, GIT_COMMITTER_NAME: IMG, GIT_AUTHOR_EMAIL: '"><b>x' }
@@ -73,6 +75,17 @@ try {
 	await until(async () => (await a.get('/api/v1/gossip/messages')).length, 'message')
 	await a.api('POST', '/api/v1/tokens', { name: IMG, scopes: ['read'] })
 
+	// a receiver that answers with all that it should not
+	const answer = `${IMG}\u202e<script>${RUN}</script>` + 'a'.repeat(1 << 20)
+	receiver = createServer((req, res) => {
+		req.resume().on('end', () => res.writeHead(500, { 'X-Odd': IMG }).end(answer))
+	})
+	await new Promise((listening) => receiver.listen(0, '127.0.0.1', listening))
+	const url = `http://127.0.0.1:${receiver.address().port}/?q=<script>${RUN}</script>`.replace(/ /g, '')
+	const hook = await a.api('POST', `/api/v1/repos/${repo.id}/hooks`, { config: { url }, branch_filter: `${IMG}\u202e`.replace(/[{}]/g, '') })
+	await a.api('POST', `/api/v1/repos/${repo.id}/hooks/${hook.id}/tests`)
+	const delivery = await until(async () => (await a.get(`/api/v1/hooks/${hook.id}/deliveries`)).find((d) => d.attempts), 'answer')
+
 	const context = await watched(browser, a)
 	const page = await context.newPage()
 	await page.goto(await a.door())
@@ -106,6 +119,11 @@ try {
 		'a lookup of nonsense': [`dht?target=${encodeURIComponent(IMG)}`, 'DHT'],
 		events: ['events', IMG],
 		tokens: ['settings', IMG],
+		webhooks: ['hooks', `?q=<script>${RUN}</script>`],
+		'a webhook': [at('hooks', String(hook.id)), 'U+202E'],
+		'a delivery': [`hooks/${hook.id}/${delivery.id}`, 'subject U+202E'],
+		'an answer': [at('hooks', String(hook.id), String(delivery.id)), `${IMG}U+202E<script>${RUN}</script>aaaa`],
+		'no such webhook': ['hooks/' + encodeURIComponent(IMG), 'no such webhook'],
 		'repository settings': [at('settings'), 'Sign a new version'],
 		'no such repository': [`r/${encodeURIComponent(IMG)}/${encodeURIComponent(IMG)}`, IMG],
 		'no such schema': [`api?schema=${encodeURIComponent(IMG)}`, 'no schema'],
@@ -166,6 +184,7 @@ try {
 
 	await test('nothing was refused by the policy, thrown, or asked of another host', () => equal(context.faults, [], 'faults'))
 } finally {
+	receiver?.close()
 	await browser.close()
 	await net.close()
 }

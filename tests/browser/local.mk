@@ -2,6 +2,7 @@
 # Helper programs they start (built, not run):     test_programs += %reldir%/x
 script_tests += %reldir%/access.mjs
 script_tests += %reldir%/dashboard.mjs
+script_tests += %reldir%/hooks.mjs
 script_tests += %reldir%/hostile.mjs
 script_tests += %reldir%/network.mjs
 script_tests += %reldir%/origins.mjs

@@ -1,9 +1,10 @@
 // Forms, tables and lists of the pages that are fetched when they are first shown.
 import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { ApiError } from './api'
 import { canAdmin, canRead, canWrite } from './session'
-import { visible } from './text'
-import { attempt } from './ui'
+import { T, visible } from './text'
+import { attempt, Problem, toast } from './ui'
 
 // -- forms
 
@@ -22,20 +23,73 @@ export function useBusy(): [boolean, (what: Promise<unknown>, done?: string) => 
 	]
 }
 
+interface Sending {
+	busy: boolean
+	of(pointer: string): string | undefined // what the API says of a field
+	problem: ComponentChildren // and what it says of none
+	send(what: Promise<unknown>, done?: string): Promise<boolean>
+}
+
+// For a form whose answer says which fields are wrong: at `pointers` there is a field that shows it.
+export function useSending(form: { readonly current: HTMLElement | null }, pointers: string[]): Sending {
+	const [busy, set] = useState(false)
+	const [error, setError] = useState<ApiError | undefined>()
+	useEffect(() => {
+		form.current?.querySelector<HTMLElement>('[aria-invalid] input, [aria-invalid]')?.focus()
+	}, [error])
+	const atFields = error?.fields.length && error.fields.every((f) => pointers.includes(f.pointer))
+	return {
+		busy,
+		of: (pointer) => error?.fields.find((f) => f.pointer === pointer)?.detail,
+		problem: atFields ? null : <Problem error={error} />,
+		send: async (what, done) => {
+			set(true)
+			setError(undefined)
+			try {
+				await what
+				if (done) toast(done)
+				return true
+			} catch (e) {
+				setError(e instanceof ApiError ? e : new ApiError(0, String(e)))
+				return false
+			} finally {
+				set(false)
+			}
+		},
+	}
+}
+
+export const Wrong = ({ id, s }: { id?: string; s: string | undefined }) =>
+	s ? (
+		<small id={id} class="hint bad">
+			<T s={s} />
+		</small>
+	) : null
+
+interface FieldIds {
+	id: string
+	'aria-describedby'?: string
+	'aria-invalid'?: true
+}
+
 export function Field({
 	label,
 	hint,
+	error,
 	children,
 }: {
 	label: string
 	hint?: string
-	children: (ids: { id: string; 'aria-describedby'?: string }) => ComponentChildren
+	error?: string
+	children: (ids: FieldIds) => ComponentChildren
 }) {
 	const id = useId()
+	const said = [error && id + '-error', hint && id + '-hint'].filter(Boolean).join(' ')
 	return (
 		<div class="field">
 			<label for={id}>{label}</label>
-			{children({ id, 'aria-describedby': hint ? id + '-hint' : undefined })}
+			{children({ id, 'aria-describedby': said || undefined, 'aria-invalid': error ? true : undefined })}
+			<Wrong id={id + '-error'} s={error} />
 			{hint && (
 				<small id={id + '-hint'} class="hint">
 					{hint}
@@ -225,15 +279,21 @@ export function Pager({
 	)
 }
 
-export const Tabs = ({ label, items }: { label: string; items: [string, string, boolean][] }) => (
-	<nav class="tabs" aria-label={label}>
-		{items.map(([to, text, on]) => (
-			<a href={to} aria-current={on ? 'page' : undefined}>
-				{text}
-			</a>
-		))}
-	</nav>
-)
+export function Tabs({ label, items }: { label: string; items: [string, string, boolean][] }) {
+	const nav = useRef<HTMLElement>(null)
+	const current = items.findIndex(([, , on]) => on)
+	// On a narrow screen they are a row to scroll.
+	useEffect(() => nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [current])
+	return (
+		<nav class="tabs" aria-label={label} ref={nav}>
+			{items.map(([to, text, on]) => (
+				<a href={to} aria-current={on ? 'page' : undefined}>
+					{text}
+				</a>
+			))}
+		</nav>
+	)
+}
 
 export type FormEvent = Event & { readonly currentTarget: HTMLFormElement }
 export const fields = (e: FormEvent) => {

@@ -9,6 +9,7 @@ import { go, repoHref, route } from '../router'
 import { bytes, Copy, num, plain, plural, shortOid, T } from '../text'
 import { Tabs } from '../parts'
 import { Badge, Empty, Head, Loaded } from '../ui'
+import { lazy } from '../lazy'
 import { Authors, AuthorRefs } from './authors'
 import { CommitPage } from './commit'
 import { Commits } from './commits'
@@ -16,6 +17,8 @@ import { Network } from './network'
 import { Refs } from './refs'
 import { RepoSettings } from './settings'
 import { Source } from './source'
+
+const Hooks = lazy(() => import('../hooks/page').then((m) => m.Hooks))
 
 export interface RefList {
 	branches: string[]
@@ -158,6 +161,7 @@ function HeadOf({ of, tab }: { of: Of; tab: string }) {
 					[repoHref(path, ['refs']), `Branches ${num(repo.branches)} · Tags ${num(repo.tags)}`, tab === 'refs'],
 					[repoHref(path, ['authors']), `Authors ${num(repo.authors)}`, tab === 'authors'],
 					[repoHref(path, ['network']), `Seeders ${num(repo.seeders)}`, tab === 'network'],
+					[repoHref(path, ['hooks']), 'Webhooks', tab === 'hooks'],
 					[repoHref(path, ['settings']), 'Settings', tab === 'settings'],
 				]}
 			/>
@@ -180,6 +184,8 @@ function Tab({ of, tab, rest }: { of: Of; tab: string; rest: string[] }) {
 			return rest[0] ? <AuthorRefs of={of} author={rest[0]} /> : <Authors of={of} />
 		case 'network':
 			return <Network of={of} />
+		case 'hooks':
+			return <Hooks at={{ repo: { id: of.repo.id, path: of.path }, to: (...more) => repoHref(of.path, ['hooks', ...more.map(String)]) }} rest={rest} />
 		case 'settings':
 			return <RepoSettings of={of} />
 	}

@@ -1,0 +1,17 @@
+// All webhooks of this node, those of repositories too.
+import { Hooks } from '../hooks/page'
+import { Needs } from '../parts'
+import { href, route } from '../router'
+import { Head } from '../ui'
+
+export function NodeHooks() {
+	const rest = route.value.parts.slice(1)
+	return (
+		<>
+			<Head text="Webhooks" />
+			<Needs scope="admin">
+				<Hooks at={{ to: (...more) => href(['hooks', ...more.map(String)]) }} rest={rest} />
+			</Needs>
+		</>
+	)
+}

@@ -1,6 +1,7 @@
 # Scripts that print TAP, one line each, sorted:   script_tests += %reldir%/x.py
 # Helper programs they start (built, not run):     test_programs += %reldir%/x
 script_tests += %reldir%/big_repo.py
+script_tests += %reldir%/ci_actions.py
 script_tests += %reldir%/ci_jobs.py
 script_tests += %reldir%/ci_recipes.py
 script_tests += %reldir%/ci_run.py

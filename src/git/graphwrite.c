@@ -1,6 +1,6 @@
 /* git/graphwrite.c - when and how a commit-graph is written.
  *
- *	touched → waits its turn → job: damaged? how many commits are missing? → git commit-graph write → job: last commits → next
+ *	touched → waits its turn → job: damaged? how many commits are missing? → git commit-graph write → job: last commits, contributors → next
  *
  * git is killed with the node, so its lock and temporary files may be left; nobody else writes here, so they are
  * removed before it runs.  One that fails (a hostile repository may cost more than a child gets) is not tried again for a
@@ -13,6 +13,7 @@
 #include "git/graph.h"
 #include "git/history.h"
 #include "git/lastfile.h"
+#include "git/peoplefile.h"
 #include "git/refsfile.h"
 
 #include <dirent.h>
@@ -113,6 +114,14 @@ count_missing(const char *repo_path)
 	return missing;
 }
 
+/* What is kept beside the graph. */
+static void
+update_files(const char *repo_path)
+{
+	guts_lastfile_update(repo_path);
+	guts_peoplefile_update(repo_path);
+}
+
 static void
 look_run(struct guts_job *j)
 {
@@ -120,7 +129,7 @@ look_run(struct guts_job *j)
 
 	w->missing = count_missing(w->path);
 	if (!w->is_suspect && w->missing <= GUTS_HISTORY_LOOSE_MAX) {
-		guts_lastfile_update(w->path);
+		update_files(w->path);
 		return;
 	}
 	if (is_damaged(w->path)) {
@@ -137,7 +146,7 @@ last_run(struct guts_job *j)
 {
 	struct guts_graphs *w = j->owner;
 
-	guts_lastfile_update(w->path);
+	update_files(w->path);
 }
 
 /* -- on the loop ------------------------------------------------------------------------- */

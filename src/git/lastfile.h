@@ -5,7 +5,7 @@
  *
  *	objects/info/guts-last:  "guts-last 1\n"  <hex tip> "\n"  (<octal mode> " " <hex id> " " <hex commit> " " <name> NUL)…  <SHA-1 of all before>
  *
- * Derived: one that is missing, old or damaged costs time only.
+ * Derived (git/infofile.h).
  */
 #ifndef GUTS_GIT_LASTFILE_H
 #define GUTS_GIT_LASTFILE_H
@@ -15,7 +15,7 @@
 #define GUTS_LASTFILE_MAX (4u << 20) /* [bytes] */
 
 /* What the file's bytes say, copied to the arena.  Errors: GUTS_EPROTO, GUTS_ELIMIT (arena). */
-int guts_lastfile_parse(struct guts_slice text, struct guts_arena *a, struct guts_history_folder *out);
+int guts_lastfile_parse(struct guts_slice bytes, struct guts_arena *a, struct guts_history_folder *out);
 
 /* Read that of a repository; false: there is none that can be used.  Thread: any but the loop. */
 bool guts_lastfile_read(const char *repo_path, struct guts_arena *a, struct guts_history_folder *out);

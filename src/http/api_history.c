@@ -8,6 +8,7 @@
 #include "crypto/key.h"
 #include "git/history.h"
 #include "git/lastfile.h"
+#include "git/peoplefile.h"
 #include "http/api.h"
 #include "http/histcache.h"
 #include "http/readjob.h"
@@ -108,7 +109,7 @@ make_contributors(struct guts_readjob *p, struct guts_read *g, struct guts_arena
 	struct guts_history *h = guts_history_open(g, p->disk, 0);
 	struct guts_histcache *cache = p->c.h->histcache;
 	struct guts_history_people people, known;
-	bool has_known = guts_histcache_people(cache, p->info->id, a, &known);
+	bool has_known = guts_histcache_people(cache, p->info->id, a, &known) || guts_peoplefile_read(p->disk, a, &known);
 	int err = guts_history_people(h, &p->tip, has_known ? &known : NULL, a, &people);
 	uint64_t from = (p->page - 1) * p->per_page;
 

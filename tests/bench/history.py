@@ -37,7 +37,7 @@ def main():
         repo = node.create("long")
         git("push", "-q", node.git_url(repo), "main", cwd=source, timeout=600)
         start = time.perf_counter()
-        wait_for(lambda: glob.glob(node.home + "/repos/*/*/objects/info/guts-last"), "the index", timeout=600)
+        wait_for(lambda: glob.glob(node.home + "/repos/*/*/objects/info/guts-people"), "the index", timeout=600)
         figure("index of %d commits, from the end of the push" % COMMITS, "s", [time.perf_counter() - start])
         disk, = glob.glob(node.home + "/repos/*/*.git")
         for name, path, command in QUESTIONS:
@@ -57,8 +57,7 @@ def main():
                 command, shell=True, cwd=disk, check=True, stdout=subprocess.DEVNULL, env=dict(os.environ, GIT_DIR=disk)))})
             compare(name, "ms", got["guts"], "git", got["git"])
             figure(name + ", warm", "ms", got["guts"], at_most=20)
-            # nobody is told to wait for contributors: reading every author takes its time once
-            figure(name + ", cold", "ms", cold, at_most=None if name == "contributors" else 200)
+            figure(name + ", cold", "ms", cold, at_most=200)
     finally:
         net.close()
 

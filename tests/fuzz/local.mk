@@ -24,6 +24,7 @@ fuzz_targets += %reldir%/fuzz_node_message
 fuzz_targets += %reldir%/fuzz_noise
 fuzz_targets += %reldir%/fuzz_packscan
 fuzz_targets += %reldir%/fuzz_pb
+fuzz_targets += %reldir%/fuzz_peoplefile
 fuzz_targets += %reldir%/fuzz_pktline
 fuzz_targets += %reldir%/fuzz_receive
 fuzz_targets += %reldir%/fuzz_record

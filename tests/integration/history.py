@@ -1,6 +1,7 @@
 """Questions about a long history (GUTS_LONG: 60,000 commits, else 2,000) by REST are answered as git answers them: before the commit-graph is
 there, with it, after a kill -9 before it was written, and after it was damaged."""
 import glob
+import hashlib
 import os
 import sys
 
@@ -24,7 +25,7 @@ def graph(node):
 
 
 def wait_graph(node):
-    wait_for(lambda: glob.glob(node.home + "/repos/*/*/objects/info/guts-last"), "a commit-graph and its last commits", timeout=600)
+    wait_for(lambda: glob.glob(node.home + "/repos/*/*/objects/info/guts-people"), "a commit-graph and what is kept beside it", timeout=600)
 
 
 def as_git(node, repo, source):
@@ -55,7 +56,7 @@ with tap.net() as net:
     with tap.case("%d commits are pushed, and the node is killed before it made a commit-graph" % COMMITS):
         git("push", "-q", node.git_url(repo), "main", cwd=source, timeout=600)
         node.kill()
-        for f in graph(node) + glob.glob(node.home + "/repos/*/*/objects/info/guts-last"):
+        for f in graph(node) + glob.glob(node.home + "/repos/*/*/objects/info/guts-*"):
             os.unlink(f)  # it may have been quick
     with tap.case("after the start questions are answered as git does, with or without it"):
         node.start()
@@ -88,6 +89,25 @@ with tap.net() as net:
         assert {e["name"]: e["last_commit_sha"] for e in node.get(base + "/last-commits")}["top20"] == new
         assert [p["contributions"] for p in node.get(base + "/contributors?per_page=100")][-1] == 1
         git("push", "-q", "-f", node.git_url(repo), "main~1:main", cwd=work, timeout=600)
+    with tap.case("contributors are read from their file after a start; a damaged one is not believed"):
+        wait_for(lambda: node.get(base + "/commit-count")["commits"] == COMMITS, "the old tip")
+        path, = glob.glob(node.home + "/repos/*/*/objects/info/guts-people")
+        tip = git("rev-parse", "main", cwd=source).strip().encode()
+        wait_for(lambda: tip in open(path, "rb").read(), "contributors of the tip", timeout=600)
+        node.stop()
+        with open(path, "rb") as f:
+            whole = f.read()
+        name = whole[:-20].split(b"\n")[2].split(b"\0")[0].split(b" ", 1)[1]
+        text = whole[:-20].replace(name, b"Somebody Else", 1)
+        for tail, found in (hashlib.sha1(text).digest(), True), (whole[-20:], False):
+            with open(path, "wb") as f:
+                f.write(text + tail)
+            node.start()
+            assert ("Somebody Else" in [p["name"] for p in node.get(base + "/contributors")]) == found
+            node.stop()
+        node.start()
+        as_git(node, repo, source)
+        os.unlink(path)
     with tap.case("a damaged commit-graph is not believed, and made again"):
         node.stop()
         for f in graph(node):

@@ -1,0 +1,32 @@
+/* The file of contributors: what it says lies in the arena, and everybody has commits.  The checksum is set right first, as it would stop everything. */
+#include "crypto/hmac.h"
+#include "git/peoplefile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct guts_history_people p;
+	struct guts_arena a;
+	uint8_t *text = malloc(size + GUTS_SHA1_SIZE);
+
+	if (text == NULL)
+		return 0;
+	if (size > 0)
+		memcpy(text, data, size);
+	guts_sha1(text + size, guts_slice(text, size));
+	guts_arena_init(&a, 1u << 20);
+	if (guts_peoplefile_parse(guts_slice(text, size + GUTS_SHA1_SIZE), &a, &p) == 0) {
+		for (size_t i = 0; i < p.n; i++)
+			if (p.v[i].commits == 0 || strlen(p.v[i].name) + strlen(p.v[i].email) > size)
+				abort();
+	}
+	guts_peoplefile_parse(guts_slice(data, size), &a, &p);
+	guts_arena_deinit(&a);
+	free(text);
+	return 0;
+}

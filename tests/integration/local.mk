@@ -3,6 +3,7 @@
 script_tests += %reldir%/big_repo.py
 script_tests += %reldir%/ci_actions.py
 script_tests += %reldir%/ci_jobs.py
+script_tests += %reldir%/ci_mail.py
 script_tests += %reldir%/ci_recipes.py
 script_tests += %reldir%/ci_run.py
 script_tests += %reldir%/config.py

@@ -16,6 +16,18 @@ guts_packages="$guts_packages $2"])
 AC_DEFUN([GUTS_PKG],
 [PKG_CHECK_MODULES([$1], [$2], [], [GUTS_MISSING([m4_bpatsubst([$2], [ .*])], [$3])])])
 
+# GUTS_WITH(NAME, VAR, MODULE, DEBIAN-PACKAGE, TEXT) - a library that may be there: --with-NAME insists, --without-NAME
+# does without.  Defines GUTS_VAR and the conditional VAR.
+AC_DEFUN([GUTS_WITH],
+[AC_ARG_WITH([$1], [AS_HELP_STRING([--with-$1], [$5 (default: if the library is there)])], [], [with_$1=check])
+AS_IF([test "$with_$1" != no],
+	[PKG_CHECK_MODULES([$2], [$3], [have_$1=yes],
+		[have_$1=no
+		AS_IF([test "$with_$1" != check], [GUTS_MISSING([m4_bpatsubst([$3], [ .*])], [$4])])])],
+	[have_$1=no])
+AS_IF([test "$have_$1" = yes], [AC_DEFINE([GUTS_$2], [1], [$5.])])
+AM_CONDITIONAL([$2], [test "$have_$1" = yes])])
+
 # GUTS_TRY_FLAG(VAR, FLAG, WHERE) - append FLAG to VAR if it compiles and links
 # without a warning.  WHERE is CFLAGS or LDFLAGS.
 AC_DEFUN([GUTS_TRY_FLAG],

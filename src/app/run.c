@@ -1,6 +1,6 @@
 /* app/run.c - the layers put together, lowest first, and taken apart in the opposite order.
  *
- *	home lock → configuration → key → loop → database → git children → repositories → node → bridge → gateway
+ *	home lock → configuration → key → loop → database → git children → repositories → node → bridge, sinks → gateway
  *
  * The gateway listens before the node is ready and answers 503 until then, so a health check
  * sees a starting node and not a missing one.  At the end the order matters: no job may run when
@@ -15,6 +15,7 @@
 #include "cli/init.h"
 #include "git/repostore.h"
 #include "http/http.h"
+#include "sink/sink.h"
 #include "store/sqlite.h"
 #include "view/json.h"
 
@@ -41,6 +42,7 @@ struct run {
 	struct guts_repostore *repos;
 	struct guts_node *node;
 	struct guts_bridge *bridge;
+	struct guts_sinks *sinks;
 	struct guts_http *http;
 	struct guts_timer deadline, asked;
 	bool is_started, is_ready, is_stopping;
@@ -113,6 +115,7 @@ on_ready(void *owner, int err, const char *text)
 	}
 	r->is_ready = true;
 	guts_bridge_start(r->bridge, guts_http_base(r->http));
+	guts_sinks_start(r->sinks, guts_http_base(r->http));
 	malloc_trim(0); /* the libraries' start left holes */
 	guts_buf_init(&b, 64 << 10);
 	describe(r, &b);
@@ -162,6 +165,7 @@ stop(void *owner)
 	guts_env_timer_set(env, &r->deadline, guts_env_now(env) + STOP_NS);
 	guts_http_stop(r->http);
 	guts_bridge_stop(r->bridge);
+	guts_sinks_stop(r->sinks);
 	guts_node_stop(r->node, on_stopped, r);
 }
 
@@ -299,8 +303,11 @@ prepare(struct run *r)
 		return guts_cli_fail(GUTS_EXIT_FAILED, "%s", ei.text);
 	if (make_bridge(r, &ei))
 		return guts_cli_fail(GUTS_EXIT_USAGE, "%s", ei.text);
+	if (guts_sinks_new(&r->sinks, r->node, r->conf, &ei))
+		return guts_cli_fail(GUTS_EXIT_USAGE, "%s", ei.text);
 	hs.env = env;
 	hs.bridge = r->bridge;
+	hs.sinks = r->sinks;
 	hs.node = r->node;
 	hs.repos = r->repos;
 	if ((err = guts_http_start(&r->http, &hs, &ei)))
@@ -329,6 +336,7 @@ take_apart(struct run *r)
 			guts_uvenv_run(r->loop);
 		}
 	}
+	guts_sinks_free(r->sinks);
 	guts_bridge_free(r->bridge);
 	guts_node_free(r->node);
 	guts_sqlite_close(r->sqlite);

@@ -40,26 +40,6 @@ struct push {
 	struct guts_arena arena;
 };
 
-struct guts_slice
-guts_fact_text(const struct guts_fact *f, const char *name)
-{
-	for (size_t i = 0; i < f->n; i++) {
-		if (strcmp(f->attr[i].name, name) == 0 && !f->attr[i].is_number)
-			return f->attr[i].text;
-	}
-	return guts_slice(NULL, 0);
-}
-
-uint64_t
-guts_fact_number(const struct guts_fact *f, const char *name)
-{
-	for (size_t i = 0; i < f->n; i++) {
-		if (strcmp(f->attr[i].name, name) == 0 && f->attr[i].is_number)
-			return f->attr[i].number;
-	}
-	return 0;
-}
-
 /* What is behind `prefix`; empty if it is not there. */
 static struct guts_slice
 behind(struct guts_slice s, const char *prefix)

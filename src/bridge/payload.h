@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "bridge/hook.h"
 #include "node/node.h"
+#include "store/fact.h"
 
 #define GUTS_PAYLOAD_COMMITS_MAX 1024 /* newest ones that `commits` of a push lists, fewer if they are too long */
 
@@ -31,9 +32,5 @@ int guts_payload_make(struct guts_buf *out, const struct guts_payload *p);
 /* "main" of refs/heads/main, "v1" of refs/tags/v1, also of another author's own; empty for any other ref. */
 struct guts_slice guts_ref_branch(struct guts_slice ref);
 struct guts_slice guts_ref_tag(struct guts_slice ref);
-
-/* An attribute of a fact; empty if it has no such text. */
-struct guts_slice guts_fact_text(const struct guts_fact *f, const char *name);
-uint64_t guts_fact_number(const struct guts_fact *f, const char *name);
 
 #endif

@@ -57,6 +57,9 @@ int guts_cmd_dht_status(struct guts_cli *c);
 int guts_cmd_dht_lookup(struct guts_cli *c);
 int guts_cmd_dht_providers(struct guts_cli *c);
 
+/* sink.c */
+int guts_cmd_sink_list(struct guts_cli *c);
+
 /* hook.c */
 int guts_cmd_hook_add(struct guts_cli *c);
 int guts_cmd_hook_list(struct guts_cli *c);

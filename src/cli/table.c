@@ -226,6 +226,8 @@ const struct guts_command guts_commands[] = {
 	    guts_cmd_hook_deliveries },
 	{ "hook redeliver", "HOOK DELIVERY", "send a delivery again, under the same id", NULL, NULL, false, false, 2, 2,
 	    guts_cmd_hook_redeliver },
+	{ "sink list", "", "message brokers that get the node's events", "The options sink.* of the configuration say which, and what they get.",
+	    NULL, false, false, 0, 0, guts_cmd_sink_list },
 
 	{ "ci add", "REPO", "make a queue of CI jobs: each push makes one",
 	    "Runners take them: `guts ci run`, or others by the API.  Without a queue a node makes no jobs.", ci_add_opts, false,

@@ -99,6 +99,23 @@ static const struct guts_conf_option options[GUTS_CONF_N] = {
 	    "Time after which a runner that was not heard of loses its job to another." },
 	[GUTS_CONF_CI_MAX_AGE] = { "ci.max_age", GUTS_CONF_DURATION, false, "24h", 1000, 604800000, NULL, true,
 	    "Time after which a CI job that no runner took ends with an error." },
+	[GUTS_CONF_SINK_URL] = { "sink.url", GUTS_CONF_TEXT, true, NULL, 1, 300, NULL, false,
+	    "Message brokers that get this node's events: mqtt://HOST, mqtts://HOST (MQTT 5), nats://HOST, tls://HOST (NATS JetStream, "
+	    "in TLS), with :PORT if it is not the usual one; at most 8." },
+	[GUTS_CONF_SINK_PREFIX] = { "sink.prefix", GUTS_CONF_TEXT, false, "guts", 1, 64, NULL, false,
+	    "What subjects begin with: guts.repo.ref.updated in NATS, guts/repo/ref/updated in MQTT." },
+	[GUTS_CONF_SINK_EVENTS] = { "sink.events", GUTS_CONF_TEXT, true, NULL, 1, 47, NULL, false,
+	    "Types of events that are published, like repo.* status.created; empty: all." },
+	[GUTS_CONF_SINK_REPOSITORIES] = { "sink.repositories", GUTS_CONF_TEXT, true, NULL, 1, 80, NULL, false,
+	    "Ids of the repositories whose events are published; empty: those of all, and events of no repository." },
+	[GUTS_CONF_SINK_PRIVATE] = { "sink.private", GUTS_CONF_BOOL, false, "false", 0, 0, NULL, false,
+	    "Publish also what not everybody may read: events of private repositories, and those for administrators (token, hook, "
+	    "config, audit)." },
+	[GUTS_CONF_SINK_CREDENTIALS] = { "sink.credentials", GUTS_CONF_TEXT, false, NULL, 1, GUTS_CONF_TEXT_MAX, NULL, false,
+	    "File of mode 0600 with a line per broker: its address with USER:PASSWORD@ before the host, or TOKEN@ for NATS; read "
+	    "for each connection." },
+	[GUTS_CONF_SINK_CA_FILE] = { "sink.ca_file", GUTS_CONF_TEXT, false, NULL, 1, GUTS_CONF_TEXT_MAX, NULL, false,
+	    "Certificates that vouch for brokers, in PEM; empty: the system's." },
 	[GUTS_CONF_EVENTS_KEEP] = { "events.keep", GUTS_CONF_NUMBER, false, "100000", 1000, 100000000, NULL, true,
 	    "Most events kept in the log; the oldest go first." },
 	[GUTS_CONF_EVENTS_MAX_AGE] = { "events.max_age", GUTS_CONF_DURATION, false, "0s", 0, UINT64_C(315360000000), NULL, true,

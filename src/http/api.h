@@ -150,6 +150,9 @@ void guts_rest_node_deliveries(struct guts_req *r);
 void guts_rest_node_delivery(struct guts_req *r);
 void guts_rest_node_redeliver(struct guts_req *r);
 
+/* api_sinks.c */
+void guts_rest_sinks(struct guts_req *r);
+
 /* api_ciqueue.c, api_ci.c, api_cifile.c: queues, leases, jobs, their files */
 void guts_rest_ci_write(struct guts_req *r);
 size_t guts_rest_ci_write_feed(struct guts_req *r, struct guts_slice data);

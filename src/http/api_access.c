@@ -128,7 +128,7 @@ token_committed(void *owner, int err, uint64_t first, uint64_t last)
 	struct guts_call *c = owner;
 
 	if (err == 0 && c->h->ring && !c->h->stopping)
-		guts_ring_announce(c->h->ring, first, last);
+		guts_node_announce(c->h->node, first, last);
 	guts_call_done(c, err, NULL);
 }
 

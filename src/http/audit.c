@@ -58,7 +58,7 @@ committed(void *owner, int err, uint64_t first, uint64_t last)
 	if (err)
 		guts_log_limited(GUTS_LOG_ERROR, "http", "an audit record could not be written: %s", guts_err_text(err));
 	else if (h->ring && !h->stopping)
-		guts_ring_announce(h->ring, first, last);
+		guts_node_announce(h->node, first, last);
 }
 
 static struct guts_audit_row *

@@ -16,6 +16,7 @@
 #include "http/guard.h"
 #include "http/internal.h"
 #include "http/tls.h"
+#include "sink/sink.h"
 #include "store/home.h"
 
 #include <pthread.h>
@@ -137,6 +138,8 @@ check(const struct guts_conf *conf, enum guts_conf_id *at, struct guts_errinfo *
 		if (guts_allow_add(&allow, guts_conf_item(conf, *at, i), &why) < 0)
 			return guts_err_set(ei, GUTS_EINVAL, "bridge.allow: %s", why.text);
 	}
+	if ((err = guts_sinks_check(conf, at, ei)) < 0)
+		return err;
 	*at = GUTS_CONF_HTTP_LISTEN;
 	if ((err = check_listen(conf, *at, ei)) < 0)
 		return err;

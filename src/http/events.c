@@ -17,38 +17,20 @@ guts_event_unref(struct guts_event *e)
 		free(e);
 }
 
-static bool
-type_fits(const char *pattern, const char *type)
-{
-	size_t n = strlen(pattern);
-
-	if (n && pattern[n - 1] == '*')
-		return strncmp(pattern, type, n - 1) == 0;
-	return strcmp(pattern, type) == 0;
-}
-
-/* Events about access, configuration, webhooks and the log are not for everyone who may read. */
-static bool
-needs_admin(const char *type)
-{
-	return type_fits("token.*", type) || type_fits("config.*", type) || type_fits("log.*", type) ||
-	    type_fits("hook.*", type) || type_fits("audit.*", type);
-}
-
 bool
 guts_filter_takes(const struct guts_filter *f, const char *type, const uint8_t *repo, bool is_private,
     const struct guts_peerid *peer)
 {
 	bool fits = f->ntypes == 0;
 
-	if (needs_admin(type) && !guts_who_can(f->who, GUTS_SCOPE_ADMIN))
+	if (guts_event_needs_admin(type) && !guts_who_can(f->who, GUTS_SCOPE_ADMIN))
 		return false;
 	if (repo && !guts_who_may_see(f->who, repo, is_private))
 		return false;
 	if (!repo && is_private && !guts_who_can(f->who, GUTS_SCOPE_ADMIN))
 		return false;
 	for (size_t i = 0; i < f->ntypes && !fits; i++)
-		fits = type_fits(f->types[i], type);
+		fits = guts_event_type_fits(f->types[i], type);
 	if (!fits || (f->has_repo && (!repo || memcmp(f->repo, repo, GUTS_REPOID_SIZE) != 0)))
 		return false;
 	return !f->has_peer || (peer && guts_peerid_eq(&f->peer, peer));
@@ -70,28 +52,6 @@ filter_takes_event(const struct guts_filter *f, const struct guts_event *e)
 /* -- encoding ---------------------------------------------------------------------- */
 
 void
-guts_fact_cloud(struct guts_json *j, const struct guts_fact *f, const char *source)
-{
-	struct guts_peerid peer;
-	struct guts_view_cloudevent ce = { .source = source, .type = f->type, .wall_ms = f->wall_ns / GUTS_MS_NS,
-		.repo = f->repo.n == GUTS_REPOID_SIZE ? f->repo.p : NULL,
-		.peer = f->peer.n && guts_peerid_decode(&peer, f->peer) == 0 ? &peer : NULL };
-	struct guts_json own;
-	struct guts_buf data;
-	char id[24];
-
-	snprintf(id, sizeof id, "%llu", (unsigned long long)f->id);
-	ce.id = id;
-	guts_buf_init(&data, FRAME_MAX);
-	guts_json_init(&own, &data);
-	guts_view_fact(&own, f);
-	ce.data = guts_buf_slice(&data);
-	guts_view_cloudevent(j, &ce);
-	j->out->failed |= data.failed;
-	guts_buf_deinit(&data);
-}
-
-void
 guts_fact_frame(struct guts_buf *out, const struct guts_fact *f, const char *source)
 {
 	struct guts_json j;
@@ -99,7 +59,7 @@ guts_fact_frame(struct guts_buf *out, const struct guts_fact *f, const char *sou
 	guts_buf_printf(out, "id: %llu\nevent: %s\ndata: ", (unsigned long long)f->id, f->type);
 	guts_json_init(&j, out);
 	if (source)
-		guts_fact_cloud(&j, f, source);
+		guts_view_fact_cloud(&j, f, source);
 	else
 		guts_view_fact(&j, f);
 	guts_buf_add_str(out, "\n\n");
@@ -183,12 +143,6 @@ on_facts(void *owner, uint64_t first, uint64_t last)
 		ring->committed = last;
 	pthread_mutex_unlock(&ring->lock);
 	guts_watch_poke(ring->h);
-}
-
-void
-guts_ring_announce(struct guts_ring *ring, uint64_t first, uint64_t last)
-{
-	on_facts(ring, first, last);
 }
 
 static struct guts_slice

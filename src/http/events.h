@@ -108,7 +108,5 @@ void guts_event_unref(struct guts_event *e);
 void guts_fact_frame(struct guts_buf *out, const struct guts_fact *f, const char *source);
 /* The event at `seq` of the ring as a server-sent event whose data is a CloudEvent. */
 void guts_event_cloud_frame(struct guts_buf *out, const struct guts_ring *ring, uint64_t seq, const char *source);
-/* A fact as a CloudEvent. */
-void guts_fact_cloud(struct guts_json *j, const struct guts_fact *f, const char *source);
 
 #endif

@@ -79,6 +79,7 @@ guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct 
 	h->env = s->env;
 	h->node = s->node;
 	h->bridge = s->bridge;
+	h->sinks = s->sinks;
 	h->store = guts_node_store(s->node);
 	h->repos = s->repos;
 	h->home = guts_strdup(s->home);

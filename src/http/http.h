@@ -16,11 +16,13 @@
 struct guts_http;
 struct guts_repostore;
 struct guts_bridge;
+struct guts_sinks;
 
 struct guts_http_setup {
 	struct guts_env *env;           /* the node's: closures and jobs run there */
 	struct guts_node *node;
 	struct guts_bridge *bridge;     /* webhooks */
+	struct guts_sinks *sinks;       /* message brokers */
 	const struct guts_conf *conf;   /* as the node starts with it; copied */
 	const char *conf_path;          /* where guts.conf is, or would be */
 	const char *home;               /* folder of the node: admin-token is kept in it */

@@ -105,6 +105,7 @@ struct guts_http {
 	struct guts_env *env;
 	struct guts_node *node;
 	struct guts_bridge *bridge;
+	struct guts_sinks *sinks;
 	struct guts_store *store;
 	struct guts_repostore *repos;
 	struct guts_config *config;
@@ -246,11 +247,6 @@ void guts_watch_stop(struct guts_http *h);
 void guts_watch_poke(struct guts_http *h);
 
 int guts_lane_start(struct guts_lane *lane, unsigned connections_max);
-
-/* -- events.c ----------------------------------------------------------------------- */
-
-/* Facts that we committed ourselves became durable.  Thread: loop. */
-void guts_ring_announce(struct guts_ring *ring, uint64_t first, uint64_t last);
 
 /* -- reply.c -------------------------------------------------------------------- */
 

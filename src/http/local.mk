@@ -21,6 +21,7 @@ libguts_a_SOURCES += %reldir%/api_objects.c
 libguts_a_SOURCES += %reldir%/api_peers.c
 libguts_a_SOURCES += %reldir%/api_refs.c
 libguts_a_SOURCES += %reldir%/api_repos.c
+libguts_a_SOURCES += %reldir%/api_sinks.c
 libguts_a_SOURCES += %reldir%/api_status.c
 libguts_a_SOURCES += %reldir%/assets.c
 libguts_a_SOURCES += %reldir%/audit.c

@@ -5,6 +5,7 @@
 #include "bridge/bridge.h"
 #include "http/api.h"
 #include "http/tls.h"
+#include "sink/sink.h"
 
 static void
 head(struct guts_buf *b, const char *name, const char *type, const char *help)
@@ -179,6 +180,49 @@ add_webhooks(struct guts_buf *b, const struct guts_bridge_counters *n)
 	one(b, "guts_webhooks", "gauge", "Webhooks of this node.", atomic_load(&n->hooks));
 }
 
+enum sink_metric { CONNECTED, LAG, PUBLISHED, FAILURES, LOST, SINK_METRICS };
+
+static uint64_t
+sink_value(const struct guts_sink_counters *n, enum sink_metric m, uint64_t newest)
+{
+	uint64_t cursor = atomic_load(&n->cursor);
+
+	switch (m) {
+	case CONNECTED:
+		return atomic_load(&n->is_connected);
+	case LAG:
+		return newest > cursor ? newest - cursor : 0;
+	case PUBLISHED:
+		return atomic_load(&n->published);
+	case FAILURES:
+		return atomic_load(&n->failures);
+	default:
+		return atomic_load(&n->lost);
+	}
+}
+
+/* The label is a sink's place in the configuration. */
+static void
+add_sinks(struct guts_buf *b, const struct guts_sinks *s, uint64_t newest)
+{
+	static const struct {
+		const char *name, *type, *help;
+	} rows[SINK_METRICS] = {
+		[CONNECTED] = { "guts_sink_connected", "gauge", "1 if the message broker is connected." },
+		[LAG] = { "guts_sink_lag_events", "gauge", "Facts of the log that the message broker has not confirmed yet." },
+		[PUBLISHED] = { "guts_sink_published_total", "counter", "Events that the message broker confirmed." },
+		[FAILURES] = { "guts_sink_failures_total", "counter", "Failures to connect or to publish." },
+		[LOST] = { "guts_sink_lost_total", "counter", "Facts that left the log before they were published." },
+	};
+
+	for (int m = 0; m < SINK_METRICS && guts_sinks_count(s) > 0; m++) {
+		head(b, rows[m].name, rows[m].type, rows[m].help);
+		for (size_t i = 0; i < guts_sinks_count(s); i++)
+			guts_buf_printf(b, "%s{sink=\"%zu\"} %llu\n", rows[m].name, i + 1,
+			    (unsigned long long)sink_value(guts_sinks_counters(s, i), (enum sink_metric)m, newest));
+	}
+}
+
 void
 guts_rest_metrics(struct guts_req *r)
 {
@@ -197,6 +241,7 @@ guts_rest_metrics(struct guts_req *r)
 	if (s->dht_is_on)
 		add_dht(&b, s);
 	add_webhooks(&b, guts_bridge_counters(r->h->bridge));
+	add_sinks(&b, r->h->sinks, s->fact_newest);
 	guts_snapshot_unref(s);
 	guts_reply_text(r, 200, "text/plain; version=0.0.4; charset=utf-8", guts_buf_slice(&b));
 	guts_buf_deinit(&b);

@@ -102,6 +102,7 @@ const struct guts_route guts_routes[] = {
 	GET_(REPO "/hooks/{hook}/deliveries", GUTS_SCOPE_ADMIN, guts_rest_deliveries),
 	GET_(REPO "/hooks/{hook}/deliveries/{delivery}", GUTS_SCOPE_ADMIN, guts_rest_delivery),
 	ACT_(GUTS_POST, REPO "/hooks/{hook}/deliveries/{delivery}/attempts", GUTS_SCOPE_ADMIN, guts_rest_redeliver),
+	GET_(API "/sinks", GUTS_SCOPE_ADMIN, guts_rest_sinks),
 	GET_(API "/hooks", GUTS_SCOPE_ADMIN, guts_rest_node_hooks),
 	JSON_(GUTS_POST, API "/hooks", GUTS_SCOPE_ADMIN, guts_rest_node_hook_create),
 	GET_(API "/hooks/{hook}", GUTS_SCOPE_ADMIN, guts_rest_node_hook),

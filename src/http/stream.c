@@ -367,7 +367,7 @@ add_fact(void *owner, const struct guts_fact *f)
 	p->s->r.last = f->id;
 	if (takes_fact(&p->s->f, p->snapshot, f)) {
 		if (p->s->r.source)
-			guts_fact_cloud(&p->j, f, p->s->r.source);
+			guts_view_fact_cloud(&p->j, f, p->s->r.source);
 		else
 			guts_view_fact(&p->j, f);
 		p->n++;

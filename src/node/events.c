@@ -29,6 +29,27 @@ guts_node_attr_num(const char *name, uint64_t v)
 	return (struct guts_fact_attr){ .name = name, .is_number = true, .number = v };
 }
 
+bool
+guts_event_type_fits(const char *pattern, const char *type)
+{
+	size_t n = strlen(pattern);
+
+	if (n && pattern[n - 1] == '*')
+		return strncmp(pattern, type, n - 1) == 0;
+	return strcmp(pattern, type) == 0;
+}
+
+bool
+guts_event_needs_admin(const char *type)
+{
+	static const char *const patterns[] = { "token.*", "config.*", "log.*", "hook.*", "audit.*", "sink.*" };
+	bool needs = false;
+
+	for (size_t i = 0; i < sizeof patterns / sizeof patterns[0] && !needs; i++)
+		needs = guts_event_type_fits(patterns[i], type);
+	return needs;
+}
+
 void
 guts_node_listen(struct guts_node *n, struct guts_node_listener *l)
 {

@@ -198,6 +198,11 @@ void guts_node_addresses(struct guts_node *n, const struct guts_address_query *q
 
 /* -- events ------------------------------------------------------------------------------------ */
 
+/* Is `type` one of a filter's pattern: itself, or "repo.*" for all that begin so?  Is it for administrators only: access,
+ * configuration, webhooks, sinks, the log? */
+bool guts_event_type_fits(const char *pattern, const char *type);
+bool guts_event_needs_admin(const char *type);
+
 /* A fleeting event; same attribute form as facts.  `subject` coalesces: of one type and subject at most 10/s go out,
  * the last one always does. */
 struct guts_signal {

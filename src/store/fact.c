@@ -139,3 +139,23 @@ guts_fact_decode(struct guts_fact *f, struct guts_slice s, struct guts_arena *a)
 	}
 	return guts_cursor_done(&c) ? GUTS_OK : GUTS_EPROTO;
 }
+
+struct guts_slice
+guts_fact_text(const struct guts_fact *f, const char *name)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		if (strcmp(f->attr[i].name, name) == 0 && !f->attr[i].is_number)
+			return f->attr[i].text;
+	}
+	return guts_slice(NULL, 0);
+}
+
+uint64_t
+guts_fact_number(const struct guts_fact *f, const char *name)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		if (strcmp(f->attr[i].name, name) == 0 && f->attr[i].is_number)
+			return f->attr[i].number;
+	}
+	return 0;
+}

@@ -22,4 +22,8 @@ uint64_t guts_fact_time(struct guts_slice s);
  * Errors: GUTS_EPROTO, GUTS_EUNSUPPORTED (newer form), GUTS_ELIMIT (arena). */
 int guts_fact_decode(struct guts_fact *f, struct guts_slice s, struct guts_arena *a);
 
+/* An attribute of a fact; empty or 0 if it has no such text or number. */
+struct guts_slice guts_fact_text(const struct guts_fact *f, const char *name);
+uint64_t guts_fact_number(const struct guts_fact *f, const char *name);
+
 #endif

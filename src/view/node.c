@@ -5,6 +5,10 @@
 #include "view/body.h"
 #include "wire/multibase.h"
 
+#include <stdio.h>
+
+#define FACT_MAX (256u << 10) /* [bytes] as JSON */
+
 void
 guts_view_peerid(struct guts_json *j, const struct guts_peerid *id)
 {
@@ -309,6 +313,28 @@ guts_view_cloudevent(struct guts_json *j, const struct guts_view_cloudevent *ce)
 	guts_json_key(j, "data");
 	guts_json_raw(j, ce->data);
 	guts_json_object_end(j);
+}
+
+void
+guts_view_fact_cloud(struct guts_json *j, const struct guts_fact *f, const char *source)
+{
+	struct guts_peerid peer;
+	struct guts_view_cloudevent ce = { .source = source, .type = f->type, .wall_ms = f->wall_ns / GUTS_MS_NS,
+		.repo = f->repo.n == GUTS_REPOID_SIZE ? f->repo.p : NULL,
+		.peer = f->peer.n && guts_peerid_decode(&peer, f->peer) == 0 ? &peer : NULL };
+	struct guts_json own;
+	struct guts_buf data;
+	char id[24];
+
+	snprintf(id, sizeof id, "%llu", (unsigned long long)f->id);
+	ce.id = id;
+	guts_buf_init(&data, FACT_MAX);
+	guts_json_init(&own, &data);
+	guts_view_fact(&own, f);
+	ce.data = guts_buf_slice(&data);
+	guts_view_cloudevent(j, &ce);
+	j->out->failed |= data.failed;
+	guts_buf_deinit(&data);
 }
 
 void

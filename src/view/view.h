@@ -56,6 +56,8 @@ struct guts_view_cloudevent {
 	struct guts_slice data;
 };
 void guts_view_cloudevent(struct guts_json *j, const struct guts_view_cloudevent *ce);
+/* A fact as such an event, its id the fact's number. */
+void guts_view_fact_cloud(struct guts_json *j, const struct guts_fact *f, const char *source);
 void guts_view_signal(struct guts_json *j, const struct guts_signal *s, uint64_t wall_ms);
 
 /* A peer id as text; one of each kind, as the schema of its name in api/openapi.yaml. */

@@ -1,6 +1,7 @@
 # One target per parser, one line each, sorted:
 #   fuzz_targets += %reldir%/fuzz_x      (made of fuzz_x.c; seeds in seeds/x/)
 fuzz_targets += %reldir%/fuzz_book
+fuzz_targets += %reldir%/fuzz_broker_url
 fuzz_targets += %reldir%/fuzz_cijob
 fuzz_targets += %reldir%/fuzz_conf
 fuzz_targets += %reldir%/fuzz_envelope

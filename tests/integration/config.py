@@ -132,7 +132,8 @@ def refusals(tap, node):
                 ({"http.public_listen": ["256.0.0.1:80"]}, "/http.public_listen"),
                 ({"http.public_listen": ["https://127.0.0.1:0"]}, "/http.public_listen"),
                 ({"http.cors_origins": ["app.example"]}, "/http.cors_origins"), ({"http.trusted_proxies": ["10.0.0.0/99"]}, "/http.trusted_proxies"),
-                ({"bridge.allow": ["nowhere"]}, "/bridge.allow"), ({"p2p.announce": ["/ip4/127.0.0.1/tcp/1"] * 9}, "/p2p.announce"),
+                ({"bridge.allow": ["nowhere"]}, "/bridge.allow"), ({"sink.url": ["nats://u:p@h"]}, "/sink.url"), ({"sink.prefix": "a..b"}, "/sink.prefix"),
+                ({"p2p.announce": ["/ip4/127.0.0.1/tcp/1"] * 9}, "/p2p.announce"),
                 ({"no.such": 1}, "/no.such"), ({"a/b~c": None}, "/a~1b~0c"), ({"p2p": {"mdns": True}}, "/p2p")):
             answer = change(node, body)
             assert answer.status == 422, (body, answer.data)

@@ -371,6 +371,8 @@ def gossip(tap, a, b):
 
 
 def hooks(tap, a, rid, tip):
+    with tap.case("message brokers: none"):
+        assert a.get("/api/v1/sinks") == [] and a.request("GET", "/api/v1/sinks", token=None).status in (401, 403)
     with tap.case("webhooks: of a repository and of the node, made, changed, pinged, tested, delivered, removed"):
         receiver = Receiver()
         for base in ("/api/v1/repos/%s/hooks" % rid, "/api/v1/hooks"):

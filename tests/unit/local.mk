@@ -15,6 +15,7 @@ unit_tests += %reldir%/test_arena
 unit_tests += %reldir%/test_args
 unit_tests += %reldir%/test_body
 unit_tests += %reldir%/test_book
+unit_tests += %reldir%/test_broker_url
 unit_tests += %reldir%/test_buf
 unit_tests += %reldir%/test_canonical
 unit_tests += %reldir%/test_child

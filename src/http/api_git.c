@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define CONTENT_MAX (1u << 20)     /* [bytes] of a file shown as JSON */
+#define LAST_WORK_MAX 30000        /* spent to say which commit changed an entry last (git/history.h); without the index more is seldom enough */
 
 /* -- one commit ---------------------------------------------------------------------- */
 
@@ -81,9 +82,23 @@ guts_rest_branch(struct guts_req *r)
 
 /* -- folders and files ------------------------------------------------------------------ */
 
+/* The commit that changed the file last, if that is quickly found. */
+static const struct guts_read_commit *
+last_of_file(struct guts_readjob *p, struct guts_read *g, struct guts_slice path, struct guts_arena *a)
+{
+	struct guts_history *h = guts_history_open(g, p->disk, LAST_WORK_MAX);
+	struct guts_read_commits list;
+	bool found = guts_history_log(h, &p->tip, &(struct guts_history_filter){ .path = path }, 1, 1, a, &list) == 0 &&
+	    !list.incomplete && list.n == 1;
+
+	guts_history_close(h);
+	p->is_partial = !found;
+	return found ? &list.v[0] : NULL;
+}
+
 static int
 put_file(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, struct guts_json *j, struct guts_slice dir,
-    const struct guts_read_entry *e)
+    const struct guts_read_entry *e, const struct guts_read_commit *last)
 {
 	struct guts_view_repo_ctx x = guts_readjob_ctx(p);
 	struct guts_slice content = guts_slice(NULL, 0);
@@ -99,7 +114,7 @@ put_file(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, stru
 		else if (!content.p)
 			content.p = (const uint8_t *)"";
 	}
-	guts_view_entry(j, &x, dir, &shown, &content);
+	guts_view_entry(j, &x, dir, &shown, last, &content);
 	return 0;
 }
 
@@ -114,26 +129,62 @@ split_dir(const char *file, const char **name)
 }
 
 static int
-make_contents(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, struct guts_json *j)
+by_name(const void *x, const void *y)
+{
+	const struct guts_history_entry *a = x, *b = y;
+
+	return strcmp(a->name, b->name);
+}
+
+/* The commit that changed the entry last, read into *out; NULL: not known.  `last` is sorted by name. */
+static const struct guts_read_commit *
+last_of(struct guts_read *g, const struct guts_history_folder *last, const char *name, struct guts_arena *a, struct guts_read_commit *out)
+{
+	struct guts_history_entry key = { .name = name };
+	const struct guts_history_entry *e = last->n ? bsearch(&key, last->v, last->n, sizeof key, by_name) : NULL;
+
+	return e && !guts_oid_is_none(&e->commit) && guts_read_commit(g, &e->commit, a, out) == 0 ? out : NULL;
+}
+
+static int
+put_folder(struct guts_readjob *p, struct guts_read *g, const struct guts_oid *id, struct guts_arena *a, struct guts_json *j)
 {
 	struct guts_view_repo_ctx x = guts_readjob_ctx(p);
-	struct guts_read_entry e;
+	struct guts_history_folder last = { 0 };
+	struct guts_read_commit commit;
 	struct guts_read_tree tree;
+	struct guts_history *h;
+	int err = guts_read_tree(g, id, a, &tree);
+
+	if (err < 0)
+		return err;
+	h = guts_history_open(g, p->disk, LAST_WORK_MAX);
+	if (guts_readjob_last_commits(p, h, a, &last))
+		last.n = 0;
+	guts_history_close(h);
+	p->is_partial = last.incomplete || last.n < tree.n;
+	if (last.n > 1)
+		qsort(last.v, last.n, sizeof *last.v, by_name);
+	guts_json_array(j);
+	for (size_t i = 0; i < tree.n; i++)
+		guts_view_entry(j, &x, guts_slice_str(p->file), &tree.v[i], last_of(g, &last, tree.v[i].name, a, &commit), NULL);
+	guts_json_array_end(j);
+	return 0;
+}
+
+static int
+make_contents(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, struct guts_json *j)
+{
+	struct guts_read_entry e;
 	struct guts_slice dir;
 	int err = guts_read_path(g, &p->tip, guts_slice_str(p->file), a, &e);
 
 	if (err < 0)
 		return err;
 	dir = split_dir(p->file, &e.name);
-	if (e.kind != GUTS_ENTRY_DIR)
-		return put_file(p, g, a, j, dir, &e);
-	if ((err = guts_read_tree(g, &e.oid, a, &tree)) < 0)
-		return err;
-	guts_json_array(j);
-	for (size_t i = 0; i < tree.n; i++)
-		guts_view_entry(j, &x, guts_slice_str(p->file), &tree.v[i], NULL);
-	guts_json_array_end(j);
-	return 0;
+	if (e.kind == GUTS_ENTRY_DIR)
+		return put_folder(p, g, &e.oid, a, j);
+	return put_file(p, g, a, j, dir, &e, last_of_file(p, g, guts_slice_str(p->file), a));
 }
 
 static int
@@ -142,7 +193,7 @@ make_readme(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, s
 	struct guts_read_entry e;
 	int err = guts_read_readme(g, &p->tip, a, &e);
 
-	return err < 0 ? err : put_file(p, g, a, j, guts_slice(NULL, 0), &e);
+	return err < 0 ? err : put_file(p, g, a, j, guts_slice(NULL, 0), &e, last_of_file(p, g, guts_slice_str(e.name), a));
 }
 
 /* A blob's bytes as the answer. */
@@ -203,6 +254,7 @@ read_file(struct guts_req *r, const struct guts_readop *op)
 		guts_readjob_drop(p);
 		guts_reply_problem(r, 404, "the path is too long");
 	} else if (guts_readjob_at(r, p, guts_target_query(&r->target, "ref"))) {
+		p->is_kept = op == &contents;
 		guts_readjob_start(r, p);
 	}
 }

@@ -146,24 +146,33 @@ put_entries(const struct guts_readjob *p, struct guts_read *g, const struct guts
 	return err;
 }
 
-static int
-make_last_commits(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, struct guts_json *j)
+int
+guts_readjob_last_commits(struct guts_readjob *p, struct guts_history *h, struct guts_arena *a, struct guts_history_folder *out)
 {
-	struct guts_history *h = guts_history_open(g, p->disk, 0);
 	struct guts_histcache *cache = p->c.h->histcache;
-	struct guts_history_folder folder, known;
+	struct guts_history_folder known;
 	bool has_known = guts_histcache_folder(cache, p->info->id, p->file, a, &known);
 	int err;
 
 	if (!has_known && p->file[0] == '\0')
 		has_known = guts_lastfile_read(p->disk, a, &known);
-	err = guts_history_folder(h, &p->tip, guts_slice_str(p->file), has_known ? &known : NULL, a, &folder);
+	err = guts_history_folder(h, &p->tip, guts_slice_str(p->file), has_known ? &known : NULL, a, out);
+	if (err == 0 && !out->incomplete)
+		guts_histcache_keep_folder(cache, p->info->id, p->file, out);
+	return err;
+}
+
+static int
+make_last_commits(struct guts_readjob *p, struct guts_read *g, struct guts_arena *a, struct guts_json *j)
+{
+	struct guts_history *h = guts_history_open(g, p->disk, 0);
+	struct guts_history_folder folder;
+	int err = guts_readjob_last_commits(p, h, a, &folder);
+
 	if (err == 0) {
 		p->incomplete = folder.incomplete;
 		err = put_entries(p, g, &folder, a, j);
 	}
-	if (err == 0 && !folder.incomplete)
-		guts_histcache_keep_folder(cache, p->info->id, p->file, &folder);
 	close_history(p, h);
 	return err;
 }

@@ -35,7 +35,7 @@ run(struct guts_call *c)
 	c->err = guts_read_open(&g, p->disk);
 	if (c->err == 0)
 		c->err = p->op->make(p, g, &a, &j);
-	if (c->err == 0 && p->is_kept && !p->incomplete && !p->body.failed)
+	if (c->err == 0 && p->is_kept && !p->incomplete && !p->is_partial && !p->body.failed)
 		guts_histcache_keep_answer(c->h->histcache, p->etag, guts_buf_slice(&p->body),
 		    &(struct guts_histcache_list){ .total = p->total, .more = p->more });
 	guts_read_close(g);
@@ -112,12 +112,13 @@ static void
 answer_good(struct guts_req *r, struct guts_readjob *p)
 {
 	const char *whole[] = { "ETag", p->etag, "Cache-Control", cache_control(p), NULL };
+	static const char *const passing[] = { "Cache-Control", "private, no-cache", NULL };
 	static const char *const part[] = { "X-Incomplete-Results", "true", "Cache-Control", "no-store", NULL };
 
 	if (p->op->answer)
 		p->op->answer(r, p);
 	else
-		guts_reply_json(r, 200, &p->body, p->incomplete ? part : whole);
+		guts_reply_json(r, 200, &p->body, p->incomplete ? part : p->is_partial ? passing : whole);
 }
 
 static void

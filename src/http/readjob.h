@@ -6,6 +6,7 @@
 #ifndef GUTS_HTTP_READJOB_H
 #define GUTS_HTTP_READJOB_H
 
+#include "git/history.h"
 #include "http/internal.h"
 #include "view/view.h"
 
@@ -49,6 +50,7 @@ struct guts_readjob {
 	bool more, is_text;
 	bool is_blob;                       /* body is a file's bytes: parts of it may be asked for */
 	bool is_kept;                       /* the finished answer is kept by its ETag (http/histcache.h) */
+	bool is_partial;                    /* it lacks what may be there the next time: not kept, and its ETag is of no use */
 	bool incomplete;                    /* it took too much work: said in a header, without an ETag */
 };
 
@@ -70,6 +72,10 @@ void guts_readjob_start(struct guts_req *r, struct guts_readjob *p);
 
 /* The context of links. */
 struct guts_view_repo_ctx guts_readjob_ctx(const struct guts_readjob *p);
+
+/* On the worker (api_history.c): last commits of the entries of the folder p->file at p->tip, beginning from what is known of it, and
+ * kept if complete.  Errors: as guts_history_folder. */
+int guts_readjob_last_commits(struct guts_readjob *p, struct guts_history *h, struct guts_arena *a, struct guts_history_folder *out);
 
 /* Answers that are no JSON: p->body as p->type, in a sandbox. */
 void guts_readjob_answer_bytes(struct guts_req *r, struct guts_readjob *p);

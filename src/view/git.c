@@ -166,7 +166,7 @@ put_content(struct guts_json *j, const struct guts_read_entry *e, const struct g
 
 void
 guts_view_entry(struct guts_json *j, const struct guts_view_repo_ctx *x, struct guts_slice dir,
-    const struct guts_read_entry *e, const struct guts_slice *content)
+    const struct guts_read_entry *e, const struct guts_read_commit *last, const struct guts_slice *content)
 {
 	struct guts_buf path, coded, ref;
 	const char *type = entry_type(e->kind);
@@ -200,6 +200,12 @@ guts_view_entry(struct guts_json *j, const struct guts_view_repo_ctx *x, struct 
 		    guts_buf_cstr(&ref), NULL);
 	else
 		guts_json_null(j);
+	if (last) {
+		guts_json_key(j, "last_commit_sha");
+		guts_view_oid(j, &last->oid);
+		guts_view_git_time(j, "last_author_date", last->author.time_s);
+		guts_view_git_time(j, "last_committer_date", last->committer.time_s);
+	}
 	if (content)
 		put_content(j, e, content);
 	guts_json_object_end(j);

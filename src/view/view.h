@@ -134,9 +134,10 @@ void guts_view_blob(struct guts_json *j, const struct guts_view_repo_ctx *x, con
 void guts_view_tag_object(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_read_tag *t);
 void guts_view_git_commit(struct guts_json *j, const struct guts_view_repo_ctx *x, const struct guts_read_commit *c);
 
-/* An Entry at `dir`/name (dir may be empty); with `content` a File, with content->p NULL one too large to show. */
+/* An Entry at `dir`/name (dir may be empty); with `content` a File, with content->p NULL one too large to show.  `last`: the commit that
+ * changed it last, or NULL. */
 void guts_view_entry(struct guts_json *j, const struct guts_view_repo_ctx *x, struct guts_slice dir,
-    const struct guts_read_entry *e, const struct guts_slice *content);
+    const struct guts_read_entry *e, const struct guts_read_commit *last, const struct guts_slice *content);
 
 /* A Contributor; a LastCommit of an entry of `dir`, whose commit (NULL: not found) is `c`. */
 void guts_view_contributor(struct guts_json *j, const struct guts_history_person *p);

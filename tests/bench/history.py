@@ -18,6 +18,8 @@ QUESTIONS = [
     ("commits of a path that rarely changes", "/commits?path=top5", "git log main -- top5"),
     ("last commits of the top folder", "/last-commits",
      "for n in $(git ls-tree --name-only main); do git log -1 main -- $n; done"),
+    ("contents of the top folder, with last commits", "/contents",
+     "for n in $(git ls-tree --name-only main); do git log -1 main -- $n; done"),
     ("contributors", "/contributors", "git shortlog -sne main"),
 ]
 

@@ -197,6 +197,10 @@ def repos(tap, a, b, net):
         last = a.get(base + "/last-commits")
         assert sorted(e["name"] for e in last) == sorted(e["name"] for e in a.get(base + "/contents"))
         for e in last:
+            for of in a.get(base + "/contents"), [a.get(base + "/contents/" + e["path"])] if e["type"] == "file" else []:
+                assert not of or {k: v for k, v in e.items() if k in ("last_commit_sha", "last_author_date", "last_committer_date")}.items() <= \
+                    {x["name"]: x for x in of}[e["name"]].items(), (e, of)
+        for e in last:
             assert e["last_commit_sha"] == a.get(base + "/commits?path=" + urllib.parse.quote(e["path"]))[0]["sha"]
         assert a.request("GET", base + "/last-commits/README.md").status == 404
         for path in "/commit-count?sha=none", "/contributors?sha=none", "/last-commits?ref=none", "/last-commits/none":

@@ -73,6 +73,17 @@ guts_ref_tag(struct guts_slice ref)
 
 /* -- what all have ----------------------------------------------------------------------------- */
 
+/* A key's or hash's last 48 bits: forges number what they have, and clients with types take nothing but a number. */
+static uint64_t
+number_of(const uint8_t *p, size_t n)
+{
+	uint64_t number = 0;
+
+	for (size_t i = n > 6 ? n - 6 : 0; i < n; i++)
+		number = number << 8 | p[i];
+	return number;
+}
+
 /* A user of both forges; there is no mail address. */
 static void
 put_user(struct guts_json *j, const char *key, struct guts_slice peer)
@@ -85,10 +96,11 @@ put_user(struct guts_json *j, const char *key, struct guts_slice peer)
 	guts_json_key(j, key);
 	guts_json_object(j);
 	guts_json_put_str(j, "login", text);
-	guts_json_put_str(j, "id", text);
+	guts_json_put_u64(j, "id", number_of(id.b, id.n));
 	guts_json_put_str(j, "username", text);
 	guts_json_put_str(j, "full_name", "");
 	guts_json_put_str(j, "email", "");
+	guts_json_put_str(j, "visibility", "public");
 	guts_json_put_str(j, "type", "User");
 	guts_json_object_end(j);
 }
@@ -99,22 +111,26 @@ put_repository(struct guts_json *j, const struct guts_payload *p)
 	struct guts_slice owner = guts_fact_text(p->fact, "owner"), name = guts_fact_text(p->fact, "name");
 	char id[GUTS_REPOID_TEXT_SIZE];
 	char full[GUTS_VIEW_PATH_SIZE];
+	const uint8_t *rid = p->repo ? p->repo->id : p->fact->repo.n == GUTS_REPOID_SIZE ? p->fact->repo.p : NULL;
 
-	if (!p->repo && p->fact->repo.n != GUTS_REPOID_SIZE)
+	if (!rid)
 		return;
 	guts_json_key(j, "repository");
-	if (p->repo) {
-		guts_view_repo(j, p->base, p->repo);
-		return;
-	}
-	guts_repoid_text(id, p->fact->repo.p);
-	snprintf(full, sizeof full, "%.*s/%.*s", (int)owner.n, (const char *)owner.p, (int)name.n, (const char *)name.p);
 	guts_json_object(j);
-	guts_json_put_str(j, "id", id);
-	guts_json_put_text(j, "name", name);
-	guts_json_put_str(j, "full_name", full);
-	guts_json_key(j, "html_url");
-	guts_json_strs(j, p->base, "/", full, NULL);
+	guts_json_put_u64(j, "id", number_of(rid, GUTS_REPOID_SIZE));
+	if (p->repo) {
+		put_user(j, "owner", guts_peerid_slice(&p->repo->creator));
+		guts_view_repo_members(j, p->base, p->repo);
+	} else {
+		guts_repoid_text(id, rid);
+		snprintf(full, sizeof full, "%.*s/%.*s", (int)owner.n, (const char *)owner.p, (int)name.n, (const char *)name.p);
+		guts_json_put_text(j, "name", name);
+		guts_json_put_str(j, "full_name", full);
+		guts_json_key(j, "html_url");
+		guts_json_strs(j, p->base, "/", full, NULL);
+		guts_json_key(j, "guts_url");
+		guts_json_strs(j, "guts://", id, NULL);
+	}
 	guts_json_object_end(j);
 }
 

@@ -114,18 +114,14 @@ policy_name(enum guts_policy p)
 }
 
 void
-guts_view_repo(struct guts_json *j, const char *base, const struct guts_repo_info *i)
+guts_view_repo_members(struct guts_json *j, const char *base, const struct guts_repo_info *i)
 {
 	char owner[GUTS_PEERID_TEXT_SIZE];
 
 	guts_peerid_text(owner, &i->creator);
-	guts_json_object(j);
-	guts_json_put_str(j, "id", i->id_text);
 	guts_json_put_str(j, "name", i->name);
 	guts_json_key(j, "full_name");
 	guts_json_strs(j, owner, "/", i->name, NULL);
-	guts_json_key(j, "owner");
-	guts_view_user(j, &i->creator);
 	guts_json_put_str(j, "description", i->description ? i->description : "");
 	guts_json_put_bool(j, "private", i->is_private);
 	guts_json_put_bool(j, "archived", i->is_retired);
@@ -163,6 +159,16 @@ guts_view_repo(struct guts_json *j, const char *base, const struct guts_repo_inf
 	guts_json_put_u64(j, "seeders", i->nseeders);
 	put_head(j, i);
 	guts_json_put_str(j, "last_error", i->last_error);
+}
+
+void
+guts_view_repo(struct guts_json *j, const char *base, const struct guts_repo_info *i)
+{
+	guts_json_object(j);
+	guts_json_put_str(j, "id", i->id_text);
+	guts_json_key(j, "owner");
+	guts_view_user(j, &i->creator);
+	guts_view_repo_members(j, base, i);
 	guts_json_object_end(j);
 }
 

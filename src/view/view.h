@@ -64,6 +64,8 @@ void guts_view_signal(struct guts_json *j, const struct guts_signal *s, uint64_t
 void guts_view_peerid(struct guts_json *j, const struct guts_peerid *id);
 void guts_view_user(struct guts_json *j, const struct guts_peerid *id);
 void guts_view_repo(struct guts_json *j, const char *base, const struct guts_repo_info *i);
+/* All of a repository but `id` and `owner`, within an object: for those who write these two their own way. */
+void guts_view_repo_members(struct guts_json *j, const char *base, const struct guts_repo_info *i);
 void guts_view_author(struct guts_json *j, const struct guts_repo_author *a);
 void guts_view_seeder(struct guts_json *j, const struct guts_repo_seeder *s);
 /* A Record: s = NULL if it cannot be opened; error = NULL if it is what it should be. */

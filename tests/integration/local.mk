@@ -2,6 +2,7 @@
 # Helper programs they start (built, not run):     test_programs += %reldir%/x
 script_tests += %reldir%/big_repo.py
 script_tests += %reldir%/ci_actions.py
+script_tests += %reldir%/ci_forges.py
 script_tests += %reldir%/ci_jobs.py
 script_tests += %reldir%/ci_mail.py
 script_tests += %reldir%/ci_recipes.py

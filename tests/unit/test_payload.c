@@ -42,7 +42,7 @@ begin(struct fix *x, struct gitfix *f)
 	assert_int_equal(guts_peerid_parse(&x->peer, guts_slice_str(OWNER)), 0);
 	x->rows[0] = (struct guts_refs_row){ .name = "refs/heads/main", .oid = oid_of(f, "main"), .author = x->peer };
 	x->view = (struct guts_refs_view){ .n = 1, .v = x->rows };
-	x->repo = (struct guts_repo_info){ .id_text = "bafkreiaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+	x->repo = (struct guts_repo_info){ .id = { [26] = 1, [31] = 7 }, .id_text = "bafkreiaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 		.creator = x->peer, .name = "demo", .description = description, .default_branch = branch,
 		.format = GUTS_SHA1, .created_wall_ms = 1000, .updated_wall_ms = 2000, .size_bytes = 3000, .is_delegate = true,
 		.threshold = 1, .ndelegates = 1, .delegates = &x->peer, .canonical = &x->view };

@@ -212,7 +212,8 @@ bridge_setup(struct run *r, const struct guts_conf *conf, const char *allow[GUTS
 		.retry_ms = guts_conf_number(conf, GUTS_CONF_BRIDGE_RETRY),
 		.give_up_ms = guts_conf_number(conf, GUTS_CONF_BRIDGE_GIVE_UP),
 		.lease_ms = guts_conf_number(conf, GUTS_CONF_CI_LEASE),
-		.age_ms = guts_conf_number(conf, GUTS_CONF_CI_MAX_AGE) };
+		.age_ms = guts_conf_number(conf, GUTS_CONF_CI_MAX_AGE),
+		.copies_max = guts_conf_number(conf, GUTS_CONF_CI_COPIES) };
 
 	for (size_t i = 0; i < s.nallow; i++)
 		allow[i] = guts_conf_item(conf, GUTS_CONF_BRIDGE_ALLOW, i);

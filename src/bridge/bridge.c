@@ -310,7 +310,7 @@ guts_bridge_tune(struct guts_bridge *b, const struct guts_bridge_setup *s, const
 		return err;
 	b->allow = allow;
 	take_times(b, s);
-	guts_ci_tune(b->ci, s->lease_ms, s->age_ms);
+	guts_ci_tune(b->ci, s);
 	if (b->base) { /* it was started */
 		free(b->base);
 		b->base = guts_strdup(base);
@@ -337,7 +337,7 @@ guts_bridge_new(struct guts_bridge **out, const struct guts_bridge_setup *s, str
 	b->listener = (struct guts_node_listener){ .facts = on_facts, .signal = on_signal, .owner = b };
 	b->intake_timer = (struct guts_timer){ .fire = on_intake_timer, .owner = b, .at_ns = GUTS_NEVER };
 	b->send_timer = (struct guts_timer){ .fire = on_send_timer, .owner = b, .at_ns = GUTS_NEVER };
-	b->ci = guts_ci_new(s->node, s->lease_ms, s->age_ms);
+	b->ci = guts_ci_new(s->node, s);
 	*out = b;
 	return GUTS_OK;
 }

@@ -38,6 +38,7 @@ struct guts_bridge_setup {
 	uint64_t give_up_ms;        /* after the first attempt could be made */
 	uint64_t lease_ms;          /* of a CI job, from one heartbeat to the next */
 	uint64_t age_ms;            /* of a CI job that waits; then it ends unrun */
+	uint64_t copies_max;        /* [bytes] of other nodes' CI jobs that are kept */
 };
 
 /* Counted since the start; read them from any thread. */

@@ -3,6 +3,7 @@
  * As in intake.c the log itself is the source: a page of facts behind the cursor is held against the queues, and one batch
  * stores the jobs with the cursor, so that nothing is missed and nothing is made twice, whenever the node ends.
  */
+#include "bridge/cifetch.h"
 #include "bridge/ciint.h"
 
 #include "base/alloc.h"
@@ -491,28 +492,31 @@ on_timer(struct guts_timer *t, void *owner)
 }
 
 struct guts_ci *
-guts_ci_new(struct guts_node *node, uint64_t lease_ms, uint64_t age_ms)
+guts_ci_new(struct guts_node *node, const struct guts_bridge_setup *s)
 {
 	struct guts_ci *ci = guts_alloc(sizeof *ci);
 
 	ci->node = node;
 	ci->env = guts_node_env(node);
 	ci->store = guts_node_store(node);
-	ci->lease_ms = lease_ms;
-	ci->age_ms = age_ms;
+	ci->copies = (struct guts_cicopies){ .ci = ci, .store = ci->store };
 	ci->listener = (struct guts_node_listener){ .facts = on_facts, .owner = ci };
 	ci->intake_timer = (struct guts_timer){ .fire = read_facts, .owner = ci, .at_ns = GUTS_NEVER };
 	ci->timer = (struct guts_timer){ .fire = on_timer, .owner = ci, .at_ns = GUTS_NEVER };
+	guts_ci_tune(ci, s);
 	return ci;
 }
 
 void
-guts_ci_tune(struct guts_ci *ci, uint64_t lease_ms, uint64_t age_ms)
+guts_ci_tune(struct guts_ci *ci, const struct guts_bridge_setup *s)
 {
-	ci->lease_ms = lease_ms;
-	ci->age_ms = age_ms;
-	if (ci->is_running)
+	ci->lease_ms = s->lease_ms;
+	ci->age_ms = s->age_ms;
+	ci->copies.max = s->copies_max;
+	if (ci->is_running) {
+		guts_cicopies_prune(&ci->copies);
 		guts_ci_run(ci);
+	}
 }
 
 void
@@ -521,6 +525,7 @@ guts_ci_start(struct guts_ci *ci)
 	load_marks(ci);
 	(void)guts_ciqueue_each(ci->store, add_queue, ci);
 	(void)guts_cijob_each(ci->store, load_job, ci);
+	guts_cicopies_load(&ci->copies);
 	ci->is_running = true;
 	guts_node_serve_jobs(ci->node, guts_ci_answer, ci);
 	listen_to_node(ci);
@@ -537,6 +542,7 @@ guts_ci_stop(struct guts_ci *ci)
 	guts_env_timer_clear(ci->env, &ci->intake_timer);
 	guts_env_timer_clear(ci->env, &ci->timer);
 	guts_ci_run(ci);
+	guts_cifetch_wake(ci, NULL);
 }
 
 void
@@ -554,5 +560,6 @@ guts_ci_free(struct guts_ci *ci)
 	while (ci->open)
 		guts_ci_close(ci, ci->open);
 	guts_ci_endings_free(ci);
+	guts_cicopies_free(&ci->copies);
 	free(ci);
 }

@@ -157,31 +157,50 @@ guts_cifile_hash(struct guts_store *s, struct guts_cijob *j)
 
 /* -- for other nodes ------------------------------------------------------------------------------------ */
 
+/* Of a job that ran here: signed once it has ended, as it is shown here. */
+static int
+tell_own(struct guts_ci *ci, const struct guts_cijob *j, struct guts_repo *r, struct guts_job_told *out)
+{
+	struct guts_repo_info *info = guts_repo_info_get(r);
+	struct guts_json w;
+	int err;
+
+	guts_json_init(&w, &out->json);
+	guts_cijob_view(&w, "", j, info, 0, 0);
+	guts_repo_info_unref(info);
+	if (out->json.failed)
+		return GUTS_ELIMIT;
+	if (guts_cijob_is_open(j))
+		return GUTS_OK;
+	err = guts_cijob_seal(&out->record, guts_node_key(ci->node), guts_buf_slice(&out->json));
+	guts_buf_clear(&out->json);
+	return err;
+}
+
 int
 guts_ci_answer(void *owner, const uint8_t repo[GUTS_REPOID_SIZE], const uint8_t job[16], struct guts_slice file, uint64_t offset,
-    struct guts_buf *json, struct guts_buf *data)
+    struct guts_job_told *out)
 {
 	struct guts_ci *ci = owner;
 	struct guts_repo *r = guts_sync_find(guts_node_sync(ci->node), repo);
 	char id[GUTS_CIJOB_ID_SIZE], name[GUTS_CIFILE_NAME_MAX + 1];
-	struct guts_repo_info *info;
+	struct guts_cicopy *c = NULL;
 	struct guts_cijob j;
-	struct guts_json w;
 	size_t i;
 	int err;
 
 	guts_hex_encode(id, job, 16);
 	err = guts_cijob_find(ci->store, guts_slice_str(id), &j);
+	if (err == GUTS_ENOTFOUND && (c = guts_cicopy_find(&ci->copies, id)) != NULL)
+		err = guts_cicopy_read(ci->store, c, &j, &out->record);
 	if (err || !r || memcmp(j.repo, repo, sizeof j.repo) != 0 || file.n >= sizeof name)
 		return err ? err : GUTS_ENOTFOUND;
-	info = guts_repo_info_get(r);
-	guts_json_init(&w, json);
-	guts_cijob_view(&w, "", &j, info, 0, 0);
-	guts_repo_info_unref(info);
+	if (!c && (err = tell_own(ci, &j, r, out)) != 0)
+		return err;
 	snprintf(name, sizeof name, "%.*s", (int)file.n, (const char *)file.p);
 	i = guts_cifile_find(&j, name);
-	if (i < GUTS_CIJOB_FILES_MAX)
-		return guts_cifile_read(ci->store, &j, i, offset, data);
+	if (i < GUTS_CIJOB_FILES_MAX && (!c || c->have & 1u << i))
+		return guts_cifile_read(ci->store, &j, i, offset, &out->data);
 	return file.n == 0 || guts_cijob_is_open(&j) ? GUTS_OK : GUTS_ENOTFOUND;
 }
 

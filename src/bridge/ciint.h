@@ -4,11 +4,14 @@
  *	cilease.c  leases: given, renewed, lost, given back
  *	ciend.c    results, statuses, what is kept
  *	cifile.c   logs and other files
+ *	cicopy.c   jobs of other nodes that are kept
+ *	cifetch.c  jobs and files, wherever they are
  */
 #ifndef GUTS_BRIDGE_CIINT_H
 #define GUTS_BRIDGE_CIINT_H
 
 #include "bridge/ci.h"
+#include "bridge/cicopy.h"
 
 #include <utlist.h>
 
@@ -70,6 +73,9 @@ struct guts_ci {
 	struct guts_citail *tails;
 	size_t ntails;
 	struct guts_ciending *endings; /* jobs whose end is being made */
+	struct guts_cicopies copies;
+	struct guts_cifetch *fetches;  /* under way */
+	bool is_waking;                /* those that wait are being looked at */
 	struct guts_cimarks marks;     /* as they will be */
 	uint64_t marked_fact;          /* marks.fact as it is in the store */
 	struct guts_node_listener listener;
@@ -77,8 +83,9 @@ struct guts_ci {
 };
 
 /* -- ci.c -- */
-struct guts_ci *guts_ci_new(struct guts_node *node, uint64_t lease_ms, uint64_t age_ms);
-void guts_ci_tune(struct guts_ci *ci, uint64_t lease_ms, uint64_t age_ms);
+struct guts_ci *guts_ci_new(struct guts_node *node, const struct guts_bridge_setup *s);
+/* Its values of *s are others from now on. */
+void guts_ci_tune(struct guts_ci *ci, const struct guts_bridge_setup *s);
 void guts_ci_start(struct guts_ci *ci);
 void guts_ci_stop(struct guts_ci *ci);
 void guts_ci_free(struct guts_ci *ci); /* NULL is fine */

@@ -306,7 +306,7 @@ guts_cijob_remove(struct guts_batch *b, const struct guts_cijob *j)
 	guts_batch_del(b, GUTS_TABLE_CI, key_of(&k, JOB, j->number));
 	if (key_of_id(&k, guts_slice_str(j->id), &key) == GUTS_OK)
 		guts_batch_del(b, GUTS_TABLE_CI, key);
-	guts_cifile_remove_all(b, j);
+	guts_cifile_remove_all(b, j->number);
 }
 
 static void
@@ -429,11 +429,19 @@ guts_cifile_put(struct guts_batch *b, const struct guts_cijob *j, size_t i, uint
 }
 
 void
-guts_cifile_remove_all(struct guts_batch *b, const struct guts_cijob *j)
+guts_cifile_remove(struct guts_batch *b, uint64_t number, size_t i)
 {
 	struct key k;
 
-	guts_batch_del_prefix(b, GUTS_TABLE_CI, key_of(&k, BYTES, j->number));
+	guts_batch_del_prefix(b, GUTS_TABLE_CI, guts_slice(key_of_bytes(&k, number, i, 0).p, 10));
+}
+
+void
+guts_cifile_remove_all(struct guts_batch *b, uint64_t number)
+{
+	struct key k;
+
+	guts_batch_del_prefix(b, GUTS_TABLE_CI, key_of(&k, BYTES, number));
 }
 
 struct reading {

@@ -6,6 +6,7 @@
  *	1 | be64 number                             a job
  *	2 | id[16]                                  its number
  *	3 | be64 number | u8 file | be64 offset     bytes of a file, at most GUTS_CIFILE_CHUNK a row
+ *	4 | id[16], 5 | id[16]                      a job of another node, see bridge/cicopy.c; its number has the highest bit
  *
  * Numbers rise through all jobs and are never used twice; the id is what other nodes know a job by (run id of its statuses).
  */
@@ -116,7 +117,8 @@ int guts_cijob_each(struct guts_store *s, bool (*row)(void *owner, const struct 
 
 /* Bytes of file `i` of a job, at most GUTS_CIFILE_CHUNK of them, that begin at `offset`. */
 void guts_cifile_put(struct guts_batch *b, const struct guts_cijob *j, size_t i, uint64_t offset, struct guts_slice bytes);
-void guts_cifile_remove_all(struct guts_batch *b, const struct guts_cijob *j);
+void guts_cifile_remove(struct guts_batch *b, uint64_t number, size_t i);
+void guts_cifile_remove_all(struct guts_batch *b, uint64_t number);
 /* The bytes of file `i` from `offset` on, as many as fit into `out`.  Errors: GUTS_EIO.  Thread: any. */
 int guts_cifile_read(struct guts_store *s, const struct guts_cijob *j, size_t i, uint64_t offset, struct guts_buf *out);
 /* 1 to GUTS_CIFILE_NAME_MAX letters, digits, '.', '_' and '-', not '.' first. */

@@ -50,7 +50,7 @@ requeue(struct guts_ci *ci, struct guts_ciopen *o, bool counts,
 	next.progress = 0;
 	next.nsteps = next.nfiles = 0;
 	explicit_bzero(next.lease, sizeof next.lease);
-	guts_cifile_remove_all(b, &next);
+	guts_cifile_remove_all(b, next.number);
 	guts_ci_change(ci, o, &next, b, "ci.job.queued", then, owner);
 }
 

@@ -2,6 +2,8 @@
 #include "bridge/ciview.h"
 
 #include "base/text.h"
+#include "crypto/envelope.h"
+#include "proto/messages.h"
 #include "view/doc.h"
 #include "view/view.h"
 #include "wire/multibase.h"
@@ -245,4 +247,50 @@ guts_cijob_read(struct guts_cijob *j, struct guts_slice json)
 		err = GUTS_EPROTO;
 	guts_doc_free(doc);
 	return err;
+}
+
+/* -- signed ---------------------------------------------------------------------------------------- */
+
+static const char domain[] = "guts-job", payload_type[] = "guts/job/1";
+
+int
+guts_cijob_seal(struct guts_buf *out, const struct guts_key *key, struct guts_slice json)
+{
+	return guts_envelope_seal(out, key, domain, guts_slice_str(payload_type), json);
+}
+
+static int
+read_record(struct guts_cijob *j, struct guts_slice json)
+{
+	struct guts_doc *doc;
+	int err = guts_cijob_read(j, json);
+
+	if (!err)
+		err = guts_doc_parse(&doc, json, NULL);
+	if (err)
+		return err;
+	err = guts_repoid_parse(j->repo, guts_slice_str(guts_jv_str_of(guts_jv_get(guts_doc_root(doc), "repository"), "id")));
+	guts_doc_free(doc);
+	return err || guts_cijob_is_open(j) ? GUTS_EPROTO : GUTS_OK;
+}
+
+int
+guts_cijob_open(struct guts_cijob *j, struct guts_peerid *signer, struct guts_slice record)
+{
+	struct guts_envelope e;
+	int err = guts_envelope_open(&e, record, GUTS_MSG_JOB_RECORD_MAX, domain, guts_slice_str(payload_type));
+
+	if (err)
+		return err;
+	*signer = e.signer;
+	return read_record(j, e.payload);
+}
+
+int
+guts_cijob_peek(struct guts_cijob *j, struct guts_slice record)
+{
+	struct guts_envelope e;
+	int err = guts_envelope_peek(&e, record, GUTS_MSG_JOB_RECORD_MAX);
+
+	return err ? err : read_record(j, e.payload);
 }

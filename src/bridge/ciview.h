@@ -3,6 +3,7 @@
 #define GUTS_BRIDGE_CIVIEW_H
 
 #include "bridge/cijob.h"
+#include "crypto/key.h"
 #include "node/node.h"
 #include "view/json.h"
 
@@ -15,5 +16,13 @@ void guts_cijob_view(struct guts_json *j, const char *base, const struct guts_ci
 
 /* A CiJob as another node wrote it; repo is not set.  Errors: GUTS_EPROTO, GUTS_ELIMIT. */
 int guts_cijob_read(struct guts_cijob *j, struct guts_slice json);
+
+/* The record of a job that has ended: appends the envelope of its JSON, signed by the node that ran it.  Errors: GUTS_ELIMIT. */
+int guts_cijob_seal(struct guts_buf *out, const struct guts_key *key, struct guts_slice json);
+
+/* Check and read one, with its repository.  Errors: those of guts_envelope_open, GUTS_EPROTO (also: it has not ended). */
+int guts_cijob_open(struct guts_cijob *j, struct guts_peerid *signer, struct guts_slice record);
+/* The same without the signature, for bytes that this node opened before it stored them. */
+int guts_cijob_peek(struct guts_cijob *j, struct guts_slice record);
 
 #endif

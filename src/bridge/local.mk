@@ -2,7 +2,9 @@
 libguts_a_SOURCES += %reldir%/address.c
 libguts_a_SOURCES += %reldir%/bridge.c
 libguts_a_SOURCES += %reldir%/ci.c
+libguts_a_SOURCES += %reldir%/cicopy.c
 libguts_a_SOURCES += %reldir%/ciend.c
+libguts_a_SOURCES += %reldir%/cifetch.c
 libguts_a_SOURCES += %reldir%/cifile.c
 libguts_a_SOURCES += %reldir%/cijob.c
 libguts_a_SOURCES += %reldir%/cilease.c

@@ -99,6 +99,8 @@ static const struct guts_conf_option options[GUTS_CONF_N] = {
 	    "Time after which a runner that was not heard of loses its job to another." },
 	[GUTS_CONF_CI_MAX_AGE] = { "ci.max_age", GUTS_CONF_DURATION, false, "24h", 1000, 604800000, NULL, true,
 	    "Time after which a CI job that no runner took ends with an error." },
+	[GUTS_CONF_CI_COPIES] = { "ci.copies", GUTS_CONF_BYTES, false, "256M", 0, 64 * GIB, NULL, true,
+	    "Most bytes of logs and files of other nodes' CI jobs that are kept; the least recently read go first." },
 	[GUTS_CONF_SINK_URL] = { "sink.url", GUTS_CONF_TEXT, true, NULL, 1, 300, NULL, false,
 	    "Message brokers that get this node's events: mqtt://HOST, mqtts://HOST (MQTT 5), nats://HOST, tls://HOST (NATS JetStream, "
 	    "in TLS), with :PORT if it is not the usual one; at most 8." },

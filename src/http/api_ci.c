@@ -8,7 +8,7 @@
 #include "bridge/ci.h"
 #include "bridge/ciview.h"
 #include "http/api.h"
-#include "http/cifetch.h"
+#include "bridge/cifetch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -412,7 +412,7 @@ run_get(struct guts_call *c)
 {
 	struct ci_call *p = (struct ci_call *)c;
 
-	p->fetch.h = c->h;
+	p->fetch.ci = guts_bridge_ci(c->h->bridge);
 	p->fetch.done = on_found;
 	p->fetch.owner = p;
 	guts_cifetch_run(&p->fetch);

@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "bridge/ci.h"
 #include "http/api.h"
-#include "http/cifetch.h"
+#include "bridge/cifetch.h"
 
 #include <microhttpd.h>
 #include <stdio.h>
@@ -140,9 +140,9 @@ on_found(void *owner, int err, const struct guts_errinfo *ei)
 
 	if (err)
 		guts_call_done(&p->c, err, ei);
-	else if (!p->fetch.is_remote)
+	else if (p->fetch.is_own)
 		guts_ci_tail(guts_bridge_ci(p->c.h->bridge), p->id, p->name, p->offset, p->wait_s * 1000, on_more, p);
-	else if (p->fetch.data.len == 0 && guts_cijob_is_open(&p->fetch.job) && guts_env_now(env) < p->deadline_ns)
+	else if (p->fetch.from == GUTS_CIFROM_PEER && p->fetch.data.len == 0 && guts_cijob_is_open(&p->fetch.job) && guts_env_now(env) < p->deadline_ns)
 		guts_env_timer_set(env, &p->timer, guts_env_now(env) + AGAIN_NS);
 	else
 		guts_call_done(&p->c, 0, NULL);
@@ -153,7 +153,7 @@ run_read(struct guts_call *c)
 {
 	struct file_call *p = (struct file_call *)c;
 
-	p->fetch = (struct guts_cifetch){ .h = c->h, .offset = p->offset, .done = on_found, .owner = p };
+	p->fetch = (struct guts_cifetch){ .ci = guts_bridge_ci(c->h->bridge), .offset = p->offset, .done = on_found, .owner = p };
 	memcpy(p->fetch.repo, p->repo, sizeof p->repo);
 	memcpy(p->fetch.id, p->id, sizeof p->id);
 	memcpy(p->fetch.file, p->name, sizeof p->name);
@@ -163,15 +163,22 @@ run_read(struct guts_call *c)
 	guts_cifetch_run(&p->fetch);
 }
 
-static void
+/* Of a job of another node: its copy is in the store, or it was told. */
+static int
 take_remote(struct file_call *p)
 {
 	size_t i = guts_cifile_find(&p->fetch.job, p->name);
 
 	p->state = p->fetch.job.state;
 	p->bytes = i < GUTS_CIJOB_FILES_MAX ? p->fetch.job.files[i].bytes : 0;
+	if (p->fetch.from == GUTS_CIFROM_STORE) {
+		int err = guts_cifile_read(p->c.h->store, &p->fetch.job, i, p->offset, &p->data);
+
+		return !err && p->data.len == 0 && p->offset < p->bytes ? GUTS_EBUSY : err; /* it made room for another meanwhile */
+	}
 	p->data = p->fetch.data;
 	guts_buf_init(&p->fetch.data, PIECE_MAX);
+	return GUTS_OK;
 }
 
 static int
@@ -211,9 +218,8 @@ answer_read(struct guts_req *r, struct guts_call *c)
 		return;
 	}
 	guts_buf_init(&p->data, PIECE_MAX);
-	if (p->fetch.is_remote)
-		take_remote(p);
-	else if ((err = read_piece(p, &ei)) != 0) {
+	err = p->fetch.is_own ? read_piece(p, &ei) : take_remote(p);
+	if (err) {
 		guts_reply_err(r, err, &ei);
 		return;
 	}

@@ -29,7 +29,6 @@ libguts_a_SOURCES += %reldir%/call.c
 libguts_a_SOURCES += %reldir%/cors.c
 libguts_a_SOURCES += %reldir%/childout.c
 libguts_a_SOURCES += %reldir%/checks.c
-libguts_a_SOURCES += %reldir%/cifetch.c
 libguts_a_SOURCES += %reldir%/config.c
 libguts_a_SOURCES += %reldir%/events.c
 libguts_a_SOURCES += %reldir%/guard.c

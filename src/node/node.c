@@ -205,11 +205,11 @@ on_verdict(void *owner, uint64_t ticket, enum guts_verdict v)
 
 static int
 on_job(void *owner, const uint8_t repo[GUTS_REPOID_SIZE], const uint8_t job[16], struct guts_slice file, uint64_t offset,
-    struct guts_buf *json, struct guts_buf *data)
+    struct guts_job_told *out)
 {
 	struct guts_node *n = owner;
 
-	return n->ci_source ? n->ci_source(n->ci_owner, repo, job, file, offset, json, data) : GUTS_ENOTFOUND;
+	return n->ci_source ? n->ci_source(n->ci_owner, repo, job, file, offset, out) : GUTS_ENOTFOUND;
 }
 
 static const struct guts_sync_events sync_events = {

@@ -303,6 +303,7 @@ static const struct guts_pb_desc statuses_desc =
 FIELDS(job_fields) = {
 	GUTS_PB_FIELD(struct guts_msg_job, json, 1, GUTS_PB_BYTES, GUTS_MSG_JOB_JSON_MAX),
 	GUTS_PB_FIELD(struct guts_msg_job, data, 2, GUTS_PB_BYTES, GUTS_MSG_JOB_DATA_MAX),
+	GUTS_PB_FIELD(struct guts_msg_job, record, 3, GUTS_PB_BYTES, GUTS_MSG_JOB_RECORD_MAX),
 };
 static const struct guts_pb_desc job_desc = GUTS_PB_DESC("Job", struct guts_msg_job, job_fields);
 
@@ -316,7 +317,7 @@ FIELDS(response_fields) = {
 		      &objects_data_desc),
 	GUTS_PB_INNER(struct guts_msg_response, objects_end, 7, 1024, &objects_end_desc),
 	GUTS_PB_INNER(struct guts_msg_response, statuses, 8, GUTS_MESSAGE_MAX, &statuses_desc),
-	GUTS_PB_INNER(struct guts_msg_response, job, 11, GUTS_MSG_JOB_JSON_MAX + GUTS_MSG_JOB_DATA_MAX + 16,
+	GUTS_PB_INNER(struct guts_msg_response, job, 11, GUTS_MSG_JOB_JSON_MAX + GUTS_MSG_JOB_DATA_MAX + GUTS_MSG_JOB_RECORD_MAX + 24,
 		      &job_desc),
 };
 const struct guts_pb_desc guts_msg_response_desc =

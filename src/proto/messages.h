@@ -212,6 +212,7 @@ struct guts_msg_get_statuses {
 #define GUTS_MSG_JOB_ID_SIZE 16
 #define GUTS_MSG_JOB_FILE_MAX 64           /* [bytes] name of a file */
 #define GUTS_MSG_JOB_JSON_MAX (64u << 10)  /* [bytes] */
+#define GUTS_MSG_JOB_RECORD_MAX (GUTS_MSG_JOB_JSON_MAX + 256) /* [bytes] envelope around the JSON */
 #define GUTS_MSG_JOB_DATA_MAX (256u << 10) /* [bytes] of a file in one answer */
 
 struct guts_msg_get_job {
@@ -315,7 +316,9 @@ struct guts_msg_statuses {
 };
 
 struct guts_msg_job {
-	struct guts_slice json, data;
+	struct guts_slice json;   /* of a job that has not ended */
+	struct guts_slice data;
+	struct guts_slice record; /* of one that has: its signer's envelope around the JSON */
 };
 
 enum guts_msg_response_kind { /* = field numbers of SyncResponse */

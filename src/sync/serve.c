@@ -597,24 +597,27 @@ serve_job(struct guts_serve *v, const struct guts_msg_get_job *q)
 {
 	const struct guts_sync_setup *s = &v->sync->s;
 	struct guts_msg_response m = { .has_job = true };
-	struct guts_buf json, data;
+	struct guts_job_told told;
 	int err = GUTS_ENOTFOUND;
 
-	guts_buf_init(&json, GUTS_MSG_JOB_JSON_MAX);
-	guts_buf_init(&data, GUTS_MSG_JOB_DATA_MAX);
+	guts_buf_init(&told.json, GUTS_MSG_JOB_JSON_MAX);
+	guts_buf_init(&told.record, GUTS_MSG_JOB_RECORD_MAX);
+	guts_buf_init(&told.data, GUTS_MSG_JOB_DATA_MAX);
 	if (s->events->job)
-		err = s->events->job(s->owner, v->repository, q->job.p, q->file, q->offset, &json, &data);
+		err = s->events->job(s->owner, v->repository, q->job.p, q->file, q->offset, &told);
 	if (err) {
 		put_error(v, err, "no such job or file", 0);
 	} else {
-		m.job.json = guts_buf_slice(&json);
-		m.job.data = guts_buf_slice(&data);
+		m.job.json = guts_buf_slice(&told.json);
+		m.job.record = guts_buf_slice(&told.record);
+		m.job.data = guts_buf_slice(&told.data);
 		put(v, &m);
 		v->kind = SERVE_JOB;
 		v->done = true;
 	}
-	guts_buf_deinit(&json);
-	guts_buf_deinit(&data);
+	guts_buf_deinit(&told.json);
+	guts_buf_deinit(&told.record);
+	guts_buf_deinit(&told.data);
 }
 
 /* -- the stream --------------------------------------------------------------------------------------------- */

@@ -38,10 +38,13 @@ enum guts_policy {
 /* What gossip shall do with a message: forward, drop silently, drop and blame, answer follows. */
 enum guts_verdict { GUTS_ACCEPT, GUTS_IGNORE, GUTS_REJECT, GUTS_LATER };
 
-/* What the layer above knows of a CI job that ran here: its JSON (a CiJob of api/openapi.yaml) and, of a file that is named, bytes
- * from `offset` on, as many as fit.  GUTS_ENOTFOUND. */
+/* What the layer above knows of a CI job: its JSON (a CiJob of api/openapi.yaml) or, once it has ended, the record that the node
+ * signed which ran it; and of a file that is named, bytes from `offset` on, as many as fit.  GUTS_ENOTFOUND. */
+struct guts_job_told {
+	struct guts_buf json, record, data;
+};
 typedef int guts_job_source(void *owner, const uint8_t repo[GUTS_REPOID_SIZE], const uint8_t job[16], struct guts_slice file,
-    uint64_t offset, struct guts_buf *json, struct guts_buf *data);
+    uint64_t offset, struct guts_job_told *out);
 
 struct guts_sync_events {
 	/* A batch with facts became durable: ids first..last can be read and streamed.  The state shows what they say. */
@@ -309,14 +312,22 @@ struct guts_status_params {
 void guts_sync_status_put(struct guts_sync *s, struct guts_repo *r, const struct guts_status_params *p,
     void (*done)(void *owner, int err, const struct guts_errinfo *ei), void *owner);
 
-/* Ask the peer that ran a CI job about it; `done` comes exactly once, `json` and `data` (as of guts_job_source) lent for the call.
- * file: empty = none.  Errors, with text: GUTS_EUNAVAILABLE it is not connected, GUTS_EUNSUPPORTED it does not know the request,
- * what it answers, GUTS_EPROTO, GUTS_ETIMEOUT, GUTS_ECLOSED. */
-typedef void guts_job_answer(void *owner, int err, const char *text, struct guts_slice json, struct guts_slice data);
+/* Ask a peer about a CI job; `done` comes exactly once, with what was told (json, record and data, see api/guts.proto) lent for the
+ * call, NULL on error.  file: empty = none.  Errors, with text: GUTS_EUNAVAILABLE it is not connected, GUTS_EUNSUPPORTED it does not
+ * know the request, what it answers, GUTS_EPROTO, GUTS_ETIMEOUT, GUTS_ECLOSED. */
+struct guts_msg_job;
+typedef void guts_job_answer(void *owner, int err, const char *text, const struct guts_msg_job *told);
 void guts_sync_ask_job(struct guts_sync *s, const struct guts_repo *r, const struct guts_peerid *peer, const uint8_t job[16],
     const char *file, uint64_t offset, guts_job_answer *done, void *owner);
 
-/* Who signed a status of this run id, and of which commit.  GUTS_ENOTFOUND, GUTS_EIO. */
+/* Connected peers that may be asked about a job of the repository: first its signer, then others.  Returns how many, at most `max`. */
+size_t guts_sync_job_peers(struct guts_sync *s, const struct guts_repo *r, const struct guts_peerid *signer,
+    struct guts_peerid *out, size_t max);
+
+/* What a peer told of a job is not what its signer signed: it is blamed. */
+void guts_sync_blame_job(struct guts_sync *s, const struct guts_peerid *peer);
+
+/* Who signed a status of this run id, first one that counts, and of which commit.  GUTS_ENOTFOUND, GUTS_EIO. */
 int guts_sync_job_signer(struct guts_sync *s, const struct guts_repo *r, const char *run_id, struct guts_peerid *signer,
     struct guts_oid *commit);
 

@@ -449,10 +449,13 @@ def read_elsewhere(tap, a, b, repo, done, tip):
             got += piece
         assert got == data and hashlib.sha256(got).hexdigest() == here["files"][1]["sha256"]
         assert a.cli("ci", "log", job["id"], "--repo", repo["id"]) == "one\n"
-    with tap.case("what is not there is not found; a node that is away cannot be asked"):
+    with tap.case("what is not there is not found; a node that is away cannot be asked for what A did not read"):
         assert read(a, job, "nothing").status == 404 and read(a, {"id": "0" * 32}, "log").status == 404
+        other = b.post(of(repo, "/ci/jobs"), {"commit": tip, "context": "ci/other", "runner": "r"})
+        wait_for(lambda: status_of(a, repo, tip, "ci/other"), "the status at A")
         b.stop()
-        wait_for(lambda: read(a, job, "log").status == 503, "the answer that B is away")
+        wait_for(lambda: read(a, other, "log").status == 503, "the answer that B is away")
+        assert read(a, job, "log").data == b"one\n"
 
 
 if __name__ == "__main__":

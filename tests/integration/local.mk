@@ -5,6 +5,7 @@ script_tests += %reldir%/ci_actions.py
 script_tests += %reldir%/ci_forges.py
 script_tests += %reldir%/ci_gitlab.py
 script_tests += %reldir%/ci_jenkins.py
+script_tests += %reldir%/ci_copies.py
 script_tests += %reldir%/ci_jobs.py
 script_tests += %reldir%/ci_mail.py
 script_tests += %reldir%/ci_recipes.py

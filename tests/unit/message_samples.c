@@ -256,6 +256,7 @@ response_sample(size_t i, struct guts_buf *out, const char **name)
 	default:
 		m.job.json = STR("{\"id\":\"…\"}");
 		m.job.data = STR("hello");
+		m.job.record = STR("signed");
 		m.has_job = true, *name = "job";
 	}
 	assert(guts_pb_encode(&guts_msg_response_desc, &m, out) == 0);

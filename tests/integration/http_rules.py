@@ -89,6 +89,19 @@ def audit(tap, net):
         assert all(x["address"] == "127.0.0.1" for x in rows) and rows[1]["request"] == "req-1" and rows[1]["token"] == token["id"], rows
         text = json.dumps(rows)
         assert token["token"] not in text and node.token not in text and made.json["csrf"] not in text
+    with tap.case("the lease of a CI job is not in them"):
+        work = net.path("work")
+        tip = git("rev-parse", "HEAD", cwd=work).strip()
+        job = node.post("/api/v1/repos/%s/ci/jobs" % repo["id"], {"commit": tip, "context": "build"})
+        path = "/api/v1/ci/leases/" + job["lease"]["id"]
+        node.patch(path, {"step": "make"})
+        assert node.request("PUT", path + "/files/log?offset=0", b"text", headers={"Content-Type": "application/octet-stream"}).status in (200, 204)
+        node.post(path + "/result", {"state": "success"})
+        rows = wait_for(lambda: (r := audits(node)) and r[-1]["path"].endswith("/result") and r, "the records")
+        assert [(x["method"], x["path"]) for x in rows[-3:]] == [
+            ("PATCH", "/api/v1/ci/leases/{lease}"), ("PUT", "/api/v1/ci/leases/{lease}/files/{file}"),
+            ("POST", "/api/v1/ci/leases/{lease}/result")], rows[-3:]
+        assert job["lease"]["id"] not in json.dumps(node.facts())
     with tap.case("only administrators see them"):
         assert node.get("/api/v1/events?since=0&type=audit.*", token=token["token"])["events"] == []
         assert node.get("/api/v1/events?since=0&type=audit.*", token=None)["events"] == []

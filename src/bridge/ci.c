@@ -95,6 +95,12 @@ load_job(void *owner, const struct guts_cijob *j)
 
 /* -- jobs in memory ----------------------------------------------------------------------------------- */
 
+const struct guts_ci_counters *
+guts_ci_counters(const struct guts_ci *ci)
+{
+	return &ci->n;
+}
+
 struct guts_ciopen *
 guts_ci_open(struct guts_ci *ci, const struct guts_cijob *j)
 {

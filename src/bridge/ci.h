@@ -30,6 +30,16 @@
 
 struct guts_ci;
 
+/* For metrics.  Any thread. */
+struct guts_ci_counters {
+	atomic_size_t waiting, running;              /* jobs */
+	atomic_size_t runners;                       /* that wait for a job */
+	atomic_ullong file_bytes;                    /* of logs and other files that are kept */
+	atomic_ullong success, failure, error;       /* jobs that ended since the start */
+	atomic_ullong leases, lost;                  /* since the start: given; of these, ended unheard of */
+};
+const struct guts_ci_counters *guts_ci_counters(const struct guts_ci *ci);
+
 /* -- queues ---------------------------------------------------------------------------------------- */
 
 /* The next queue in order of id, lent until the next turn; after = 0 starts, NULL ends. */

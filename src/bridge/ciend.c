@@ -72,6 +72,8 @@ on_ended(void *owner, int err, struct guts_ciopen *o)
 	struct guts_ciending *e = owner;
 
 	if (!err) {
+		atomic_fetch_add(e->next.state == GUTS_CIJOB_SUCCESS ? &e->ci->n.success :
+		    e->next.state == GUTS_CIJOB_FAILURE ? &e->ci->n.failure : &e->ci->n.error, 1);
 		guts_ci_close(e->ci, o);
 		guts_ci_keep(e->ci, &e->next);
 	}

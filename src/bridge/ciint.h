@@ -80,6 +80,7 @@ struct guts_ci {
 	uint64_t marked_fact;          /* marks.fact as it is in the store */
 	struct guts_node_listener listener;
 	struct guts_timer intake_timer, timer;
+	struct guts_ci_counters n;
 };
 
 /* -- ci.c -- */

@@ -27,6 +27,7 @@ new_lease(struct guts_ci *ci, struct guts_cijob *j, const char *runner)
 	guts_env_random(ci->env, random, sizeof random);
 	guts_hex_encode(j->lease, random, sizeof random);
 	explicit_bzero(random, sizeof random);
+	atomic_fetch_add(&ci->n.leases, 1);
 	j->state = GUTS_CIJOB_RUNNING;
 	j->attempts++;
 	j->started_ms = guts_ci_wall_ms(ci);
@@ -59,6 +60,7 @@ lose(struct guts_ci *ci, struct guts_ciopen *o)
 {
 	struct guts_ciresult r = { .state = GUTS_CIJOB_ERROR, .description = "its runner was lost" };
 
+	atomic_fetch_add(&ci->n.lost, 1);
 	explicit_bzero(o->job.lease, sizeof o->job.lease);
 	guts_log(GUTS_LOG_NOTICE, "ci", "the runner %s of job %s was not heard of in time", o->job.runner, o->job.id);
 	if (o->job.event == GUTS_CIEVENT_EXTERNAL || o->job.attempts >= GUTS_CIJOB_ATTEMPTS_MAX)
@@ -213,6 +215,22 @@ set_timer(struct guts_ci *ci, uint64_t now)
 		guts_env_timer_set(ci->env, &ci->timer, next);
 }
 
+static void
+count(struct guts_ci *ci)
+{
+	size_t waiting = 0, running = 0;
+	struct guts_ciopen *o;
+
+	DL_FOREACH (ci->open, o) {
+		waiting += o->job.state == GUTS_CIJOB_QUEUED;
+		running += o->job.state == GUTS_CIJOB_RUNNING;
+	}
+	atomic_store(&ci->n.waiting, waiting);
+	atomic_store(&ci->n.running, running);
+	atomic_store(&ci->n.runners, ci->nwaiters);
+	atomic_store(&ci->n.file_bytes, ci->bytes);
+}
+
 void
 guts_ci_run(struct guts_ci *ci)
 {
@@ -224,6 +242,7 @@ guts_ci_run(struct guts_ci *ci)
 	DL_FOREACH_SAFE (ci->waiters, w, next)
 		serve(ci, w, now);
 	guts_ci_tails_run(ci, now);
+	count(ci);
 	if (ci->is_running)
 		set_timer(ci, now);
 }

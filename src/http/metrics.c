@@ -2,7 +2,7 @@
  *
  * No label comes from outside: classes of status and bucket bounds are ours, so the page does not grow.
  */
-#include "bridge/bridge.h"
+#include "bridge/ci.h"
 #include "http/api.h"
 #include "http/tls.h"
 #include "sink/sink.h"
@@ -180,6 +180,22 @@ add_webhooks(struct guts_buf *b, const struct guts_bridge_counters *n)
 	one(b, "guts_webhooks", "gauge", "Webhooks of this node.", atomic_load(&n->hooks));
 }
 
+static void
+add_ci(struct guts_buf *b, const struct guts_ci_counters *n)
+{
+	head(b, "guts_ci_jobs", "gauge", "CI jobs that have not ended, by state.");
+	guts_buf_printf(b, "guts_ci_jobs{state=\"queued\"} %zu\n", atomic_load(&n->waiting));
+	guts_buf_printf(b, "guts_ci_jobs{state=\"running\"} %zu\n", atomic_load(&n->running));
+	head(b, "guts_ci_jobs_ended_total", "counter", "CI jobs that ended, by result.");
+	guts_buf_printf(b, "guts_ci_jobs_ended_total{result=\"success\"} %llu\n", atomic_load(&n->success));
+	guts_buf_printf(b, "guts_ci_jobs_ended_total{result=\"failure\"} %llu\n", atomic_load(&n->failure));
+	guts_buf_printf(b, "guts_ci_jobs_ended_total{result=\"error\"} %llu\n", atomic_load(&n->error));
+	one(b, "guts_ci_leases_total", "counter", "CI jobs given to a runner.", atomic_load(&n->leases));
+	one(b, "guts_ci_leases_lost_total", "counter", "Leases of CI jobs whose runner was not heard of in time.", atomic_load(&n->lost));
+	one(b, "guts_ci_runners_waiting", "gauge", "Runners that wait for a CI job.", atomic_load(&n->runners));
+	one(b, "guts_ci_files_bytes", "gauge", "Logs and other files of CI jobs.", atomic_load(&n->file_bytes));
+}
+
 enum sink_metric { CONNECTED, LAG, PUBLISHED, FAILURES, LOST, SINK_METRICS };
 
 static uint64_t
@@ -241,6 +257,7 @@ guts_rest_metrics(struct guts_req *r)
 	if (s->dht_is_on)
 		add_dht(&b, s);
 	add_webhooks(&b, guts_bridge_counters(r->h->bridge));
+	add_ci(&b, guts_ci_counters(guts_bridge_ci(r->h->bridge)));
 	add_sinks(&b, r->h->sinks, s->fact_newest);
 	guts_snapshot_unref(s);
 	guts_reply_text(r, 200, "text/plain; version=0.0.4; charset=utf-8", guts_buf_slice(&b));

@@ -4,8 +4,9 @@ import os
 import re
 import subprocess
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 
-from gutslib import DEADLINE, SRCDIR, Tap, free_port, request, wait_for
+from gutslib import DEADLINE, SRCDIR, Tap, commit, free_port, git, request, wait_for, work_tree
 
 FOLDER = os.path.join(SRCDIR, "examples", "prometheus")
 
@@ -41,13 +42,50 @@ def start_prometheus(net, target):
     return process, "http://127.0.0.1:%d" % port
 
 
+def ci_jobs(tap, net):
+    with tap.case("CI jobs are counted: queued, running, ended by result, lost"):
+        a = net.node("C", args=["--set", "ci.lease=60s"])
+        repo = a.create("demo")
+        work = work_tree(net.path("work"))
+        git("push", a.git_url(repo), "main", cwd=work)
+        of = "/api/v1/repos/%s/ci" % repo["id"]
+        a.post(of + "/queues", {})
+        tip = commit(work, "more", {"more": "text"})
+        git("push", a.git_url(repo), "main", cwd=work)
+
+        def shows(**wanted):
+            text = a.request("GET", "/metrics").data.decode()
+            got = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("guts_ci_"))
+            return all(got["guts_ci_" + k] == str(v) for k, v in wanted.items())
+
+        queued, running = 'jobs{state="queued"}', 'jobs{state="running"}'
+        wait_for(lambda: shows(**{queued: 1, running: 0, "leases_total": 0}), "a job that waits")
+        job = a.post("/api/v1/ci/leases", {"wait": 0})
+        a.request("PUT", "/api/v1/ci/leases/%s/files/log?offset=0" % job["lease"]["id"], b"12345", headers={"Content-Type": "application/octet-stream"})
+        wait_for(lambda: shows(**{queued: 0, running: 1, "leases_total": 1, "files_bytes": 5}), "a job that runs")
+        a.post("/api/v1/ci/leases/%s/result" % job["lease"]["id"], {"state": "failure"})
+        wait_for(lambda: shows(**{running: 0, 'jobs_ended_total{result="failure"}': 1, "leases_lost_total": 0}), "a job that failed")
+        a.stop()
+        a.args[a.args.index("ci.lease=60s")] = "ci.lease=1s"
+        a.start()
+        a.post(of + "/jobs", {"commit": tip, "context": "other"})
+        wait_for(lambda: shows(**{running: 0, 'jobs_ended_total{result="error"}': 1, "leases_lost_total": 1}), "a runner that was lost")
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(a.post, "/api/v1/ci/leases", {"wait": 60})
+            wait_for(lambda: shows(runners_waiting=1), "a runner that waits")
+            commit(work, "again", {"more": "again"})
+            git("push", a.git_url(repo), "main", cwd=work)
+            assert asked.result()["state"] == "running", asked.result()
+        a.stop()
+
+
 def main():
     tap = Tap()
     with tap.net() as net:
         cert, key = net.path("cert.pem"), net.path("cert.key")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
                         "-subj", "/CN=localhost", "-keyout", key, "-out", cert], check=True, capture_output=True)
-        node = net.node("A", dht=True, args=["--http", "https://127.0.0.1:0", "--set", "http.tls_cert=" + cert, "--set", "http.tls_key=" + key])
+        node = net.node("A", dht=True, args=["--set", "sink.url=nats://127.0.0.1:%d" % free_port(), "--http", "https://127.0.0.1:0", "--set", "http.tls_cert=" + cert, "--set", "http.tls_key=" + key])
         text = node.request("GET", "/metrics").data
         kinds = dict(line.split()[2:4] for line in text.decode().splitlines() if line.startswith("# TYPE"))
         there = set(kinds) | {name + end for name, kind in kinds.items() if kind == "histogram" for end in ("_bucket", "_sum", "_count")}
@@ -61,6 +99,7 @@ def main():
                 request(node.url, "X%d" % i, "/api/v1/status", headers={"Authorization": "token t%d" % i})
             lines = [[x.split(" ")[0] for x in t.decode().splitlines() if not x.startswith("#")] for t in (text, node.request("GET", "/metrics").data)]
             assert lines[0] == lines[1], set(lines[0]) ^ set(lines[1])
+        ci_jobs(tap, net)
         with open(FOLDER + "/alerts.yml") as f:
             alerts = f.read()
         with open(FOLDER + "/grafana.json") as f:

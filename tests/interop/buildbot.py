@@ -72,6 +72,24 @@ class Master:
         return self.get(status["target_url"][len(prefix):])["builds"][0]
 
 
+def page(tap, bot, folder, status):
+    """Follow a status's link with a browser: www/index.html through buildbot's API."""
+    text = "the link of a status shows the build, its steps and what they printed"
+    if not shutil.which("chromium"):
+        tap.skip(text, "no chromium here")
+        return
+    with tap.case(text):
+        def show(url):
+            return subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir=" + folder,
+                                   "--virtual-time-budget=%d" % (DEADLINE * 1000), "--dump-dom", url],
+                                  capture_output=True, text=True, timeout=DEADLINE).stdout
+        dom = show(status["target_url"])
+        assert "<h2>#2: failure</h2>" in dom and "<h3>git: success</h3>" in dom and "<h3>build: failure</h3>" in dom, dom
+        assert "program finished with exit code 3" in dom, dom
+        dom = show(bot.url + "/")
+        assert '<a href="#builders/1/builds/2">#2: failure</a>' in dom, dom
+
+
 def deliveries(node, h):
     return node.get("/api/v1/hooks/%d/deliveries?per_page=100" % h["id"])
 
@@ -88,12 +106,14 @@ def verdict(s, bot, state, code, results):
         state, told["B", "Build started."], told.get(("A", "Build started.")), told["A", "Build done."]))
     combined = s.a.get("%s/commits/%s/status" % (s.path, tip))
     assert combined["state"] == ("success" if state == "success" else "failure") and combined["total_count"] == 1, combined
+    return status
 
 
 def verdicts(tap, s, bot):
     with tap.case("a green and a red build: A shows each with B's key and a link to the build"):
         verdict(s, bot, "success", 0, SUCCESS)
-        verdict(s, bot, "failure", 3, FAILURE)
+        red = verdict(s, bot, "failure", 3, FAILURE)
+    page(tap, bot, os.path.join(bot.folder, "chromium"), red)
     with tap.case("a build that somebody stops is an error"):
         runs = os.path.join(bot.folder, "it-runs")
         tip = s.push("waits", "touch %s\nexec sleep %d" % (runs, DEADLINE))

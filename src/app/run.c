@@ -311,6 +311,8 @@ prepare(struct run *r)
 	hs.sinks = r->sinks;
 	hs.node = r->node;
 	hs.repos = r->repos;
+	hs.sqlite = r->sqlite;
+	hs.children = r->children;
 	if ((err = guts_http_start(&r->http, &hs, &ei)))
 		return guts_cli_fail(err == GUTS_EIO ? GUTS_EXIT_FAILED : GUTS_EXIT_USAGE, "%s", ei.text);
 	if (guts_uvenv_hear_hangup(r->loop))

@@ -51,6 +51,13 @@ void guts_ci_queue_add(struct guts_ci *ci, const struct guts_ciqueue *q, guts_br
 /* Remove one; its jobs that wait end unrun.  GUTS_ENOTFOUND. */
 void guts_ci_queue_remove(struct guts_ci *ci, uint64_t id, guts_bridge_done *done, void *owner);
 
+/* How much there is to do, and who does it. */
+struct guts_ci_load {
+	size_t queues, waiting, running; /* jobs: that wait for a runner, that have one */
+	size_t runners;                  /* that wait for a job */
+};
+void guts_ci_load(struct guts_ci *ci, struct guts_ci_load *out);
+
 /* -- leases ----------------------------------------------------------------------------------------- */
 
 /* What a runner would take. */

@@ -348,6 +348,21 @@ guts_ci_lease_ms(const struct guts_ci *ci)
 	return ci->lease_ms;
 }
 
+void
+guts_ci_load(struct guts_ci *ci, struct guts_ci_load *out)
+{
+	const struct guts_ciqueue_row *q;
+	const struct guts_ciopen *o;
+
+	*out = (struct guts_ci_load){ .runners = ci->nwaiters };
+	DL_FOREACH (ci->queues, q)
+		out->queues++;
+	DL_FOREACH (ci->open, o) {
+		out->waiting += o->job.state == GUTS_CIJOB_QUEUED;
+		out->running += o->job.state == GUTS_CIJOB_RUNNING;
+	}
+}
+
 /* Tell that a change was stored. */
 struct asked {
 	guts_bridge_done *done;

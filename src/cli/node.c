@@ -29,6 +29,26 @@ lines_of(const char *name, struct guts_jv list)
 		line(name, "none");
 }
 
+/* The whole, then what is not well. */
+static void
+print_health(struct guts_jv health)
+{
+	struct guts_jv list = guts_jv_get(health, "subsystems");
+	char text[320], age[40];
+
+	line("health", guts_jv_str_of(health, "state"));
+	for (size_t i = 0; i < guts_jv_count(list); i++) {
+		struct guts_jv v = guts_jv_at(list, i);
+		const char *state = guts_jv_str_of(v, "state");
+
+		if (strcmp(state, "degraded") != 0 && strcmp(state, "failing") != 0)
+			continue;
+		guts_fmt_age(age, guts_jv_str_of(v, "since"), guts_ask_now());
+		snprintf(text, sizeof(text), "%s is %s since %s: %s", guts_jv_str_of(v, "name"), state, age, guts_jv_str_of(v, "reason"));
+		line("", text);
+	}
+}
+
 static void
 print_status(struct guts_jv s)
 {
@@ -37,6 +57,7 @@ print_status(struct guts_jv s)
 
 	line("peer id", guts_jv_str_of(s, "id"));
 	line("state", guts_jv_bool_of(s, "stopping") ? "stopping" : guts_jv_bool_of(s, "ready") ? "ready" : "starting");
+	print_health(guts_jv_get(s, "health"));
 	guts_fmt_age(age, guts_jv_str_of(s, "started_at"), guts_ask_now());
 	snprintf(text, sizeof(text), "%s, started %s", guts_jv_str_of(s, "agent"), age);
 	line("version", text);

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "http/api.h"
+#include "http/health.h"
 #include "http/openapi.h"
 #include "view/view.h"
 
@@ -53,15 +54,23 @@ guts_rest_status(struct guts_req *r)
 		.pack_bytes = r->access->pack_bytes, .streams = r->access->max_streams };
 	const char *pending[GUTS_CONF_N];
 	const char *urls[2 * GUTS_CONF_LIST_MAX];
+	struct guts_view_health parts[GUTS_HEALTH_N];
+	struct guts_health_report health;
 	struct guts_buf b;
 	struct guts_json j;
 
-	if (!guts_reply_cached(r, s->version)) {
+	guts_health_report(h->health, &health);
+	uint64_t version = s->version + (health.version << 40);
+	if (!guts_reply_cached(r, version)) {
 		for (size_t i = 0; i < h->nlanes; i++) {
 			if (!h->lanes[i].is_unix || r->who.scopes) /* a path is no stranger's business */
 				urls[v.nhttp++] = h->lanes[i].url;
 		}
 		v.http = urls;
+		v.health = guts_health_state_name(health.worst);
+		v.parts = parts;
+		for (; v.nparts < GUTS_HEALTH_N; v.nparts++)
+			parts[v.nparts] = guts_health_view(&health, (enum guts_health_part)v.nparts);
 		v.restart_required = pending;
 		if (r->who.scopes)
 			v.nrestart_required = guts_http_restart_required(h, pending);
@@ -69,7 +78,7 @@ guts_rest_status(struct guts_req *r)
 			v.repositories += guts_who_may_see(&r->who, s->repos[i]->id, s->repos[i]->is_private);
 		guts_reply_begin(&b, &j);
 		guts_view_status(&j, s, &v);
-		guts_reply_keep(r, s->version, &b, NULL);
+		guts_reply_keep(r, version, &b, NULL);
 	}
 	guts_snapshot_unref(s);
 }

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "http/config.h"
 #include "http/events.h"
+#include "http/health.h"
 #include "http/histcache.h"
 #include "http/idempotency.h"
 #include "http/tls.h"
@@ -106,6 +107,7 @@ guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct 
 	if ((err = guts_auth_admin_file(h->auth, h->store, h->home, guts_http_wall_ms(), h->fresh_token, ei)) < 0)
 		goto failed;
 	h->ring = guts_ring_new(h);
+	h->health = guts_health_new(h, s);
 	if ((err = guts_watch_start(h)) < 0) {
 		guts_err_set(ei, err, "no thread for the gateway");
 		goto failed;
@@ -178,6 +180,7 @@ guts_http_stop(struct guts_http *h)
 {
 	if (h->ring && !h->stopping)
 		guts_ring_detach(h->ring);
+	guts_health_stop(h->health);
 	pthread_mutex_lock(&h->lock);
 	h->stopping = true;
 	pthread_mutex_unlock(&h->lock);
@@ -221,6 +224,7 @@ guts_http_free(struct guts_http *h)
 	guts_audit_free(h);
 	guts_histcache_free(h->histcache);
 	guts_buf_deinit(&h->capabilities);
+	guts_health_free(h->health);
 	guts_access_unref(h->access);
 	guts_config_free(h->config);
 	free(h->reload);

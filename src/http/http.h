@@ -16,7 +16,9 @@
 struct guts_http;
 struct guts_repostore;
 struct guts_bridge;
+struct guts_children;
 struct guts_sinks;
+struct guts_sqlite;
 
 struct guts_http_setup {
 	struct guts_env *env;           /* the node's: closures and jobs run there */
@@ -27,6 +29,8 @@ struct guts_http_setup {
 	const char *conf_path;          /* where guts.conf is, or would be */
 	const char *home;               /* folder of the node: admin-token is kept in it */
 	struct guts_repostore *repos;   /* repositories on disk: reading them, serving fetches */
+	struct guts_sqlite *sqlite;     /* the store's end, for its health */
+	struct guts_children *children; /* git's processes, for theirs */
 	const char *version;            /* "0.1.0" */
 	/* Options came into force, by PATCH /api/v1/config or guts_http_reload: those of the gateway are seen to; on the loop thread. */
 	void (*configure)(void *owner, const struct guts_conf *was, const struct guts_conf *now);

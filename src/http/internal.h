@@ -96,6 +96,7 @@ struct guts_counters {
 struct guts_audit_row;
 struct guts_call;
 struct guts_config;
+struct guts_health;
 struct guts_idempotency;
 struct guts_reload;
 struct guts_ring;
@@ -109,6 +110,7 @@ struct guts_http {
 	struct guts_store *store;
 	struct guts_repostore *repos;
 	struct guts_config *config;
+	struct guts_health *health;
 	struct guts_reload *reload;          /* loop; NULL: never asked for */
 	char *home;
 	char version[32];

@@ -32,6 +32,7 @@ libguts_a_SOURCES += %reldir%/checks.c
 libguts_a_SOURCES += %reldir%/config.c
 libguts_a_SOURCES += %reldir%/events.c
 libguts_a_SOURCES += %reldir%/guard.c
+libguts_a_SOURCES += %reldir%/health.c
 libguts_a_SOURCES += %reldir%/histcache.c
 libguts_a_SOURCES += %reldir%/http.c
 libguts_a_SOURCES += %reldir%/idempotency.c

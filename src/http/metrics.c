@@ -4,6 +4,7 @@
  */
 #include "bridge/ci.h"
 #include "http/api.h"
+#include "http/health.h"
 #include "http/tls.h"
 #include "sink/sink.h"
 
@@ -239,6 +240,18 @@ add_sinks(struct guts_buf *b, const struct guts_sinks *s, uint64_t newest)
 	}
 }
 
+static void
+add_health(struct guts_buf *b, struct guts_health *health)
+{
+	struct guts_health_report r;
+
+	guts_health_report(health, &r);
+	head(b, "guts_health", "gauge", "How each part of the node is: 0 off, 1 ok, 2 degraded, 3 failing.");
+	for (unsigned i = 0; i < GUTS_HEALTH_N; i++)
+		guts_buf_printf(b, "guts_health{subsystem=\"%s\"} %u\n", guts_health_part_name((enum guts_health_part)i),
+		    (unsigned)r.rows[i].state);
+}
+
 void
 guts_rest_metrics(struct guts_req *r)
 {
@@ -252,6 +265,7 @@ guts_rest_metrics(struct guts_req *r)
 	head(&b, "guts_build_info", "gauge", "The program that runs.");
 	guts_buf_printf(&b, "guts_build_info{version=\"%s\"} 1\n", r->h->version);
 	add_gateway(&b, &r->h->n);
+	add_health(&b, r->h->health);
 	add_node(&b, s, &r->who);
 	add_gossip(&b, s);
 	if (s->dht_is_on)

@@ -102,6 +102,15 @@ guts_children_count(struct guts_children *s, unsigned *running, unsigned *waitin
 	pthread_mutex_unlock(&s->lock);
 }
 
+void
+guts_children_trouble(struct guts_children *s, bool *is_crowded, bool *is_refused)
+{
+	pthread_mutex_lock(&s->lock);
+	*is_crowded = s->waiting >= s->waiting_max - s->waiting_max / 4;
+	*is_refused = s->is_refused;
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* --- a child -------------------------------------------------------------- */
 
 static char **
@@ -301,6 +310,8 @@ guts_child_spawn(struct guts_child *c, const int fd[3])
 	int rc = c->canceled ? GUTS_ECANCELED : guts_spawn(&sp, &c->pid);
 	if (rc == 0)
 		c->state = GUTS_CHILD_RUNNING;
+	if (!c->canceled)
+		c->s->is_refused = rc != 0;
 	pthread_mutex_unlock(&c->s->lock);
 	c->start_ns = c->moved_ns = uv_hrtime();
 	return rc;

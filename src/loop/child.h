@@ -95,6 +95,9 @@ struct guts_env *guts_children_env(struct guts_children *s);
 /* Running and waiting now, for metrics.  Thread: any. */
 void guts_children_count(struct guts_children *s, unsigned *running, unsigned *waiting);
 
+/* Does its queue fill up (three quarters are taken), did the system refuse the last start?  Thread: any. */
+void guts_children_trouble(struct guts_children *s, bool *is_crowded, bool *is_refused);
+
 /* Start one, or let it wait for a slot; input may be written from now on.  Callbacks come in later
  * turns.  Thread: loop.  Errors: GUTS_EBUSY, GUTS_ECANCELED (stopped), GUTS_EIO (no process, no
  * descriptors). */

@@ -23,6 +23,7 @@ struct guts_children {
 	unsigned serving, serving_waiting; /* of these, is_serving */
 	struct guts_child *list; /* in order of arrival */
 	bool stopping, pump_posted;
+	bool is_refused;         /* the system did not let the last one start */
 	uint8_t *mem; /* the loop's read buffer; not locked */
 };
 

@@ -247,6 +247,7 @@ write_group(struct guts_sqlite *s, struct guts_sqlite_commit *group)
 		atomic_store(&s->newest, next - 1);
 		atomic_store(&s->oldest, oldest);
 	}
+	atomic_store(&s->fault, err);
 	for (struct guts_sqlite_commit *c = group; c != NULL; c = c->next) {
 		c->err = err ? err : guts_batch_failed(c->batch) ? GUTS_ELIMIT : GUTS_OK;
 		if (c->err)
@@ -456,6 +457,12 @@ guts_sqlite_retain(struct guts_sqlite *s, uint64_t count, uint64_t age_ms)
 {
 	atomic_store(&s->keep_count, count);
 	atomic_store(&s->keep_ns, age_ms * 1000000);
+}
+
+int
+guts_sqlite_fault(struct guts_sqlite *s)
+{
+	return atomic_load(&s->fault);
 }
 
 struct guts_store *

@@ -30,6 +30,9 @@ int guts_sqlite_open(struct guts_sqlite **out, const char *path, struct guts_env
  * steps, with the transactions that bring new facts.  Thread: any. */
 void guts_sqlite_retain(struct guts_sqlite *s, uint64_t count, uint64_t age_ms);
 
+/* How the last transaction went: 0, or why nothing of it was kept (GUTS_ENOSPC, GUTS_EIO).  Thread: any. */
+int guts_sqlite_fault(struct guts_sqlite *s);
+
 /* The table for the node. */
 struct guts_store *guts_sqlite_store(struct guts_sqlite *s);
 

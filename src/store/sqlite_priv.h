@@ -35,6 +35,8 @@ struct guts_sqlite {
 	/* What is kept of facts: sqlite.h. */
 	_Atomic uint64_t keep_count, keep_ns;
 
+	_Atomic int fault; /* of the last transaction */
+
 	/* Ids of facts that are durable. */
 	_Atomic uint64_t oldest, newest;
 

@@ -28,6 +28,26 @@ put_strings(struct guts_json *j, const char *key, const char *const *v, size_t n
 	guts_json_array_end(j);
 }
 
+static void
+put_health(struct guts_json *j, const struct guts_view_status *v)
+{
+	guts_json_key(j, "health");
+	guts_json_object(j);
+	guts_json_put_str(j, "state", v->health);
+	guts_json_key(j, "subsystems");
+	guts_json_array(j);
+	for (size_t i = 0; i < v->nparts; i++) {
+		guts_json_object(j);
+		guts_json_put_str(j, "name", v->parts[i].name);
+		guts_json_put_str(j, "state", v->parts[i].state);
+		guts_json_put_str(j, "reason", v->parts[i].reason);
+		guts_json_put_time(j, "since", v->parts[i].since_wall_ms);
+		guts_json_object_end(j);
+	}
+	guts_json_array_end(j);
+	guts_json_object_end(j);
+}
+
 void
 guts_view_status(struct guts_json *j, const struct guts_snapshot *s, const struct guts_view_status *v)
 {
@@ -44,6 +64,7 @@ guts_view_status(struct guts_json *j, const struct guts_snapshot *s, const struc
 	guts_json_put_time(j, "time", s->wall_ms);
 	guts_json_put_bool(j, "ready", s->ready);
 	guts_json_put_bool(j, "stopping", s->stopping);
+	put_health(j, v);
 	put_strings(j, "listen", (const char *const *)s->listen, s->nlisten);
 	guts_json_put_str(j, "reachability", s->reachability);
 	put_strings(j, "http", v->http, v->nhttp);

@@ -14,6 +14,12 @@
 #include "proto/status.h"
 #include "view/json.h"
 
+/* A part of the node and how it is. */
+struct guts_view_health {
+	const char *name, *state, *reason; /* state: "ok", "degraded", "failing", "off"; reason: NULL = none */
+	uint64_t since_wall_ms;
+};
+
 /* What a node snapshot does not know. */
 struct guts_view_status {
 	const char *version;
@@ -23,6 +29,9 @@ struct guts_view_status {
 	uint64_t body_bytes, pack_bytes, streams;
 	const char *const *restart_required; /* options whose change waits for a restart */
 	size_t nrestart_required;
+	const char *health;      /* state of the worst part */
+	const struct guts_view_health *parts;
+	size_t nparts;
 };
 void guts_view_status(struct guts_json *j, const struct guts_snapshot *s, const struct guts_view_status *v);
 void guts_view_peer(struct guts_json *j, const struct guts_peer_info *p);

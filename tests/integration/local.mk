@@ -27,6 +27,7 @@ script_tests += %reldir%/pb_sample.py
 test_programs += %reldir%/killpoint
 script_tests += %reldir%/disk_errors.py
 script_tests += %reldir%/flood.py
+script_tests += %reldir%/health.py
 script_tests += %reldir%/history.py
 script_tests += %reldir%/hostile.py
 script_tests += %reldir%/kill_points.py

@@ -99,7 +99,7 @@ guts_http_start(struct guts_http **out, const struct guts_http_setup *s, struct 
 	guts_buf_init(&h->capabilities, GUTS_HTTP_ANSWER_MAX);
 	h->lanes = guts_calloc(guts_conf_count(s->conf, GUTS_CONF_HTTP_LISTEN) +
 	    guts_conf_count(s->conf, GUTS_CONF_HTTP_PUBLIC_LISTEN), sizeof *h->lanes);
-	h->idempotency = guts_idempotency_new();
+	h->idempotency = guts_idempotency_new(h->store);
 	h->limits = guts_limits_new();
 	h->config = guts_config_new(s->conf, s->conf_path, h->boot);
 	if ((err = guts_access_new(&h->access, s->conf, &at, ei)) < 0 || (err = guts_auth_new(&h->auth, h->store, ei)) < 0)

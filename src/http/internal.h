@@ -264,6 +264,8 @@ void guts_reply_hashed(struct guts_req *r, struct guts_buf *body);
 void guts_reply_text(struct guts_req *r, int status, const char *type, struct guts_slice text);
 /* Any response object (adopted). */
 void guts_reply(struct guts_req *r, int status, struct MHD_Response *resp, const char *const *extra);
+/* Its end: give it to the connection as it is (adopted). */
+void guts_reply_queue(struct guts_req *r, int status, struct MHD_Response *resp);
 /* A response object without a body. */
 struct MHD_Response *guts_reply_nothing(void);
 /* The same with no other headers than these: each one costs memory as long as a stream lasts. */

@@ -58,13 +58,14 @@ guts_reply_nothing(void)
 	return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 }
 
-static void
-queue(struct guts_req *r, int status, struct MHD_Response *resp)
+void
+guts_reply_queue(struct guts_req *r, int status, struct MHD_Response *resp)
 {
 	r->answered = true;
 	r->status = status;
 	if (!r->is_over)
 		MHD_queue_response(r->conn, (unsigned)status, resp);
+	MHD_destroy_response(resp);
 }
 
 const char *
@@ -103,8 +104,8 @@ guts_reply(struct guts_req *r, int status, struct MHD_Response *resp, const char
 	MHD_add_response_header(resp, "X-Request-Id", guts_req_id(r));
 	add_allowance(r, resp);
 	guts_cors_allow(r, resp);
-	queue(r, status, resp);
-	MHD_destroy_response(resp);
+	if (!guts_idempotency_hold(r, status, resp))
+		guts_reply_queue(r, status, resp);
 }
 
 void
@@ -112,8 +113,8 @@ guts_reply_lean(struct guts_req *r, int status, struct MHD_Response *resp, const
 {
 	add_headers(resp, extra);
 	guts_cors_allow(r, resp);
-	queue(r, status, resp);
-	MHD_destroy_response(resp);
+	if (!guts_idempotency_hold(r, status, resp))
+		guts_reply_queue(r, status, resp);
 }
 
 /* A response object over the buffer's own memory. */

@@ -1,13 +1,15 @@
 """http_rules.py - rules of the whole API: Idempotency-Key, audit records, CORS, HEAD, request ids."""
+import contextlib
 import http.client
 import json
 import os
+import random
 import re
 import socket
 import threading
 import urllib.parse
 
-from gutslib import DEADLINE, SRCDIR, Tap, git, request, wait_for, work_tree
+from gutslib import DEADLINE, LONG, SEED, SRCDIR, Tap, git, request, wait_for, work_tree
 
 JSON = {"Content-Type": "application/json"}
 
@@ -64,6 +66,51 @@ def idempotency(tap, node):
             wait_for(lambda: node.request("POST", "/api/v1/tokens", body, headers=dict(JSON, **{"Idempotency-Key": "left%d" % i})).status == 201, "the answer")
         names = [t["name"] for t in node.get("/api/v1/tokens") if t["name"].startswith("left")]
         assert sorted(names) == sorted("left%d" % i for i in range(20)), names
+
+
+def idempotency_kill(tap, net):
+    node = net.node("killed")
+
+    def post(key, body, path="/api/v1/repos"):
+        return node.request("POST", path, body, headers=dict(JSON, **{"Idempotency-Key": key}))
+
+    def tokens(name):
+        return len([t for t in node.get("/api/v1/tokens") if t["name"] == name])
+
+    with tap.case("killed after the answer: the same key gives it again and does nothing"):
+        first = post("k1", json.dumps({"name": "once"}))
+        token = post("k2", json.dumps({"name": "t", "scopes": ["read"]}), "/api/v1/tokens")
+        assert first.status == token.status == 201
+        node.kill()
+        node.start()
+        second = post("k1", json.dumps({"name": "once"}))
+        assert (second.status, second.data, second.headers["location"]) == (201, first.data, first.headers["location"])
+        assert second.headers["idempotency-replayed"] == "true" and len(node.get("/api/v1/repos")) == 1
+        assert post("k1", json.dumps({"name": "other"})).status == 422
+    with tap.case("a token's secret is not stored: its key is refused after the start, and no second token made"):
+        again = post("k2", json.dumps({"name": "t", "scopes": ["read"]}), "/api/v1/tokens")
+        assert again.status == 409 and "secret" in again.json["message"] and tokens("t") == 1, again.data
+        secret = token.json["token"].encode()
+        for name in os.listdir(node.home):
+            path = os.path.join(node.home, name)
+            assert not os.path.isfile(path) or secret not in open(path, "rb").read(), name
+    with tap.case("killed at any moment: whatever the next try says, it was done once at most"):
+        rng = random.Random(SEED)
+        url = urllib.parse.urlsplit(node.url)
+        for i in range(30 if LONG else 6):
+            body = json.dumps({"name": "kill%d" % i, "scopes": ["read"]}).encode()
+            with socket.create_connection((url.hostname, url.port), DEADLINE) as s:
+                s.sendall(b"POST /api/v1/tokens HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nIdempotency-Key: kill%d\r\n"
+                          b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n" % (i, node.token.encode(), len(body)) + body)
+                s.settimeout(rng.random() * 0.02)
+                with contextlib.suppress(TimeoutError):
+                    s.recv(1)
+                node.kill()
+            node.start()
+            url = urllib.parse.urlsplit(node.url)
+            again = post("kill%d" % i, body, "/api/v1/tokens")
+            assert again.status in (201, 409), again.data
+            assert tokens("kill%d" % i) <= 1 and (again.status == 409 or tokens("kill%d" % i) == 1), (again.data, tokens("kill%d" % i))
 
 
 def audit(tap, net):
@@ -192,6 +239,7 @@ def main():
     with tap.net() as net:
         node = net.node("A", args=["--log-level", "debug"])
         idempotency(tap, node)
+        idempotency_kill(tap, net)
         audit(tap, net)
         cors(tap, net, node)
         private_node(tap, net)

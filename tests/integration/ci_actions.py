@@ -125,7 +125,9 @@ def by_hand(tap, net):
     with tap.case("only what the push starts runs"):
         for on, ref, runs in (("push", "main", True), ("pull_request", "main", False), ("{push: {branches: [rel/*]}}", "main", False),
                               ("{push: {branches: [rel/*]}}", "rel/1", True), ("{push: {branches-ignore: [main]}}", "main", False),
-                              ("{push: {branches: [main]}}", "v1", False), ("{push: {tags: ['v*']}}", "v1", True), ("{push: null}", "v1", True)):
+                              ("{push: {branches: ['*']}}", "rel/1", False),
+                              ("{push: {branches: ['**', '!rel/**']}}", "rel/1", False), ("{push: {branches: ['re?l/[0-9]+']}}", "rel/1", True),
+                              ("{push: {branches: ['mai.']}}", "main", False), ("{push: {branches: [main]}}", "v1", False), ("{push: {tags: ['v*']}}", "v1", True), ("{push: null}", "v1", True)):
             workflow(folder, CHECK.replace('{push: {branches: ["*"]}}', on).replace("sh run.sh", "echo it runs"))
             kind = {"GUTS_TAG": ref, "GUTS_REF": "refs/tags/" + ref} if ref == "v1" else {"GUTS_BRANCH": ref, "GUTS_REF": "refs/heads/" + ref}
             code, out, err = run(folder, **kind)
@@ -135,6 +137,9 @@ def by_hand(tap, net):
             workflow(folder, CHECK.replace("- name: tests\n        run: sh run.sh", "- run: echo it runs\n      " + steps))
             code, out, err = run(folder)
             assert code == 2 and not out and message in err, (what, code, out, err)
+        workflow(folder, CHECK.replace('["*"]', '["?x"]'))
+        code, out, err = run(folder)
+        assert code == 2 and not out and "pattern ?x" in err, (code, out, err)
         workflow(folder, "on: push\njobs: [")
         code, out, err = run(folder)
         assert code == 2 and not out, (code, out, err)

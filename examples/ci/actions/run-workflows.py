@@ -15,7 +15,6 @@ container, services, secrets, reusable workflows, other expressions.
 
 Needs Python 3 and python3-yaml.
 """
-import fnmatch
 import glob
 import itertools
 import os
@@ -34,6 +33,8 @@ WORKFLOW_KEYS = {"name", "run-name", "on", "env", "defaults", "jobs", "permissio
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 KNOWN = re.compile(r"(github|env|matrix)\.[\w-]+$|steps\.[\w-]+\.outputs\.[\w-]+$")
 
+PATTERN = re.compile(r"(\*\*)|(\*)|(\[[^]]*\]|[?+])|(.)")
+
 
 class Unsupported(Exception):
     pass
@@ -48,6 +49,19 @@ def as_list(value):
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
+def matches(name, patterns):
+    """By GitHub's patterns: * stops at a slash, ** does not, ? and + are as in regular expressions, ! takes back."""
+    found = False
+    for pattern in as_list(patterns):
+        rule = PATTERN.sub(lambda m: ".*" if m[1] else "[^/]*" if m[2] else m[3] or re.escape(m[4]), pattern.lstrip("!"))
+        try:
+            if re.fullmatch(rule, name):
+                found = not pattern.startswith("!")
+        except re.error:
+            raise Unsupported("on.push: pattern %s" % pattern) from None
+    return found
+
+
 def is_wanted(on):
     """Does the push that this is start a workflow with this `on:`?"""
     events = {name: None for name in as_list(on)} if not isinstance(on, dict) else on
@@ -57,13 +71,10 @@ def is_wanted(on):
     need(not set(rules) - {"branches", "branches-ignore", "tags", "tags-ignore"}, "on.push.%s" % "/".join(rules))
     kind, other = ("tags", "branches") if "GUTS_TAG" in os.environ else ("branches", "tags")
     name = os.environ.get("GUTS_TAG") or os.environ.get("GUTS_BRANCH", "")
-
-    def matches(patterns):
-        return any(fnmatch.fnmatchcase(name, p) for p in as_list(patterns))
     if kind in rules:
-        return matches(rules[kind])
+        return matches(name, rules[kind])
     if kind + "-ignore" in rules:
-        return not matches(rules[kind + "-ignore"])
+        return not matches(name, rules[kind + "-ignore"])
     return not (other in rules or other + "-ignore" in rules)
 
 

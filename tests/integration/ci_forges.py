@@ -54,7 +54,7 @@ def main(tap, net, receiver):
     git("tag", "-a", "-m", "one", "v1", cwd=work)
     git("push", "-q", a.git_url(repo), "main", "main:side", "v1", cwd=work)
     git("push", "-q", a.git_url(repo), ":side", cwd=work)
-    wait_for(lambda: len(receiver.of("delete")) == 2 and len(receiver.of("create")) == 6 and len(receiver.of("push")) == 10, "all of them")
+    wait_for(lambda: [len({d.id for d in receiver.of(x)}) for x in ("delete", "create", "push")] == [2, 6, 10], "all of them")
     got = {}
     for d in receiver.good:
         got.setdefault((d.path[1:], d.event), []).append(d.json)

@@ -162,9 +162,9 @@ def figure(title, unit, values, at_least=None, at_most=None):
     print("  %-38s guts %s %s%s" % (title, spread(values), unit, verdict(median(values), at_least, at_most)))
 
 
-def wrk(url, connections=64):
+def wrk(url, connections=64, headers=()):
     """(requests per second, p99 [ms]) over connections that stay open, in one second (wrk takes whole ones)."""
-    out = subprocess.run(["wrk", "-t1", "-c%d" % connections, "-d1s", "--latency", url],
+    out = subprocess.run(["wrk", "-t1", "-c%d" % connections, "-d1s", "--latency"] + [x for h in headers for x in ("-H", h)] + [url],
                          stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout
     if "Non-2xx" in out:
         raise RuntimeError("wrk %s: %s" % (url, out))

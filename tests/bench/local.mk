@@ -22,6 +22,7 @@ bench_scripts += %reldir%/push.py
 bench_scripts += %reldir%/rest.py
 bench_scripts += %reldir%/slow.py
 bench_scripts += %reldir%/streams.py
+bench_scripts += %reldir%/syncthing.py
 tests_bench_baremhd_LDADD = $(MHD_LIBS)
 tests_bench_gossipend_LDADD = libguts.a $(guts_libs)
 tests_bench_gossipnet_LDADD = libguts.a $(guts_libs)

@@ -177,6 +177,20 @@ guts_ci_fact(struct guts_ci *ci, struct guts_batch *b, const char *type, const s
 	guts_batch_fact(b, &f);
 }
 
+void
+guts_ci_signal(struct guts_ci *ci, const char *type, const struct guts_cijob *j, struct guts_fact_attr x,
+    struct guts_fact_attr y)
+{
+	struct guts_repo *r = guts_sync_find(guts_node_sync(ci->node), j->repo);
+	struct guts_signal s = { .type = type, .repo = guts_slice(j->repo, sizeof j->repo), .n = 3,
+		.is_private = !r || guts_repo_is_private(r) };
+
+	s.attr[0] = (struct guts_fact_attr){ .name = "job", .text = guts_slice_str(j->id) };
+	s.attr[1] = x;
+	s.attr[2] = y;
+	guts_node_signal(ci->node, &s);
+}
+
 /* -- one change at a time --------------------------------------------------------------------------------- */
 
 struct change {
@@ -410,20 +424,21 @@ on_queue_changed(void *owner, int err, uint64_t first, uint64_t last)
 {
 	struct queue_change *c = owner;
 	struct guts_ci *ci = c->ci;
-	struct guts_ciqueue_row *row, *next;
+	struct guts_ciqueue_row *row;
 	struct guts_errinfo ei = { 0 };
 
 	(void)first;
 	(void)last;
-	if (err)
+	DL_SEARCH_SCALAR(ci->queues, row, q.id, c->q.id);
+	if (err) {
 		guts_err_set(&ei, err, "the queue could not be stored: %s", guts_err_text(err));
-	else if (!c->is_removal)
+	} else if (c->is_removal && row) {
+		DL_DELETE(ci->queues, row);
+		free(row);
+	} else if (row) {
+		row->q = c->q;
+	} else if (!c->is_removal) {
 		add_queue(ci, &c->q);
-	DL_FOREACH_SAFE (ci->queues, row, next) {
-		if (!err && c->is_removal && row->q.id == c->q.id) {
-			DL_DELETE(ci->queues, row);
-			free(row);
-		}
 	}
 	listen_to_node(ci);
 	if (!err && c->is_removal)
@@ -443,24 +458,34 @@ commit_queue(struct queue_change *c, struct guts_batch *b)
 }
 
 void
-guts_ci_queue_add(struct guts_ci *ci, const struct guts_ciqueue *q, guts_bridge_done *done, void *owner)
+guts_ci_queue_put(struct guts_ci *ci, const struct guts_ciqueue *q, guts_bridge_done *done, void *owner)
 {
 	struct queue_change *c;
-	struct guts_ciqueue_row *row;
+	struct guts_ciqueue_row *row, *old;
 	struct guts_batch *b;
 	uint64_t oldest;
 	size_t n;
 
 	DL_COUNT(ci->queues, row, n);
-	if (n >= GUTS_CIQUEUES_MAX) {
+	DL_SEARCH_SCALAR(ci->queues, old, q.id, q->id);
+	if (q->id && !old) {
+		guts_ci_tell(done, owner, GUTS_ENOTFOUND, "no such queue");
+		return;
+	}
+	if (!old && n >= GUTS_CIQUEUES_MAX) {
 		guts_ci_tell(done, owner, GUTS_ELIMIT, "this node has its 100 queues already");
 		return;
 	}
 	c = guts_alloc(sizeof *c);
 	*c = (struct queue_change){ .ci = ci, .q = *q, .done = done, .owner = owner };
-	guts_store_fact_range(ci->store, &oldest, &c->q.since_fact);
-	c->q.id = ++ci->marks.queue;
-	c->q.created_ms = guts_ci_wall_ms(ci);
+	if (old) {
+		c->q.created_ms = old->q.created_ms;
+		c->q.since_fact = old->q.since_fact;
+	} else {
+		guts_store_fact_range(ci->store, &oldest, &c->q.since_fact);
+		c->q.id = ++ci->marks.queue;
+		c->q.created_ms = guts_ci_wall_ms(ci);
+	}
 	if (!ci->queues) /* the first one: what was before need not be looked at */
 		ci->marks.fact = c->q.since_fact;
 	b = guts_batch_new();

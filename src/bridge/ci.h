@@ -46,8 +46,9 @@ const struct guts_ci_counters *guts_ci_counters(const struct guts_ci *ci);
 const struct guts_ciqueue *guts_ci_queue_next(struct guts_ci *ci, uint64_t after);
 /* Jobs of a queue that wait. */
 size_t guts_ci_queue_waiting(struct guts_ci *ci, uint64_t id);
-/* Make a queue of *q (id and times are set here); `done` gets its id.  Errors in `done`: GUTS_ELIMIT, those of the store. */
-void guts_ci_queue_add(struct guts_ci *ci, const struct guts_ciqueue *q, guts_bridge_done *done, void *owner);
+/* Store a queue: q->id 0 = a new one, whose id `done` gets; times and cursor are set here.
+ * Errors in `done`: GUTS_ELIMIT (too many), GUTS_ENOTFOUND, those of the store. */
+void guts_ci_queue_put(struct guts_ci *ci, const struct guts_ciqueue *q, guts_bridge_done *done, void *owner);
 /* Remove one; its jobs that wait end unrun.  GUTS_ENOTFOUND. */
 void guts_ci_queue_remove(struct guts_ci *ci, uint64_t id, guts_bridge_done *done, void *owner);
 
@@ -111,5 +112,19 @@ struct guts_ciresult {
 	const char *description, *target_url; /* NULL = as it is */
 };
 void guts_ci_finish(struct guts_ci *ci, const char *lease, const struct guts_ciresult *r, guts_bridge_done *done, void *owner);
+
+/* -- by hand ------------------------------------------------------------------------------------------ */
+
+/* End the job of this id with an error.  Its lease is void from now on; the end itself follows, with its fact.
+ * GUTS_ENOTFOUND: no job of this id waits or runs. */
+int guts_ci_cancel(struct guts_ci *ci, const char *id);
+
+/* A new job like *j, of the same queue, which waits; `done` as of a lease.  Errors: GUTS_ECONFLICT it has not ended, its queue is
+ * gone, or another CI system ran it; GUTS_EBUSY too many are open. */
+void guts_ci_rerun(struct guts_ci *ci, const struct guts_cijob *j,
+    void (*done)(void *owner, int err, const struct guts_cijob *j), void *owner);
+
+/* What the runner waits for that came `i` before others, lent until the next turn; NULL: so many do not wait. */
+const struct guts_ciask *guts_ci_waiting(struct guts_ci *ci, size_t i);
 
 #endif

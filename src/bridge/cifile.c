@@ -33,19 +33,6 @@ struct writing {
 };
 
 static void
-tell_more(struct guts_ci *ci, const struct guts_cijob *j, const struct writing *w)
-{
-	struct guts_repo *r = guts_sync_find(guts_node_sync(ci->node), j->repo);
-	struct guts_signal s = { .type = "ci.job.output", .repo = guts_slice(j->repo, sizeof j->repo), .n = 3,
-		.is_private = !r || guts_repo_is_private(r) };
-
-	s.attr[0] = (struct guts_fact_attr){ .name = "job", .text = guts_slice_str(j->id) };
-	s.attr[1] = (struct guts_fact_attr){ .name = "file", .text = guts_slice_str(w->name) };
-	s.attr[2] = (struct guts_fact_attr){ .name = "bytes", .is_number = true, .number = w->bytes };
-	guts_node_signal(ci->node, &s);
-}
-
-static void
 on_written(void *owner, int err, struct guts_ciopen *o)
 {
 	struct writing *w = owner;
@@ -54,7 +41,9 @@ on_written(void *owner, int err, struct guts_ciopen *o)
 	if (err)
 		guts_err_set(&ei, err, "%s", guts_err_text(err));
 	else
-		tell_more(w->ci, &o->job, w);
+		guts_ci_signal(w->ci, "ci.job.output", &o->job,
+		    (struct guts_fact_attr){ .name = "file", .text = guts_slice_str(w->name) },
+		    (struct guts_fact_attr){ .name = "bytes", .is_number = true, .number = w->bytes });
 	w->done(w->owner, err, &ei, w->bytes);
 	guts_ci_prune(w->ci);
 	free(w);

@@ -6,6 +6,7 @@
  *	cifile.c   logs and other files
  *	cicopy.c   jobs of other nodes that are kept
  *	cifetch.c  jobs and files, wherever they are
+ *	cihand.c   jobs canceled and run again, runners that wait
  */
 #ifndef GUTS_BRIDGE_CIINT_H
 #define GUTS_BRIDGE_CIINT_H
@@ -24,6 +25,7 @@ struct guts_ciqueue_row {
 struct guts_ciopen {
 	struct guts_cijob job;
 	bool busy;
+	bool is_canceled;     /* it ends as soon as it is not busy */
 	uint64_t deadline_ns; /* of its lease */
 	struct guts_ciopen *prev, *next;
 };
@@ -96,6 +98,9 @@ void guts_ci_mark(struct guts_ci *ci, struct guts_batch *b);
 void guts_ci_tell(guts_bridge_done *done, void *owner, int err, const char *why);
 /* The fact that a job is now as *j says, into the batch: "ci.job.queued", "…started", "…finished". */
 void guts_ci_fact(struct guts_ci *ci, struct guts_batch *b, const char *type, const struct guts_cijob *j);
+/* A signal about a job with two attributes beside its id: "ci.job.output", "ci.job.progress". */
+void guts_ci_signal(struct guts_ci *ci, const char *type, const struct guts_cijob *j, struct guts_fact_attr x,
+    struct guts_fact_attr y);
 /* Give a job its number, id and time. */
 void guts_ci_number(struct guts_ci *ci, struct guts_cijob *j);
 struct guts_ciopen *guts_ci_open(struct guts_ci *ci, const struct guts_cijob *j);

@@ -168,7 +168,7 @@ why_not(struct guts_ci *ci, const struct guts_cijob *j, size_t nwaiting)
 static void
 sweep(struct guts_ci *ci, uint64_t now)
 {
-	struct guts_ciresult r = { .state = GUTS_CIJOB_ERROR };
+	struct guts_ciresult r = { .state = GUTS_CIJOB_ERROR }, canceled = { GUTS_CIJOB_ERROR, "canceled", NULL };
 	struct guts_ciopen *o, *next;
 	size_t nwaiting = 0;
 
@@ -177,7 +177,10 @@ sweep(struct guts_ci *ci, uint64_t now)
 	DL_FOREACH_SAFE (ci->open, o, next) {
 		if (o->busy)
 			continue;
-		if (o->job.state == GUTS_CIJOB_RUNNING && (!o->job.lease[0] || now >= o->deadline_ns)) {
+		if (o->is_canceled) {
+			nwaiting -= o->job.state == GUTS_CIJOB_QUEUED;
+			guts_ci_end(ci, o, &canceled, NULL, NULL);
+		} else if (o->job.state == GUTS_CIJOB_RUNNING && (!o->job.lease[0] || now >= o->deadline_ns)) {
 			lose(ci, o);
 		} else if (o->job.state == GUTS_CIJOB_QUEUED && (r.description = why_not(ci, &o->job, nwaiting)) != NULL) {
 			nwaiting--;
@@ -319,7 +322,7 @@ guts_ci_holder(struct guts_ci *ci, const char *lease)
 	if (strlen(lease) != GUTS_CIJOB_ID_SIZE - 1)
 		return NULL;
 	DL_FOREACH (ci->open, o) {
-		if (o->job.state == GUTS_CIJOB_RUNNING && guts_mem_eq_ct(o->job.lease, lease, GUTS_CIJOB_ID_SIZE))
+		if (o->job.state == GUTS_CIJOB_RUNNING && !o->is_canceled && guts_mem_eq_ct(o->job.lease, lease, GUTS_CIJOB_ID_SIZE))
 			return o;
 	}
 	return NULL;
@@ -365,6 +368,7 @@ guts_ci_load(struct guts_ci *ci, struct guts_ci_load *out)
 
 /* Tell that a change was stored. */
 struct asked {
+	struct guts_ci *ci;
 	guts_bridge_done *done;
 	void *owner;
 };
@@ -380,10 +384,11 @@ on_asked(void *owner, int err, struct guts_ciopen *o)
 }
 
 static struct asked *
-asked(guts_bridge_done *done, void *owner)
+asked(struct guts_ci *ci, guts_bridge_done *done, void *owner)
 {
 	struct asked *a = guts_alloc(sizeof *a);
 
+	a->ci = ci;
 	a->done = done;
 	a->owner = owner;
 	return a;
@@ -403,6 +408,19 @@ guts_ci_take(struct guts_ci *ci, const char *lease, guts_bridge_done *done, void
 	else
 		return o;
 	return NULL;
+}
+
+/* A step or the progress is in the store: tell who looks. */
+static void
+on_renewed(void *owner, int err, struct guts_ciopen *o)
+{
+	struct asked *a = owner;
+
+	if (!err)
+		guts_ci_signal(a->ci, "ci.job.progress", &o->job, (struct guts_fact_attr){ .name = "step",
+		    .text = guts_slice_str(o->job.nsteps ? o->job.steps[o->job.nsteps - 1].name : "") },
+		    (struct guts_fact_attr){ .name = "progress", .is_number = true, .number = o->job.progress });
+	on_asked(a, err, o);
 }
 
 void
@@ -429,7 +447,7 @@ guts_ci_renew(struct guts_ci *ci, const char *lease, const char *step, uint8_t p
 			snprintf(next.steps[next.nsteps].name, sizeof next.steps[0].name, "%s", step);
 			next.steps[next.nsteps++].started_ms = guts_ci_wall_ms(ci);
 		}
-		guts_ci_change(ci, o, &next, guts_batch_new(), NULL, on_asked, asked(done, owner));
+		guts_ci_change(ci, o, &next, guts_batch_new(), NULL, on_renewed, asked(ci, done, owner));
 	}
 }
 
@@ -444,7 +462,7 @@ guts_ci_return(struct guts_ci *ci, const char *lease, guts_bridge_done *done, vo
 	if (o->job.event == GUTS_CIEVENT_EXTERNAL)
 		guts_ci_end(ci, o, &r, done, owner);
 	else
-		requeue(ci, o, false, on_asked, asked(done, owner));
+		requeue(ci, o, false, on_asked, asked(ci, done, owner));
 }
 
 void

@@ -11,6 +11,37 @@
 #include <string.h>
 #include <time.h>
 
+static void
+put_events(struct guts_json *j, unsigned events)
+{
+	guts_json_key(j, "events");
+	guts_json_array(j);
+	for (unsigned e = GUTS_CIEVENT_PUSH; e <= GUTS_CIEVENT_TAG; e <<= 1) {
+		if (events & e)
+			guts_json_str(j, guts_cievent_name((enum guts_cievent)e));
+	}
+	guts_json_array_end(j);
+}
+
+void
+guts_ciask_view(struct guts_json *j, const struct guts_ciask *a)
+{
+	char id[GUTS_REPOID_TEXT_SIZE];
+
+	guts_json_object(j);
+	guts_json_put_str(j, "name", a->runner[0] ? a->runner : NULL);
+	guts_json_key(j, "repositories");
+	guts_json_array(j);
+	for (size_t i = 0; i < a->nrepos; i++) {
+		guts_repoid_text(id, a->repos[i]);
+		guts_json_str(j, id);
+	}
+	guts_json_array_end(j);
+	guts_json_put_str(j, "branch_filter", a->branches[0] ? a->branches : "*");
+	put_events(j, a->events);
+	guts_json_object_end(j);
+}
+
 void
 guts_ciqueue_view(struct guts_json *j, const struct guts_ciqueue *q, const struct guts_repo_info *repo, size_t waiting)
 {
@@ -24,13 +55,7 @@ guts_ciqueue_view(struct guts_json *j, const struct guts_ciqueue *q, const struc
 	guts_json_put_str(j, "repo", id);
 	guts_json_put_str(j, "full_name", repo ? path : NULL);
 	guts_json_put_str(j, "branch_filter", q->branches[0] ? q->branches : "*");
-	guts_json_key(j, "events");
-	guts_json_array(j);
-	for (unsigned e = GUTS_CIEVENT_PUSH; e <= GUTS_CIEVENT_TAG; e <<= 1) {
-		if (q->events & e)
-			guts_json_str(j, guts_cievent_name((enum guts_cievent)e));
-	}
-	guts_json_array_end(j);
+	put_events(j, q->events);
 	guts_json_put_str(j, "context", q->context);
 	guts_json_put_time(j, "created_at", q->created_ms);
 	guts_json_put_u64(j, "waiting", waiting);

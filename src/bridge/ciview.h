@@ -2,6 +2,7 @@
 #ifndef GUTS_BRIDGE_CIVIEW_H
 #define GUTS_BRIDGE_CIVIEW_H
 
+#include "bridge/ci.h"
 #include "bridge/cijob.h"
 #include "crypto/key.h"
 #include "node/node.h"
@@ -9,6 +10,9 @@
 
 /* A CiQueue; `repo` NULL: it is not here. */
 void guts_ciqueue_view(struct guts_json *j, const struct guts_ciqueue *q, const struct guts_repo_info *repo, size_t waiting);
+
+/* A CiRunner: who waits for a job, and for which. */
+void guts_ciask_view(struct guts_json *j, const struct guts_ciask *a);
 
 /* A CiJob; `base`: URL of the gateway.  lease_end_ms not 0: to its holder, with the lease. */
 void guts_cijob_view(struct guts_json *j, const char *base, const struct guts_cijob *job, const struct guts_repo_info *repo,

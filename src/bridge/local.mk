@@ -6,6 +6,7 @@ libguts_a_SOURCES += %reldir%/cicopy.c
 libguts_a_SOURCES += %reldir%/ciend.c
 libguts_a_SOURCES += %reldir%/cifetch.c
 libguts_a_SOURCES += %reldir%/cifile.c
+libguts_a_SOURCES += %reldir%/cihand.c
 libguts_a_SOURCES += %reldir%/cijob.c
 libguts_a_SOURCES += %reldir%/cilease.c
 libguts_a_SOURCES += %reldir%/ciview.c

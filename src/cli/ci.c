@@ -1,4 +1,4 @@
-/* cli/ci.c - queues of CI jobs, and the jobs. */
+/* cli/ci.c - queues of CI jobs, the jobs, and who waits for them. */
 #include "cli/ask.h"
 #include "cli/commands.h"
 #include "cli/term.h"
@@ -175,6 +175,73 @@ find_job(struct guts_cli *c, const char *text, char **path)
 		code = guts_cli_fail(n ? GUTS_EXIT_USAGE : GUTS_EXIT_NOTFOUND, n ? "several jobs begin with %s" :
 		    "no job of the newest 100 begins with %s", text);
 	}
+	return code;
+}
+
+/* POST to `what` of the job that the argument names. */
+static int
+act_on_job(struct guts_cli *c, struct guts_reply *r, const char *what)
+{
+	char *job, *path;
+	int code = find_job(c, c->args.pos[0], &job);
+
+	if (code)
+		return code;
+	path = guts_asprintf("%s/%s", job, what);
+	code = guts_ask_call(c, r, "POST", path, NULL);
+	free(path);
+	free(job);
+	return code;
+}
+
+int
+guts_cmd_ci_cancel(struct guts_cli *c)
+{
+	struct guts_reply r = { 0 };
+	int code = act_on_job(c, &r, "cancel");
+
+	if (!code && !c->json)
+		puts("canceled");
+	guts_reply_deinit(&r);
+	return code;
+}
+
+int
+guts_cmd_ci_rerun(struct guts_cli *c)
+{
+	struct guts_reply r = { 0 };
+	int code = act_on_job(c, &r, "rerun");
+
+	if (!code && !guts_ask_json(c, &r))
+		printf("job %s waits for a runner\n", guts_jv_str_of(r.root, "id"));
+	guts_reply_deinit(&r);
+	return code;
+}
+
+static void
+runner_row(void *owner, struct guts_jv v)
+{
+	struct guts_rows *t = owner;
+	char events[64];
+
+	guts_ask_join(events, sizeof(events), guts_jv_get(v, "events"));
+	guts_rows_add(t, guts_jv_str(guts_jv_get(v, "name"), "(no name)"));
+	guts_rows_add(t, events);
+	guts_rows_add(t, guts_jv_str_of(v, "branch_filter"));
+	guts_rows_addf(t, "%zu", guts_jv_count(guts_jv_get(v, "repositories")));
+}
+
+int
+guts_cmd_ci_runners(struct guts_cli *c)
+{
+	static const struct guts_column columns[] = { { "RUNNER", false, false }, { "EVENTS", false, false },
+		{ "BRANCHES", false, false }, { "REPOSITORIES", true, false } };
+	struct guts_rows t;
+	int code;
+
+	guts_rows_init(&t, columns, 4);
+	code = guts_ask_list(c, "/api/v1/ci/runners", runner_row, &t);
+	guts_rows_end(&t, code || c->json ? NULL : stdout, "no runner waits; `guts ci run -- COMMAND` is one");
 	return code;
 }
 

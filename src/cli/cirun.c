@@ -307,7 +307,7 @@ do_job(struct runner *r, struct guts_doc *doc)
 	if (b.state != NULL) {
 		tell(&b, b.state, b.why);
 	} else if (b.w.is_lost) {
-		tell(&b, "lost", "the node gave it to another, or could not be reached for too long");
+		tell(&b, "lost", "it was canceled or given to another, or the node could not be reached for too long");
 	} else {
 		guts_ciwork_return(&b.w);
 		tell(&b, "given back", "");

@@ -75,6 +75,9 @@ int guts_cmd_ci_list(struct guts_cli *c);
 int guts_cmd_ci_remove(struct guts_cli *c);
 int guts_cmd_ci_jobs(struct guts_cli *c);
 int guts_cmd_ci_log(struct guts_cli *c);
+int guts_cmd_ci_cancel(struct guts_cli *c);
+int guts_cmd_ci_rerun(struct guts_cli *c);
+int guts_cmd_ci_runners(struct guts_cli *c);
 
 /* cirun.c */
 int guts_cmd_ci_run(struct guts_cli *c);

@@ -242,6 +242,12 @@ const struct guts_command guts_commands[] = {
 	{ "ci log", "JOB", "what a CI job says", "JOB is an id or its beginning.", ci_log_opts, false, false, 1, 1,
 	    guts_cmd_ci_log },
 	{ "ci jobs", "", "CI jobs, the newest 100", NULL, ci_jobs_opts, false, false, 0, 0, guts_cmd_ci_jobs },
+	{ "ci cancel", "JOB", "end a CI job that waits or runs", "JOB is an id or its beginning.", NULL, false, false, 1, 1,
+	    guts_cmd_ci_cancel },
+	{ "ci rerun", "JOB", "run a CI job again, as a new one", "JOB is an id or its beginning.", NULL, false, false, 1, 1,
+	    guts_cmd_ci_rerun },
+	{ "ci runners", "", "runners that wait for a job at this moment", NULL, NULL, false, false, 0, 0,
+	    guts_cmd_ci_runners },
 
 	{ "events", "", "what has happened on the node", "With --json one event per line.", events_opts, false, false, 0, 0,
 	    guts_cmd_events },

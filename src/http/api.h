@@ -153,13 +153,15 @@ void guts_rest_node_redeliver(struct guts_req *r);
 /* api_sinks.c */
 void guts_rest_sinks(struct guts_req *r);
 
-/* api_ciqueue.c, api_ci.c, api_cifile.c: queues, leases, jobs, their files */
+/* api_ciqueue.c, api_ci.c, api_cihand.c, api_cifile.c: queues, leases, jobs, their files */
 void guts_rest_ci_write(struct guts_req *r);
 size_t guts_rest_ci_write_feed(struct guts_req *r, struct guts_slice data);
 void guts_rest_ci_read(struct guts_req *r);
 void guts_rest_ci_queues(struct guts_req *r);
 void guts_rest_ci_queue_add(struct guts_req *r);
+void guts_rest_ci_queue_update(struct guts_req *r);
 void guts_rest_ci_queue_delete(struct guts_req *r);
+void guts_rest_ci_runners(struct guts_req *r);
 void guts_rest_ci_lease(struct guts_req *r);
 void guts_rest_ci_renew(struct guts_req *r);
 void guts_rest_ci_return(struct guts_req *r);
@@ -167,6 +169,8 @@ void guts_rest_ci_finish(struct guts_req *r);
 void guts_rest_ci_jobs(struct guts_req *r);
 void guts_rest_ci_job_create(struct guts_req *r);
 void guts_rest_ci_job(struct guts_req *r);
+void guts_rest_ci_cancel(struct guts_req *r);
+void guts_rest_ci_rerun(struct guts_req *r);
 void guts_rest_node_ci_jobs(struct guts_req *r);
 
 /* api_access.c */

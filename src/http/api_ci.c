@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "bridge/ci.h"
 #include "bridge/ciview.h"
+#include "bridge/payload.h"
 #include "http/api.h"
 #include "bridge/cifetch.h"
 
@@ -447,6 +448,7 @@ struct list_call {
 	struct guts_oid commit;      /* none = any */
 	bool has_state;
 	enum guts_cistate state;
+	char branch[GUTS_REFNAME_MAX + 1], runner[GUTS_CIJOB_RUNNER_MAX + 1]; /* empty = any */
 	uint64_t per_page, cursor;   /* cursor: only older ones; 0 = all */
 	size_t n;                    /* that fit, also those no longer in the ring */
 	struct guts_cijob **ring;    /* the newest per_page of them */
@@ -481,6 +483,15 @@ repo_of(const struct list_call *p, const struct guts_cijob *j)
 }
 
 static bool
+fits(const struct list_call *p, const struct guts_cijob *j)
+{
+	return repo_of(p, j) && (!p->has_state || j->state == p->state) &&
+	    (!p->commit.n || guts_oid_eq(&p->commit, &j->commit)) &&
+	    (!p->branch[0] || guts_slice_eq(guts_slice_str(p->branch), guts_ref_branch(guts_slice_str(j->ref)))) &&
+	    (!p->runner[0] || strcmp(p->runner, j->runner) == 0);
+}
+
+static bool
 on_job(void *owner, const struct guts_cijob *j)
 {
 	struct list_call *p = owner;
@@ -488,8 +499,7 @@ on_job(void *owner, const struct guts_cijob *j)
 
 	if (p->cursor && j->number >= p->cursor)
 		return false;
-	if (!repo_of(p, j) || (p->has_state && j->state != p->state) ||
-	    (p->commit.n && !guts_oid_eq(&p->commit, &j->commit)))
+	if (!fits(p, j))
 		return true;
 	free(p->ring[at]);
 	p->ring[at] = guts_memdup(j, sizeof *j);
@@ -519,21 +529,11 @@ static void
 answer_list(struct guts_req *r, struct guts_call *c)
 {
 	struct list_call *p = (struct list_call *)c;
-	char link[512];
-	const char *extra[] = { "Link", link, NULL };
-	const struct guts_cijob *last;
 
-	if (c->err < 0) {
+	if (c->err < 0)
 		guts_reply_err(r, c->err, &c->ei);
-	} else if (p->n <= p->per_page) {
-		guts_reply_json(r, 200, &p->body, NULL);
-	} else {
-		last = p->ring[p->n % p->per_page];
-		snprintf(link, sizeof link, "<%s/api/v1%s%s/ci/jobs?per_page=%llu&cursor=%llu>; rel=\"next\"", p->base,
-		    p->repo ? "/repos/" : "", p->repo ? p->repo->id_text : "", (unsigned long long)p->per_page,
-		    (unsigned long long)last->number);
-		guts_reply_json(r, 200, &p->body, extra);
-	}
+	else
+		guts_reply_cursor(r, &p->body, p->n > p->per_page ? p->ring[p->n % p->per_page]->number : 0);
 }
 
 static void
@@ -549,6 +549,14 @@ hide(struct list_call *p, const struct guts_who *who)
 }
 
 static void
+take_query(struct guts_req *r, const char *name, char *to, size_t size)
+{
+	struct guts_slice s = guts_target_query(&r->target, name);
+
+	snprintf(to, size, "%.*s", (int)s.n, (const char *)s.p);
+}
+
+static void
 list(struct guts_req *r, struct guts_repo_info *repo)
 {
 	struct guts_slice state = guts_target_query(&r->target, "state"), commit = guts_target_query(&r->target, "commit");
@@ -559,6 +567,8 @@ list(struct guts_req *r, struct guts_repo_info *repo)
 	p->snapshot = guts_node_snapshot(r->h->node);
 	p->base = guts_req_base(r);
 	hide(p, &r->who);
+	take_query(r, "branch", p->branch, sizeof p->branch);
+	take_query(r, "runner", p->runner, sizeof p->runner);
 	p->has_state = state.n > 0;
 	snprintf(name, sizeof name, "%.*s", (int)state.n, (const char *)state.p);
 	if (p->has_state && guts_cistate_parse(&p->state, name))

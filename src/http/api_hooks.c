@@ -21,7 +21,7 @@ struct hook_call {
 	unsigned given;
 	bool only_failed, only_good;
 	uint64_t cursor, per_page;
-	char link[512];              /* answer: of a list that goes on */
+	uint64_t next;               /* answer: cursor of a list that goes on */
 	int status;                  /* answer: when it went well */
 	struct guts_buf body;        /* empty = none */
 };
@@ -50,12 +50,13 @@ static void
 answer(struct guts_req *r, struct guts_call *c)
 {
 	struct hook_call *p = (struct hook_call *)c;
-	const char *extra[] = { "Link", p->link, NULL };
 
 	if (c->err < 0)
 		guts_reply_err(r, c->err, &c->ei);
+	else if (p->next)
+		guts_reply_cursor(r, &p->body, p->next);
 	else if (p->body.len)
-		guts_reply_json(r, p->status, &p->body, p->link[0] ? extra : NULL);
+		guts_reply_json(r, p->status, &p->body, NULL);
 	else
 		guts_reply_empty(r, p->status);
 }
@@ -301,7 +302,6 @@ run_deliveries(struct guts_call *c)
 {
 	struct hook_call *p = (struct hook_call *)c;
 	struct page page = { .p = p };
-	char path[GUTS_VIEW_PATH_SIZE];
 	struct guts_json j;
 	size_t n;
 	int err;
@@ -316,13 +316,7 @@ run_deliveries(struct guts_call *c)
 	for (size_t i = 0; i < n; i++)
 		guts_delivery_view(&j, &page.v[(page.n - 1 - i) % p->per_page], NULL, NULL);
 	guts_json_array_end(&j);
-	if (page.n > n) {
-		if (p->repo)
-			guts_view_repo_path(path, p->repo);
-		snprintf(p->link, sizeof p->link, "<%s/api/v1%s%s/hooks/%llu/deliveries?per_page=%llu&cursor=%llu>; rel=\"next\"",
-		    p->base, p->repo ? "/repos/" : "", p->repo ? path : "", (unsigned long long)p->id,
-		    (unsigned long long)p->per_page, (unsigned long long)page.v[(page.n - n) % p->per_page].number);
-	}
+	p->next = page.n > n ? page.v[(page.n - n) % p->per_page].number : 0;
 	free(page.v);
 	p->status = 200;
 	guts_call_done(c, err, NULL);

@@ -287,6 +287,8 @@ struct guts_page {
 };
 void guts_reply_page(struct guts_req *r, struct guts_buf *body, const struct guts_page *p, const char *etag,
     uint64_t cache_version);
+/* A page of a list that goes on behind `cursor` (0: it ends), 200; Link names the next one with all else that was asked for. */
+void guts_reply_cursor(struct guts_req *r, struct guts_buf *body, uint64_t cursor);
 /* A buffer for an answer and a writer on it. */
 void guts_reply_begin(struct guts_buf *b, struct guts_json *j);
 

@@ -6,6 +6,7 @@ libguts_a_SOURCES += %reldir%/api_archive.c
 libguts_a_SOURCES += %reldir%/api_badge.c
 libguts_a_SOURCES += %reldir%/api_ci.c
 libguts_a_SOURCES += %reldir%/api_cifile.c
+libguts_a_SOURCES += %reldir%/api_cihand.c
 libguts_a_SOURCES += %reldir%/api_ciqueue.c
 libguts_a_SOURCES += %reldir%/api_audit.c
 libguts_a_SOURCES += %reldir%/api_compare.c

@@ -483,25 +483,54 @@ guts_req_path(const struct guts_req *r, struct guts_buf *out)
 	}
 }
 
+/* What was asked for, but for the parameters `but`. */
 static void
-add_link(struct guts_buf *b, const struct guts_req *r, const struct guts_page *p, uint64_t page, const char *rel)
+add_query(struct guts_buf *b, const struct guts_target *t, const char *const *but)
 {
-	const struct guts_target *t = &r->target;
-
-	guts_buf_printf(b, "%s<%s", b->len ? ", " : "", guts_req_base(r));
-	guts_req_path(r, b);
-	guts_buf_printf(b, "?page=%llu&per_page=%llu", (unsigned long long)page, (unsigned long long)p->per_page);
 	for (size_t i = 0; i < t->nquery; i++) {
 		struct guts_slice key = guts_slice(t->text + t->query[i].key, t->query[i].nkey);
-		if (guts_slice_eq(key, guts_slice_str("page")) || guts_slice_eq(key, guts_slice_str("per_page")) ||
-		    guts_slice_eq(key, guts_slice_str("limit")))
+		bool is_out = false;
+
+		for (size_t k = 0; but[k]; k++)
+			is_out |= guts_slice_eq(key, guts_slice_str(but[k]));
+		if (is_out)
 			continue;
 		guts_buf_add_u8(b, '&');
 		add_encoded(b, key);
 		guts_buf_add_u8(b, '=');
 		add_encoded(b, guts_slice(t->text + t->query[i].val, t->query[i].nval));
 	}
+}
+
+static void
+add_link(struct guts_buf *b, const struct guts_req *r, const struct guts_page *p, uint64_t page, const char *rel)
+{
+	static const char *const but[] = { "page", "per_page", "limit", NULL };
+
+	guts_buf_printf(b, "%s<%s", b->len ? ", " : "", guts_req_base(r));
+	guts_req_path(r, b);
+	guts_buf_printf(b, "?page=%llu&per_page=%llu", (unsigned long long)page, (unsigned long long)p->per_page);
+	add_query(b, &r->target, but);
 	guts_buf_printf(b, ">; rel=\"%s\"", rel);
+}
+
+void
+guts_reply_cursor(struct guts_req *r, struct guts_buf *body, uint64_t cursor)
+{
+	static const char *const but[] = { "cursor", NULL };
+	struct guts_buf link;
+	const char *extra[] = { "Link", NULL, NULL };
+
+	guts_buf_init(&link, 4 * GUTS_TARGET_MAX);
+	guts_buf_printf(&link, "<%s", guts_req_base(r));
+	guts_req_path(r, &link);
+	guts_buf_printf(&link, "?cursor=%llu", (unsigned long long)cursor);
+	add_query(&link, &r->target, but);
+	guts_buf_printf(&link, ">; rel=\"next\"");
+	if (cursor && !link.failed)
+		extra[1] = guts_buf_cstr(&link);
+	guts_reply_json(r, 200, body, extra[1] ? extra : NULL);
+	guts_buf_deinit(&link);
 }
 
 void

@@ -115,7 +115,9 @@ const struct guts_route guts_routes[] = {
 
 	GET_(API "/ci/queues", GUTS_SCOPE_ADMIN, guts_rest_ci_queues),
 	JSON_(GUTS_POST, REPO "/ci/queues", GUTS_SCOPE_ADMIN, guts_rest_ci_queue_add),
+	JSON_(GUTS_PATCH, API "/ci/queues/{queue}", GUTS_SCOPE_ADMIN, guts_rest_ci_queue_update),
 	ACT_(GUTS_DELETE, API "/ci/queues/{queue}", GUTS_SCOPE_ADMIN, guts_rest_ci_queue_delete),
+	GET_(API "/ci/runners", GUTS_SCOPE_ADMIN, guts_rest_ci_runners),
 	JSON_(GUTS_POST, API "/ci/leases", GUTS_SCOPE_CI, guts_rest_ci_lease),
 	JSON_(GUTS_PATCH, API "/ci/leases/{lease}", GUTS_SCOPE_CI, guts_rest_ci_renew),
 	ACT_(GUTS_DELETE, API "/ci/leases/{lease}", GUTS_SCOPE_CI, guts_rest_ci_return),
@@ -126,6 +128,8 @@ const struct guts_route guts_routes[] = {
 	GET_(REPO "/ci/jobs", GUTS_SCOPE_PUBLIC, guts_rest_ci_jobs),
 	JSON_(GUTS_POST, REPO "/ci/jobs", GUTS_SCOPE_CI, guts_rest_ci_job_create),
 	GET_(REPO "/ci/jobs/{job}", GUTS_SCOPE_PUBLIC, guts_rest_ci_job),
+	ACT_(GUTS_POST, REPO "/ci/jobs/{job}/cancel", GUTS_SCOPE_WRITE, guts_rest_ci_cancel),
+	ACT_(GUTS_POST, REPO "/ci/jobs/{job}/rerun", GUTS_SCOPE_WRITE, guts_rest_ci_rerun),
 	GET_(REPO "/ci/jobs/{job}/files/{file}", GUTS_SCOPE_PUBLIC, guts_rest_ci_read),
 
 	GET_(API "/gossip/topics", GUTS_SCOPE_PUBLIC, guts_rest_topics),

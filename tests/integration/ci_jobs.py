@@ -111,7 +111,12 @@ def life(tap, net):
         assert job["ref"] == "refs/heads/third"
         path = "%s/%s" % (LEASES, job["lease"]["id"])
         beat = a.patch(path, {"step": "build", "progress": 10})
+        stream = a.stream("type=ci.job.progress")
+        stream.find("hello")
         beat = a.patch(path, {"step": "test", "progress": 60})
+        told = stream.find("ci.job.progress")["data"]
+        assert told["data"] == {"job": job["id"], "step": "test", "progress": 60} and told["repo"] == repo["id"], told
+        stream.close()
         assert [s["state"] for s in beat["steps"]] == ["success", "running"] and beat["progress"] == 60
         assert a.request("DELETE", path).status == 204 and a.request("PATCH", path, {}).status == 404
         again = wait_lease(a)
@@ -120,6 +125,7 @@ def life(tap, net):
         assert a.request("POST", "%s/%s/result" % (LEASES, again["lease"]["id"]), {"state": "success"}).status == 404
         assert status_of(a, repo, tip)["state"] == "error"
     external(tap, a, repo, tip)
+    by_hand(tap, a, repo, work, queue)
     with tap.case("a queue that is removed ends its waiting jobs"):
         git("push", a.git_url(repo), "main:fourth", cwd=work)
         job = wait_for(lambda: a.get("/api/v1/ci/jobs?state=queued"), "the job")[0]
@@ -128,6 +134,70 @@ def life(tap, net):
         wait_for(lambda: one(a, repo, job)["state"] == "error", "its end")
         assert one(a, repo, job)["description"] == "its queue was removed"
     a.stop()
+
+
+def by_hand(tap, a, repo, work, queue):
+    def act(job, what):
+        return a.request("POST", of(repo, "/ci/jobs/%s/%s" % (job["id"], what)))
+
+    def ended(job):
+        return wait_for(lambda: (j := one(a, repo, job))["ended_at"] and j, "its end")
+
+    with tap.case("a job that waits is canceled; so is one that runs, whose runner is told with its next word"):
+        git("push", a.git_url(repo), "main:hand", cwd=work)
+        job = wait_for(lambda: a.get("/api/v1/ci/jobs?state=queued"), "the job")[0]
+        assert act(job, "rerun").status == 409 and act(job, "cancel").status == 202
+        assert (j := ended(job))["state"] == "error" and j["description"] == "canceled" and act(job, "cancel").status == 409
+        again = act(job, "rerun").json
+        assert again["state"] == "queued" and again["id"] != job["id"] and again["attempts"] == 0 and again["steps"] == []
+        assert [again[k] for k in ("commit", "ref", "queue", "before")] == [job[k] for k in ("commit", "ref", "queue", "before")]
+        held = wait_lease(a, runner="hands")
+        path = "%s/%s" % (LEASES, held["lease"]["id"])
+        assert held["id"] == again["id"] and act(held, "cancel").status == 202
+        assert a.request("PATCH", path, {}).status == 404 and a.request("PUT", path + "/files/log", b"x").status == 404
+        assert ended(held)["description"] == "canceled" and lease(a) is None
+        assert status_of(a, repo, job["commit"])["state"] == "error"
+    with tap.case("run again it may go well, and the newer status stands"):
+        held = act(held, "rerun").json
+        job = wait_lease(a, runner="hands")
+        assert job["id"] == held["id"]
+        finish(a, job, "success")
+        assert status_of(a, repo, job["commit"])["state"] == "success" and status_of(a, repo, job["commit"])["run_id"] == job["id"]
+    with tap.case("what another CI system runs can be canceled, not run again; what is not there, neither"):
+        job = a.post(of(repo, "/ci/jobs"), {"commit": job["commit"], "context": "x"})
+        assert act(job, "cancel").status == 202 and ended(job)["description"] == "canceled" and act(job, "rerun").status == 409
+        assert act({"id": "0" * 32}, "cancel").status == 404 and act({"id": "0" * 32}, "rerun").status == 404
+        reader = a.post("/api/v1/tokens", {"name": "r", "scopes": ["read", "ci"]})["token"]
+        assert a.request("POST", of(repo, "/ci/jobs/%s/cancel" % job["id"]), token=reader).status == 403
+    with tap.case("lists by branch and runner; Link keeps what was asked for"):
+        mine = [j["id"] for j in a.get(of(repo, "/ci/jobs?branch=hand"))]
+        assert len(mine) == 3 and [j["id"] for j in a.get("/api/v1/ci/jobs?runner=hands")] == mine[:2]
+        assert a.get("/api/v1/ci/jobs?branch=no") == []
+        page = a.request("GET", of(repo, "/ci/jobs?branch=hand&per_page=2"))
+        link = page.headers["link"].split(">")[0][1:]
+        assert "branch=hand" in link and "per_page=2" in link, link
+        assert [j["id"] for j in a.get(link[len(a.url):])] == mine[2:]
+    with tap.case("a queue is changed"):
+        path = "/api/v1/ci/queues/%d" % queue["id"]
+        assert a.patch(path, {"branch_filter": "rel/*", "context": "other"})["events"] == ["push"]
+        git("push", a.git_url(repo), "main:none", "main:rel/1", cwd=work)
+        job = wait_lease(a)
+        assert job["ref"] == "refs/heads/rel/1" and job["context"] == "other" and lease(a) is None
+        finish(a, job, "success")
+        a.stop()
+        a.start()
+        assert [q["branch_filter"] for q in a.get("/api/v1/ci/queues")] == ["rel/*"]
+        assert a.request("PATCH", path, {"events": ["x"]}).json["errors"][0]["pointer"].startswith("/events")
+        assert a.request("PATCH", "/api/v1/ci/queues/99", {}).status == 404
+        a.patch(path, {"branch_filter": "*"})
+    with tap.case("runners that wait are listed"):
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            asked = pool.submit(lease, a, wait=60, runner="r7", repositories=[repo["id"]], branch_filter="zzz", events=["push"])
+            want = [{"name": "r7", "repositories": [repo["id"]], "branch_filter": "zzz", "events": ["push"]}]
+            wait_for(lambda: a.get("/api/v1/ci/runners") == want, "the runner")
+            git("push", a.git_url(repo), "main:zzz", cwd=work)
+            finish(a, asked.result(timeout=60), "success")
+        assert a.get("/api/v1/ci/runners") == []
 
 
 def external(tap, a, repo, tip):

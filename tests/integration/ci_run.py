@@ -175,6 +175,20 @@ def ends(tap, net):
         open(hold, "w").close()
         code, _, err = r.wait()
         assert code == 0 and log(a, jobs(a)[0]) == "one\ntwo\n" and jobs(a)[0]["state"] == "success", (code, err)
+    with tap.case("`guts ci cancel` ends the command, `guts ci rerun` runs it again, `guts ci runners` says who waits"):
+        git("push", a.git_url(repo), "main:third", cwd=work)
+        r = Runner(net, a, "--name", "r3", *slow)
+        pid = begun(5)
+        job = jobs(a, "running")[0]
+        assert a.cli("ci", "cancel", job["id"][:10]) == "canceled\n"
+        wait_for(lambda: is_gone(pid), "the command's end")
+        wait_for(lambda: jobs(a)[0]["state"] == "error" and jobs(a)[0]["description"] == "canceled", "the job's end")
+        wait_for(lambda: "r3" in a.cli("ci", "runners"), "the runner")
+        said = a.cli("ci", "rerun", job["id"][:10])
+        pid = begun(6)
+        assert jobs(a, "running")[0]["id"] in said and jobs(a, "running")[0]["id"] != job["id"], said
+        r.process.terminate()
+        assert "canceled" in r.wait()[2] and is_gone(pid)
     a.stop()
 
 

@@ -412,7 +412,10 @@ def ci(tap, a, rid, tip):
         assert a.request("DELETE", held).status == 404
         assert a.request("GET", "/api/v1/repos/%s/badge.svg" % rid).status == 200
         assert a.get("/api/v1/repos/%s/ci/jobs/%s" % (rid, job["id"])) == a.get("/api/v1/ci/jobs")[0]
-        assert len(a.get("/api/v1/repos/%s/ci/jobs" % rid)) == 1
+        assert len(a.get("/api/v1/repos/%s/ci/jobs" % rid)) == 1 and a.get("/api/v1/ci/runners") == []
+        for act in ("cancel", "rerun"):
+            assert a.request("POST", "/api/v1/repos/%s/ci/jobs/%s/%s" % (rid, job["id"], act)).status == 409, act
+        assert a.patch("/api/v1/ci/queues/%d" % queue["id"], {"context": "other"}) == dict(queue, context="other")
         assert a.request("DELETE", "/api/v1/ci/queues/%d" % queue["id"]).status == 204
 
 

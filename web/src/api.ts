@@ -29,6 +29,7 @@ export interface Paged<T> {
 	items: T
 	total: number // -1: not told
 	more: boolean // there is a next page
+	next?: string // its cursor, of lists that have one
 }
 
 // What went wrong, in words for people.
@@ -115,10 +116,12 @@ export async function getFacts(query: { since: number; limit: number; repo?: str
 }
 
 async function paged<T>(res: Response): Promise<Paged<T>> {
+	const link = res.headers.get('Link') ?? ''
 	return {
 		items: await res.json(),
 		total: Number(res.headers.get('X-Total-Count') ?? -1),
-		more: /rel="?next"?/.test(res.headers.get('Link') ?? ''),
+		more: /rel="?next"?/.test(link),
+		next: link.match(/[?&]cursor=(\d+)/)?.[1],
 	}
 }
 

@@ -17,6 +17,7 @@ const PeerPage = lazy<{ id: string }>(() => import('./pages/peer').then((m) => m
 const Network = lazy(() => import('./pages/network').then((m) => m.Network))
 const Repos = lazy(() => import('./pages/repos').then((m) => m.Repos))
 const RepoPage = lazy(() => import('./repo/repo').then((m) => m.RepoPage))
+const Ci = lazy(() => import('./pages/ci').then((m) => m.Ci))
 const NodeHooks = lazy(() => import('./pages/hooks').then((m) => m.NodeHooks))
 const Gossip = lazy(() => import('./pages/gossip').then((m) => m.Gossip))
 const Dht = lazy(() => import('./pages/dht').then((m) => m.DhtPage))
@@ -41,6 +42,7 @@ const NAV = [
 		'M8 6.2a1.8 1.8 0 1 1 0 3.6 1.8 1.8 0 0 1 0-3.6M6.6 6.9 3.4 3.9m6 3 3.2-3m-6 5.2-3.2 3m6-3 3.2 3M2.6 2a1 1 0 1 1 0 2 1 1 0 0 1 0-2m10.8 0a1 1 0 1 1 0 2 1 1 0 0 1 0-2M2.6 12a1 1 0 1 1 0 2 1 1 0 0 1 0-2m10.8 0a1 1 0 1 1 0 2 1 1 0 0 1 0-2',
 	],
 	['repos', 'Repositories', 'r', 'M3 2h10v12H4.5A1.5 1.5 0 0 1 3 12.5zm0 10.5A1.5 1.5 0 0 1 4.5 11H13M6 4.5h4'],
+	['ci', 'CI', 'c', 'M2 8a6 6 0 0 1 10.5-4L14 5.5m0-3v3h-3M14 8a6 6 0 0 1-10.5 4L2 10.5m0 3v-3h3'],
 	['hooks', 'Webhooks', 'w', 'M6 5.5a2.5 2.5 0 1 1 3.7 2.2l2 3.6M4.5 8.2A2.5 2.5 0 1 0 7 11.5h4.2m-4.9-1 2-3.4'],
 	['gossip', 'Gossip', 'g', 'M2 3h12v8H7l-3 3v-3H2z'],
 	['dht', 'DHT', 'd', 'M6.5 2.5 5 13.5m6-11-1.5 11M3 6h11M2 10h11'],
@@ -62,6 +64,8 @@ function Page() {
 			return <Repos />
 		case 'r':
 			return <RepoPage />
+		case 'ci':
+			return <Ci />
 		case 'hooks':
 			return <NodeHooks />
 		case 'gossip':

@@ -9,7 +9,7 @@ export interface Route {
 	text: string // all but the lines
 }
 
-const PAGES = ['peers', 'repos', 'hooks', 'gossip', 'events', 'settings', 'api', 'login']
+const PAGES = ['peers', 'repos', 'ci', 'hooks', 'gossip', 'events', 'settings', 'api', 'login']
 
 function decode(s: string) {
 	try {

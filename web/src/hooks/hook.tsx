@@ -74,19 +74,19 @@ function Deliveries({ at, hook }: { at: Place; hook: Hook }) {
 			}
 		>
 			<Loaded of={list}>
-				{({ items, more }) => (
+				{({ items, next }) => (
 					<>
 						{items.length ? (
 							<Table label="Deliveries" columns={columns(at, hook)} rows={items} rowKey={(d) => String(d.id)} />
 						) : (
 							<Empty>{status || cursor ? 'None like that.' : 'Nothing was delivered yet. A ping shows whether the receiver answers.'}</Empty>
 						)}
-						{(more || cursor) && (
+						{(next || cursor) && (
 							<nav class="pager" aria-label="Pages">
 								<button type="button" disabled={!cursor} onClick={() => go(to(status && `?status=${status}`))}>
 									Newest
 								</button>
-								<button type="button" disabled={!more} onClick={() => go(to(`?status=${status}&cursor=${items.at(-1)?.id}`))}>
+								<button type="button" disabled={!next} onClick={() => go(to(`?status=${status}&cursor=${next}`))}>
 									Older
 								</button>
 							</nav>

@@ -1,7 +1,7 @@
 // One commit: who, why, what its checks say, and what it changed.
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
-import { getRepo, repoBase, type Schemas } from '../api'
+import { getRepo, type Schemas } from '../api'
 import { useLive } from '../live'
 import { repoHref } from '../router'
 import { Ago, Copy, num, Oid, PeerId, plain, plural, T, visible } from '../text'
@@ -110,9 +110,7 @@ function Statuses({ of, sha }: { of: Of; sha: string }) {
 							{s.target_url ? <Out to={s.target_url} text={s.context} /> : <T s={s.context} />}{' '}
 							{!s.counts && <Badge title="Its signer is not trusted here">unverified</Badge>}{' '}
 							{/^[0-9a-f]{32}$/.test(s.run_id ?? '') && (
-								<a href={`${repoBase(of.path)}/ci/jobs/${s.run_id}/files/log`} target="_blank" rel="noreferrer">
-									log
-								</a>
+								<a href={repoHref(of.path, ['ci', s.run_id!])}>job</a>
 							)}
 							{s.description && <T class="sub" s={s.description} />}
 						</span>

@@ -45,9 +45,11 @@ const branchColumns = (of: Of): Column<Branch>[] => [
 					</Badge>
 				)}{' '}
 				{b.checks && (
-					<Badge tone={b.checks === 'success' ? 'ok' : b.checks === 'failure' ? 'bad' : 'warn'} title={contexts(b)}>
-						{b.checks === 'success' ? 'checks passed' : b.checks === 'failure' ? 'checks failed' : 'checks missing'}
-					</Badge>
+					<a href={repoHref(of.path, ['commit', b.commit.sha])}>
+						<Badge tone={b.checks === 'success' ? 'ok' : b.checks === 'failure' ? 'bad' : 'warn'} title={contexts(b)}>
+							{b.checks === 'success' ? 'checks passed' : b.checks === 'failure' ? 'checks failed' : 'checks missing'}
+						</Badge>
+					</a>
 				)}
 			</>
 		),
@@ -62,7 +64,14 @@ const branchColumns = (of: Of): Column<Branch>[] => [
 	},
 	signer,
 	{ name: 'Archive', cell: (b) => <Archives of={of} name={b.name} /> },
-	{ name: 'History', cell: (b) => <a href={repoHref(of.path, ['commits', b.name])}>Commits</a> },
+	{
+		name: 'History',
+		cell: (b) => (
+			<>
+				<a href={repoHref(of.path, ['commits', b.name])}>Commits</a> <a href={repoHref(of.path, ['ci'], '', { branch: b.name })}>Jobs</a>
+			</>
+		),
+	},
 ]
 
 const tagColumns = (of: Of): Column<Tag>[] => [

@@ -18,6 +18,7 @@ import { Refs } from './refs'
 import { RepoSettings } from './settings'
 import { Source } from './source'
 
+const RepoCi = lazy(() => import('../ci/page').then((m) => m.RepoCi))
 const Hooks = lazy(() => import('../hooks/page').then((m) => m.Hooks))
 
 export interface RefList {
@@ -161,6 +162,7 @@ function HeadOf({ of, tab }: { of: Of; tab: string }) {
 					[repoHref(path, ['refs']), `Branches ${num(repo.branches)} · Tags ${num(repo.tags)}`, tab === 'refs'],
 					[repoHref(path, ['authors']), `Authors ${num(repo.authors)}`, tab === 'authors'],
 					[repoHref(path, ['network']), `Seeders ${num(repo.seeders)}`, tab === 'network'],
+					[repoHref(path, ['ci']), 'CI', tab === 'ci'],
 					[repoHref(path, ['hooks']), 'Webhooks', tab === 'hooks'],
 					[repoHref(path, ['settings']), 'Settings', tab === 'settings'],
 				]}
@@ -184,6 +186,8 @@ function Tab({ of, tab, rest }: { of: Of; tab: string; rest: string[] }) {
 			return rest[0] ? <AuthorRefs of={of} author={rest[0]} /> : <Authors of={of} />
 		case 'network':
 			return <Network of={of} />
+		case 'ci':
+			return <RepoCi repo={{ id: of.repo.id, path: of.path }} job={rest[0]} />
 		case 'hooks':
 			return <Hooks at={{ repo: { id: of.repo.id, path: of.path }, to: (...more) => repoHref(of.path, ['hooks', ...more.map(String)]) }} rest={rest} />
 		case 'settings':

@@ -7,7 +7,7 @@ const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-prac
 
 const net = new Net()
 try {
-	const a = await net.node('A', '--set', 'bridge.allow=loopback')
+	const a = await net.node('A', '--set', 'bridge.allow=loopback', '--set', 'ci.lease=1h')
 	const b = await net.node('B', '--bootstrap', a.addr)
 	const repo = await a.api('POST', '/api/v1/repos', { name: 'demo', description: 'A small demonstration' })
 	const work = workTree(net.path('work'), 'first', {
@@ -44,6 +44,13 @@ try {
 		return list[0]?.state === 'dead' && list
 	}, 'end of the ping')
 
+	await a.api('POST', `/api/v1/repos/${repo.id}/ci/queues`, { branch_filter: 'none' })
+	const job = await a.api('POST', `/api/v1/repos/${repo.id}/ci/jobs`, { commit: sha, runner: 'r', context: 'ci/d' })
+	const lease = `/api/v1/ci/leases/${job.lease.id}`
+	await a.api('PATCH', lease, { step: 'test', progress: 40 })
+	for (const file of ['log', 'out.txt'])
+		await fetch(`${a.url}${lease}/files/${file}`, { method: 'PUT', headers: { Authorization: `Bearer ${a.token}` }, body: 'said\n' })
+
 	const at = (...parts) => ['r', repo.full_name, ...parts].join('/')
 	const pages = {
 		overview: '',
@@ -66,6 +73,10 @@ try {
 		authors: at('authors'),
 		"an author's refs": at('authors', a.id),
 		seeders: at('network'),
+		CI: 'ci',
+		'CI of a repository': at('ci'),
+		'no job': `r/${a.id}/empty/ci`,
+		'a job': at('ci', job.id),
 		webhooks: 'hooks',
 		'webhooks of a repository': at('hooks'),
 		'no webhook': `r/${a.id}/empty/hooks`,

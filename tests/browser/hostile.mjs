@@ -86,6 +86,20 @@ try {
 	await a.api('POST', `/api/v1/repos/${repo.id}/hooks/${hook.id}/tests`)
 	const delivery = await until(async () => (await a.get(`/api/v1/hooks/${hook.id}/deliveries`)).find((d) => d.attempts), 'answer')
 
+	// a job whose every text is hostile, with a line of 1 MiB in its log
+	await a.api('POST', `/api/v1/repos/${repo.id}/ci/queues`, { context: `${IMG}q`, branch_filter: `${IMG}`.replace(/[{}]/g, '') })
+	const job = await a.api('POST', `/api/v1/repos/${repo.id}/ci/jobs`, { commit: sha, context: `${IMG}j`, runner: `<script>${RUN}</script>`, description: IMG })
+	const lease = `/api/v1/ci/leases/${job.lease.id}`
+	await a.api('PATCH', lease, { step: `<b onclick="${RUN}">` })
+	const said = `${IMG} \u202edesrever\u001b]8;;javascript:${RUN}\u0007link\u001b]8;;\u0007 \u001b[31mred\u001b[0m\n<script>${RUN}</script>${'\u202e<b>'.repeat(1 << 17)}\nthe end\n`
+	const log = Buffer.from(said)
+	for (let n = 0; n < log.length; n += 1 << 20) {
+		const body = log.subarray(n, n + (1 << 20))
+		await fetch(`${a.url}${lease}/files/log?offset=${n}`, { method: 'PUT', headers: { Authorization: `Bearer ${a.token}` }, body })
+	}
+	const short = await a.api('POST', `/api/v1/repos/${repo.id}/ci/jobs`, { commit: sha, context: 'short' })
+	await fetch(`${a.url}/api/v1/ci/leases/${short.lease.id}/files/log`, { method: 'PUT', headers: { Authorization: `Bearer ${a.token}` }, body: said.slice(0, 200) })
+
 	const context = await watched(browser, a)
 	const page = await context.newPage()
 	await page.goto(await a.door())
@@ -119,6 +133,12 @@ try {
 		'a lookup of nonsense': [`dht?target=${encodeURIComponent(IMG)}`, 'DHT'],
 		events: ['events', IMG],
 		tokens: ['settings', IMG],
+		'CI of all': ['ci', `${IMG}q`],
+		'CI of a repository': [at('ci'), `<script>${RUN}</script>`],
+		'a job': [at('ci', job.id), `<b onclick="${RUN}">`],
+		'a line of 1 MiB': [at('ci', job.id), 'the end'],
+		'a log': [at('ci', short.id), `${IMG} ⟨U+202E⟩desreverlink red`],
+		'no such job': [at('ci', encodeURIComponent(IMG)), 'no such'],
 		webhooks: ['hooks', `?q=<script>${RUN}</script>`],
 		'a webhook': [at('hooks', String(hook.id)), 'U+202E'],
 		'a delivery': [`hooks/${hook.id}/${delivery.id}`, 'subject U+202E'],
@@ -128,7 +148,7 @@ try {
 		'no such repository': [`r/${encodeURIComponent(IMG)}/${encodeURIComponent(IMG)}`, IMG],
 		'no such schema': [`api?schema=${encodeURIComponent(IMG)}`, 'no schema'],
 		'no such page': [encodeURIComponent(IMG), 'nothing at this address'],
-		'a wrong code': ['login', 'Token'],
+		'logging in again': ['login', 'Recent events'],
 	}
 	for (const [name, [to, text]] of Object.entries(pages))
 		await test(`${name}: inert and visible`, async () => {

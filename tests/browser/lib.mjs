@@ -80,6 +80,7 @@ export class Node {
 		this.home = home
 		this.args = args
 		this.log = home + '.log'
+		this.runners = []
 	}
 
 	async start() {
@@ -125,6 +126,16 @@ export class Node {
 		return `http://guts:${this.token}@${new URL(this.url).host}/${repo.id ?? repo}.git`
 	}
 
+	// A runner of CI jobs at this node, `guts ci run`; it ends with the test.
+	runner(...args) {
+		const child = spawn(GUTS, ['ci', 'run', '--dir', dirname(this.home), ...args], {
+			env: { ...process.env, GUTS_URL: this.url, GUTS_TOKEN: this.token },
+			stdio: 'ignore',
+		})
+		this.runners.push(child)
+		return child
+	}
+
 	// Address that logs a browser in once.
 	async door() {
 		return (await this.api('POST', '/api/v1/session/code')).url
@@ -138,6 +149,7 @@ export class Node {
 	}
 
 	async kill(signal = 'SIGKILL') {
+		for (const child of this.runners) child.kill()
 		if (this.child?.exitCode === null && this.child.signalCode === null) this.child.kill(signal)
 		return this.ended
 	}

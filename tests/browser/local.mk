@@ -1,6 +1,7 @@
 # Scripts that print TAP, one line each, sorted:   script_tests += %reldir%/x.py
 # Helper programs they start (built, not run):     test_programs += %reldir%/x
 script_tests += %reldir%/access.mjs
+script_tests += %reldir%/ci.mjs
 script_tests += %reldir%/dashboard.mjs
 script_tests += %reldir%/hooks.mjs
 script_tests += %reldir%/hostile.mjs

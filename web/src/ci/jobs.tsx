@@ -39,7 +39,12 @@ export const JobState = ({ j }: { j: Job }) => (
 
 export const Took = ({ j }: { j: Job }) => {
 	if (!j.started_at) return <>–</>
-	if (!j.ended_at) return <>since <Ago t={j.started_at} /></>
+	if (!j.ended_at)
+		return (
+			<span>
+				since <Ago t={j.started_at} />
+			</span>
+		)
 	return <>{span(Math.max(0, (Date.parse(j.ended_at) - Date.parse(j.started_at)) / 1000))}</>
 }
 

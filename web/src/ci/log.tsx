@@ -100,8 +100,6 @@ function useTail(url: string, job: string): Read {
 	return now
 }
 
-const Piece = ({ s }: { s: string }) => <span class="block">{s}</span>
-
 export function Log({ repo, job }: { repo: string; job: string }) {
 	const url = `${repoBase(repo)}/ci/jobs/${job}/files/log`
 	const { tail, offset, open, error } = useTail(url, job)
@@ -133,9 +131,9 @@ export function Log({ repo, job }: { repo: string; job: string }) {
 			{offset > 0 ? (
 				<pre class="joblog" ref={box} tabIndex={0} role="region" aria-label="Log" onScroll={scrolled}>
 					{tail.done.map((s, i) => (
-						<Piece key={tail.left + i} s={s} />
+						<span key={tail.left + i}>{s}</span>
 					))}
-					<Piece key="last" s={clean(tail.last)} />
+					<span key="last">{clean(tail.last)}</span>
 				</pre>
 			) : (
 				!error && <Empty>{open ? 'Nothing was said yet.' : 'It said nothing.'}</Empty>

@@ -1,14 +1,17 @@
 // CI over all repositories: what runs, what waits, and who waits for it.
+import { useEffect } from 'preact/hooks'
 import { get, type Schemas } from '../api'
-import { useLive } from '../live'
+import { type Live, useLive } from '../live'
 import { JobList, type Place, touchesJobs } from '../ci/jobs'
 import { Queues } from '../ci/queues'
 import { Needs } from '../parts'
 import { RepoName } from '../names'
 import { href } from '../router'
 import { canAdmin } from '../session'
-import { num, plural, T } from '../text'
+import { clock, num, plural, T } from '../text'
 import { Card, Empty, Head, Loaded } from '../ui'
+
+type Runner = Schemas['CiRunner']
 
 const MANY = 100
 const at: Place = { to: (query) => href(['ci'], query) }
@@ -21,7 +24,7 @@ const Figure = ({ name, n }: { name: string; n: number | undefined }) => (
 	</div>
 )
 
-function Figures() {
+function Figures({ runners }: { runners: Live<Runner[]> }) {
 	const jobs = useLive(
 		'open jobs',
 		async (signal) => {
@@ -32,7 +35,6 @@ function Figures() {
 		touchesJobs(),
 		1000,
 	)
-	const runners = useRunners()
 	return (
 		<dl class="figures">
 			<Figure name="Running" n={jobs.data?.running} />
@@ -42,16 +44,19 @@ function Figures() {
 	)
 }
 
-// A runner that comes or goes makes no event: it is looked for with the node's rates.
-const useRunners = () =>
-	useLive(
+// A runner that comes or goes makes no event: it is looked for with each tick of the clock.
+function useRunners() {
+	const runners = useLive(
 		`runners ${canAdmin.value}`,
 		async (s) => (canAdmin.value ? get('/api/v1/ci/runners', { signal: s }) : []),
-		(e) => e.type === 'node.rates' || e.type.startsWith('ci.job.'),
-		2000,
+		touchesJobs(),
+		1000,
 	)
+	useEffect(runners.reload, [clock.value])
+	return runners
+}
 
-const Runner = ({ r }: { r: Schemas['CiRunner'] }) => (
+const Row = ({ r }: { r: Runner }) => (
 	<li>
 		<span class="grow">
 			<T class="strong" s={r.name ?? '(no name)'} />
@@ -68,17 +73,16 @@ const Runner = ({ r }: { r: Schemas['CiRunner'] }) => (
 	</li>
 )
 
-function Runners() {
-	const runners = useRunners()
+function Runners({ of }: { of: Live<Runner[]> }) {
 	return (
 		<Card title="Runners that wait">
 			<Needs scope="admin">
-				<Loaded of={runners}>
+				<Loaded of={of}>
 					{(list) =>
 						list.length ? (
 							<ul class="rows">
 								{list.map((r) => (
-									<Runner r={r} />
+									<Row r={r} />
 								))}
 							</ul>
 						) : (
@@ -97,14 +101,15 @@ function Runners() {
 }
 
 export function Ci() {
+	const runners = useRunners()
 	return (
 		<>
 			<Head text="CI" />
-			<Figures />
+			<Figures runners={runners} />
 			<JobList at={at} none={<Empty>No job yet. A repository with a queue makes one of each push.</Empty>} />
 			<div class="columns">
 				<Queues />
-				<Runners />
+				<Runners of={runners} />
 			</div>
 		</>
 	)

@@ -110,7 +110,9 @@ function Statuses({ of, sha }: { of: Of; sha: string }) {
 							{s.target_url ? <Out to={s.target_url} text={s.context} /> : <T s={s.context} />}{' '}
 							{!s.counts && <Badge title="Its signer is not trusted here">unverified</Badge>}{' '}
 							{/^[0-9a-f]{32}$/.test(s.run_id ?? '') && (
-								<a href={repoHref(of.path, ['ci', s.run_id!])}>job</a>
+								<span class="quiet">
+									<a href={repoHref(of.path, ['ci', s.run_id!])}>job</a>
+								</span>
 							)}
 							{s.description && <T class="sub" s={s.description} />}
 						</span>

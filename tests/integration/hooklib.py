@@ -47,7 +47,7 @@ class Receiver:
     """An HTTP server; `answer(delivery)` says what to do with one: a status (200), or (status, headers, body), or
     "hang", "reset", "slow" (a body that never ends).  What was answered with 2xx is in `good`, in order; all attempts in `seen`."""
 
-    def __init__(self, answer=None):
+    def __init__(self, answer=None, host="127.0.0.1"):
         self.answer = answer or (lambda d: 200)
         self.seen = []
         self.good = []
@@ -71,7 +71,7 @@ class Receiver:
             def handle_error(self, request, address):
                 pass  # the node went away in the middle: it was killed
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server((host, 0), Handler)
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
 
@@ -99,7 +99,7 @@ class Receiver:
             handler.wfile.write(body)
 
     def url(self, path="/hook"):
-        return "http://127.0.0.1:%d%s" % (self.server.server_port, path)
+        return "http://%s:%d%s" % (*self.server.server_address[:2], path)
 
     def of(self, event):
         return [d for d in self.good if d.event == event]

@@ -43,6 +43,7 @@ script_tests += %reldir%/rights.py
 script_tests += %reldir%/sink_faults.py
 script_tests += %reldir%/sinks.py
 script_tests += %reldir%/story.py
+script_tests += %reldir%/webhook_dns.py
 script_tests += %reldir%/webhook_faults.py
 script_tests += %reldir%/webhooks.py
 script_tests += %reldir%/stopped.py

@@ -165,6 +165,15 @@ base_of_new(const struct push *u)
 	return row ? row->oid : (struct guts_oid){ 0 };
 }
 
+/* Does the ref lose commits?  Facts tell of canonical refs only. */
+static bool
+loses_commits(struct push *u)
+{
+	struct guts_read_commits lost;
+
+	return !u->is_created && guts_read_range(u->git, &u->after, &u->before, 0, 1, &u->arena, &lost) == GUTS_OK && lost.total > 0;
+}
+
 static void
 read_push(struct push *u)
 {
@@ -182,6 +191,7 @@ read_push(struct push *u)
 	} else if (guts_read_range(u->git, &from, &u->after, 0, GUTS_PAYLOAD_COMMITS_MAX, &u->arena, &u->commits)) {
 		u->commits.n = 0;
 	}
+	u->is_forced |= !u->is_test && loses_commits(u);
 	u->files = guts_arena_alloc(&u->arena, (u->commits.n + 1) * sizeof *u->files);
 	u->has_files = guts_arena_alloc(&u->arena, u->commits.n + 1);
 	if (!u->files || !u->has_files)

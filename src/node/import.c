@@ -65,6 +65,8 @@ job_end(struct guts_job_entry *j, int err, const char *text)
 	j->cmds = NULL;
 	j->ncmds = 0;
 	j->running = false;
+	if (j->info.has_repo)
+		guts_sync_imported(n->sync, j->info.repo);
 	guts_node_snapshot_flush(n);
 	pthread_mutex_lock(&n->jobs_lock);
 	snprintf(j->info.state, sizeof j->info.state, "%s", err ? "failed" : "done");
@@ -188,7 +190,7 @@ import_refs(void *owner, int err, const char *text, enum guts_object_format form
 	static const char prefix[] = "refs/heads/";
 	struct guts_job_entry *j = owner;
 	struct guts_repo_params p = { .name = j->name, .description = j->description, .default_branch = j->branch,
-		.format = format };
+		.format = format, .is_import = true };
 
 	if (err) {
 		job_end(j, err, text);

@@ -455,7 +455,7 @@ on_projected(void *owner, int err)
 		s->s.events->facts(s->s.owner, c->first_fact, c->last_fact);
 	if (c->is_first) {
 		guts_tickets_settle(r, NULL, GUTS_ACCEPT);
-		if (c->is_local_create)
+		if (c->is_local_create && !r->is_importing)
 			guts_announce_repo(r);
 	} else if (c->versions.n && guts_peerid_eq(&c->from, &s->s.key->id)) {
 		guts_announce_repo(r);

@@ -181,6 +181,7 @@ guts_sync_create(struct guts_sync *s, const struct guts_repo_params *p,
 	}
 	r = guts_repo_new(s, id.repository);
 	r->local.policy = GUTS_POLICY_SEED;
+	r->is_importing = p->is_import;
 	c = guts_change_new(r, &s->s.key->id);
 	GUTS_VEC_PUSH(c->versions, draft.versions.v[0]);
 	GUTS_VEC_FREE(draft.versions);
@@ -190,6 +191,19 @@ guts_sync_create(struct guts_sync *s, const struct guts_repo_params *p,
 	c->done = on_created;
 	c->owner = w;
 	(void)guts_change_submit(c); /* the first of its queue always fits */
+}
+
+void
+guts_sync_imported(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE])
+{
+	struct guts_repo *r = guts_sync_find(s, id);
+
+	if (!r || !r->is_importing)
+		return;
+	r->is_importing = false;
+	s->s.events->renewed(s->s.owner, r);
+	guts_announce_repo(r);
+	guts_repo_touch(r);
 }
 
 static int

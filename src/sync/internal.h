@@ -153,6 +153,7 @@ struct guts_repo {
 		struct guts_peerid from;       /* who offered it first */
 	} local;
 	bool is_ready;                         /* on disk and listed */
+	bool is_importing;                     /* not yet told of to others: what it had elsewhere is on its way */
 	bool is_removed;                       /* being removed: no new work */
 	bool is_finishing, drop;               /* a change tells its end; forget the repository after that */
 	bool shadowed;

@@ -19,7 +19,7 @@
 static bool
 is_told(const struct guts_repo *r, const struct guts_peerid *peer)
 {
-	return r->is_ready && !r->is_removed && !guts_repo_identity(r)->is_retired &&
+	return r->is_ready && !r->is_removed && !r->is_importing && !guts_repo_identity(r)->is_retired &&
 	    (!guts_repo_identity(r)->is_private || (peer && guts_repo_may_know(r, peer)));
 }
 

@@ -278,7 +278,7 @@ guts_repo_may_know(const struct guts_repo *r, const struct guts_peerid *peer)
 {
 	const struct guts_identity *id = guts_repo_identity(r);
 
-	return id && r->is_ready && !r->is_removed && guts_identity_may_read(id, peer);
+	return id && r->is_ready && !r->is_removed && !r->is_importing && guts_identity_may_read(id, peer);
 }
 
 uint64_t
@@ -305,7 +305,7 @@ guts_repo_is_listed(const struct guts_repo *r)
 {
 	const struct guts_identity *id = guts_repo_identity(r);
 
-	return r->is_ready && !r->is_removed && !r->is_becoming_private && !id->is_retired && !id->is_private;
+	return r->is_ready && !r->is_removed && !r->is_importing && !r->is_becoming_private && !id->is_retired && !id->is_private;
 }
 
 bool

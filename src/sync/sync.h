@@ -229,11 +229,15 @@ struct guts_repo_params { /* NULL/empty = default on create, unchanged on update
 	const char *const *contexts;                 /* of commit statuses that branches are to have */
 	size_t ncontexts;
 	bool set_signers, set_readers, set_contexts; /* false = unchanged */
+	bool is_import;                              /* create: others hear of it by guts_sync_imported */
 };
 
 /* Make a repository: this node is creator and only delegate.  Errors in `done`: GUTS_EINVAL, GUTS_EEXIST (name), GUTS_ENOSPC. */
 void guts_sync_create(struct guts_sync *s, const struct guts_repo_params *p,
     void (*done)(void *owner, int err, const struct guts_errinfo *ei, struct guts_repo *r), void *owner);
+
+/* What the repository had elsewhere is here, or will not come: others are told of it, so that their first copy has all of it. */
+void guts_sync_imported(struct guts_sync *s, const uint8_t id[GUTS_REPOID_SIZE]);
 
 /* A successor of the identity.  GUTS_EDENIED if this node is no delegate. */
 void guts_sync_update(struct guts_sync *s, struct guts_repo *r, const struct guts_repo_params *p,

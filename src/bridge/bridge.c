@@ -211,8 +211,10 @@ on_signal(void *owner, const struct guts_signal *s)
 {
 	struct guts_bridge *b = owner;
 
-	if (strcmp(s->type, "gossip.message") != 0)
+	if (strcmp(s->type, "gossip.message") != 0) {
+		guts_fleeting_take(b, s);
 		return;
+	}
 	for (size_t i = 0; i < s->n; i++) {
 		if (strcmp(s->attr[i].name, "cursor") == 0 && s->attr[i].number > b->message_told) {
 			b->message_told = s->attr[i].number;
@@ -336,6 +338,7 @@ guts_bridge_new(struct guts_bridge **out, const struct guts_bridge_setup *s, str
 	take_times(b, s);
 	b->listener = (struct guts_node_listener){ .facts = on_facts, .signal = on_signal, .owner = b };
 	b->intake_timer = (struct guts_timer){ .fire = on_intake_timer, .owner = b, .at_ns = GUTS_NEVER };
+	b->fleeting_timer = (struct guts_timer){ .fire = guts_fleeting_fire, .owner = b, .at_ns = GUTS_NEVER };
 	b->send_timer = (struct guts_timer){ .fire = on_send_timer, .owner = b, .at_ns = GUTS_NEVER };
 	b->ci = guts_ci_new(s->node, s);
 	*out = b;

@@ -30,11 +30,13 @@ static const struct {
 	{ "ping", true },
 	{ "repo.sync.*", true },
 	{ "repo.sync.failed", true },
+	{ "repo.sync.progress", true },
 	{ "peer.*", false },
 	{ "peer.connected", false },
 	{ "peer.disconnected", false },
 	{ "peer.banned", false },
 	{ "peer.lifted", false },
+	{ "peer.penalized", false },
 	{ "gossip.*", false },
 	{ "gossip.message", false },
 };
@@ -73,17 +75,31 @@ guts_hook_format_parse(enum guts_hook_format *f, const char *name)
 	return GUTS_EINVAL;
 }
 
-bool
-guts_hook_names(const struct guts_hook *h, const char *name)
+static bool
+names(const struct guts_hook *h, const char *name, size_t shortest)
 {
 	for (size_t i = 0; i < h->nevents; i++) {
 		size_t n = strlen(h->events[i]);
 
+		if (n < shortest)
+			continue;
 		if (n && h->events[i][n - 1] == '*' ? strncmp(h->events[i], name, n - 1) == 0 :
 		    strcmp(h->events[i], name) == 0)
 			return true;
 	}
 	return false;
+}
+
+bool
+guts_hook_names(const struct guts_hook *h, const char *name)
+{
+	return names(h, name, 1);
+}
+
+bool
+guts_hook_asks_for(const struct guts_hook *h, const char *name)
+{
+	return names(h, name, 2); /* longer than "*" */
 }
 
 bool
@@ -110,13 +126,13 @@ guts_branch_fits(const char *globs, const char *branch)
 bool
 guts_hook_wants(const struct guts_hook *h, const struct guts_hook_event *e)
 {
-	if (e->message ? e->message <= h->since_message : e->fact <= h->since_fact)
+	if (!e->is_signal && (e->message ? e->message <= h->since_message : e->fact <= h->since_fact))
 		return false;
 	if (h->has_repo && (e->repo == NULL || memcmp(h->repo, e->repo, sizeof h->repo) != 0))
 		return false;
 	if ((e->is_other && !h->all_authors) || (e->branch && !guts_branch_fits(h->branches, e->branch)))
 		return false;
-	return guts_hook_names(h, e->name);
+	return e->is_signal ? guts_hook_asks_for(h, e->name) : guts_hook_names(h, e->name);
 }
 
 int

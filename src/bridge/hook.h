@@ -51,6 +51,7 @@ struct guts_hook_event {
 	const uint8_t *repo;     /* NULL = of no repository */
 	const char *branch;      /* "main"; NULL = of no branch */
 	bool is_other;           /* another author's own ref, or a status that does not count */
+	bool is_signal;          /* fleeting: in no log, and not meant by "*" */
 	uint64_t fact, message;  /* its number in one of the logs, the other 0 */
 };
 
@@ -62,6 +63,9 @@ bool guts_hook_event_exists(const char *name, bool of_repo);
 
 /* Does it want any event of this name? */
 bool guts_hook_names(const struct guts_hook *h, const char *name);
+
+/* By its name or its group ("peer.*"), not only by "*"? */
+bool guts_hook_asks_for(const struct guts_hook *h, const char *name);
 
 /* Is a branch meant by `globs`: one glob, or {glob,glob}, in which '*' goes over slashes; empty = all. */
 bool guts_branch_fits(const char *globs, const char *branch);

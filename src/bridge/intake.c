@@ -28,7 +28,7 @@ struct item {
 	struct guts_fact fact;             /* its own memory */
 	uint64_t message;                  /* cursor, of a gossip message */
 	char event[32], action[24];
-	bool is_other;
+	bool is_other, is_signal;
 	struct guts_repo_info *repo;       /* a reference, or NULL */
 	char *git_path;
 	bool wanted[2];                    /* GitHub's form, Gitea's */
@@ -61,8 +61,8 @@ dup_slice(struct guts_slice s)
 	return guts_slice(guts_memdup(s.p, s.n), s.n);
 }
 
-static void
-fact_copy(struct guts_fact *to, const struct guts_fact *from)
+void
+guts_intake_fact_copy(struct guts_fact *to, const struct guts_fact *from)
 {
 	*to = *from;
 	to->type = guts_strdup(from->type);
@@ -75,8 +75,8 @@ fact_copy(struct guts_fact *to, const struct guts_fact *from)
 	}
 }
 
-static void
-fact_free(struct guts_fact *f)
+void
+guts_intake_fact_free(struct guts_fact *f)
 {
 	free((void *)(uintptr_t)f->type);
 	free((void *)(uintptr_t)f->repo.p);
@@ -91,7 +91,7 @@ fact_free(struct guts_fact *f)
 static void
 item_free(struct item *it)
 {
-	fact_free(&it->fact);
+	guts_intake_fact_free(&it->fact);
 	if (it->repo)
 		guts_repo_info_unref(it->repo);
 	free(it->git_path);
@@ -175,7 +175,7 @@ static bool
 wants(const struct guts_lane *l, const struct item *it)
 {
 	char branch[GUTS_REFNAME_MAX + 1];
-	struct guts_hook_event e = { .name = it->event, .is_other = it->is_other, .fact = it->fact.id,
+	struct guts_hook_event e = { .name = it->event, .is_other = it->is_other, .is_signal = it->is_signal, .fact = it->fact.id,
 		.message = it->message, .repo = it->fact.repo.n == GUTS_REPOID_SIZE ? it->fact.repo.p : NULL };
 
 	if (it->only)
@@ -211,11 +211,12 @@ take_event(struct guts_intake *in, const struct guts_fact *f, const char *event,
 	it->fact = (struct guts_fact){ .id = f->id };
 	it->message = message;
 	it->only = only;
+	it->is_signal = !f->id && !message && !only;
 	snprintf(it->event, sizeof it->event, "%s", event);
 	snprintf(it->action, sizeof it->action, "%s", action);
 	it->is_other = (ref.n > 16 && memcmp(ref.p, "refs/namespaces/", 16) == 0) ||
 	    (strcmp(event, "status") == 0 && !guts_fact_number(f, "counts"));
-	fact_copy(&it->fact, f);
+	guts_intake_fact_copy(&it->fact, f);
 	for (struct guts_lane *l = b->lanes; l; l = l->hh.next) {
 		if (wants(l, it))
 			it->wanted[form_of(l)] = true;
@@ -310,7 +311,7 @@ make_guid(struct guts_bridge *b, uint8_t guid[16], const struct item *it, uint64
 	guts_buf_add_be64(&v, it->fact.id);
 	guts_buf_add_be64(&v, it->message);
 	guts_buf_add_be64(&v, hook);
-	guts_buf_add_be64(&v, it->only ? b->marks.delivery : 0);
+	guts_buf_add_be64(&v, it->only || it->is_signal ? b->marks.delivery : 0);
 	guts_buf_add_str(&v, it->event);
 	guts_sha256_begin(&c);
 	guts_sha256_add(&c, guts_buf_slice(&v));
@@ -444,7 +445,8 @@ store_page(struct guts_intake *in)
 
 	LL_FOREACH (in->items, it) {
 		for (struct guts_lane *l = b->lanes; l; l = l->hh.next) {
-			if (wants(l, it))
+			/* fleeting ones leave half of a queue to the others */
+			if (wants(l, it) && !(it->is_signal && l->nqueue + l->nmaking >= GUTS_BRIDGE_WAITING_MAX / 2))
 				deliver(c, l, it);
 		}
 		if (c->bytes < BATCH_BYTES || !it->next || it->only || it->message || it->next->fact.id == it->fact.id)
@@ -587,4 +589,17 @@ guts_intake_by_hand(struct guts_bridge *b, struct guts_lane *l, const struct gut
 	}
 	in->items->hook = guts_memdup(&l->hook, sizeof l->hook);
 	guts_env_submit(b->env, &in->job);
+}
+
+void
+guts_intake_signals(struct guts_bridge *b, const struct guts_fact *const *v, size_t n)
+{
+	struct guts_intake *in = new_intake(b);
+
+	for (size_t i = 0; i < n; i++)
+		take_event(in, v[i], v[i]->type, "", 0, 0);
+	if (in->items)
+		guts_env_submit(b->env, &in->job);
+	else
+		guts_intake_free(in);
 }

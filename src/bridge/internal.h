@@ -2,6 +2,7 @@
  *
  *	bridge.c  start, stop, the hooks in memory and their queues
  *	intake.c  facts and messages become deliveries
+ *	fleeting.c  signals do, the last of each subject
  *	send.c    attempts, their results, when to try again
  *	manage.c  hooks made, changed, removed; deliveries by hand
  */
@@ -72,6 +73,9 @@ struct guts_bridge {
 	bool wants_intake;              /* look again when it is done */
 	uint64_t message_told;          /* newest gossip message that was told of */
 	struct guts_timer intake_timer;
+	struct guts_fleeting *fleeting; /* signals that wait for fleeting_timer */
+	size_t nfleeting;
+	struct guts_timer fleeting_timer;
 
 	struct guts_multi *multi;       /* NULL until the first attempt */
 	size_t nflights, nfailing;      /* under way: all, those of failing hooks */
@@ -108,6 +112,18 @@ void guts_intake_free(struct guts_intake *in);
 /* Make and queue one delivery for one hook by hand: `type` "ping", or "repo.ref.updated" of the newest commit. */
 void guts_intake_by_hand(struct guts_bridge *b, struct guts_lane *l, const struct guts_fact *f, const char *event,
     guts_bridge_done *done, void *owner);
+
+/* A copy with memory of its own, and its end. */
+void guts_intake_fact_copy(struct guts_fact *to, const struct guts_fact *from);
+void guts_intake_fact_free(struct guts_fact *f);
+/* Make deliveries of events that are in no log. */
+void guts_intake_signals(struct guts_bridge *b, const struct guts_fact *const *v, size_t n);
+
+/* -- fleeting.c -- */
+/* Keep it for the hooks that ask for it. */
+void guts_fleeting_take(struct guts_bridge *b, const struct guts_signal *s);
+void guts_fleeting_fire(struct guts_timer *t, void *owner);
+void guts_fleeting_free(struct guts_bridge *b);
 
 /* -- send.c -- */
 /* Begin what is due and may begin; set the timer for the rest. */

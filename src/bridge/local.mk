@@ -11,6 +11,7 @@ libguts_a_SOURCES += %reldir%/cijob.c
 libguts_a_SOURCES += %reldir%/cilease.c
 libguts_a_SOURCES += %reldir%/ciview.c
 libguts_a_SOURCES += %reldir%/delivery.c
+libguts_a_SOURCES += %reldir%/fleeting.c
 libguts_a_SOURCES += %reldir%/hook.c
 libguts_a_SOURCES += %reldir%/hookview.c
 libguts_a_SOURCES += %reldir%/intake.c

@@ -5,6 +5,7 @@ import os
 import sqlite3
 
 from gutslib import LONG, Tap, git, wait_for, work_tree
+from hooklib import ALLOW, Receiver, hook
 
 MIB = 1 << 20
 
@@ -98,6 +99,7 @@ def line_of_three(tap, net):
 
 
 def hostile_middle(tap, net):
+    told = Receiver()
     a = net.node("runner")
     repo = a.create("demo")
     work = work_tree(net.path("work2"))
@@ -114,7 +116,8 @@ def hostile_middle(tap, net):
     with tap.case("a node between that alters a file, or the record: nothing of it is shown, and it is blamed"):
         spoil(bad, 3)
         bad.start()
-        reader = net.node("reader", bootstrap=[bad], args=["--set", "log.level=debug"])
+        reader = net.node("reader", bootstrap=[bad], args=ALLOW + ["--set", "log.level=debug"])
+        hook(reader, None, told.url(), events=["peer.penalized"])
         for name in jobs:
             wait_job(reader, repo, tip, name)
         assert b"not what the node signed" in reader.request("GET", of(repo, "/ci/jobs/%s/files/log" % jobs["file"]["id"])).data
@@ -127,11 +130,14 @@ def hostile_middle(tap, net):
         wait_for(lambda: show(reader, repo, jobs["record"]).status == 503, "the refusal")
         with open(reader.log) as f:
             assert "a CI job that is not what was signed" in f.read()
+        blamed = wait_for(lambda: told.of("peer.penalized"), "the hook")[0].json
+        assert blamed["peer"] == bad.id and blamed["data"]["offence"] == "sync_protocol", blamed
     with tap.case("an honest one beside it, and it is read from there"):
         reader.post("/api/v1/peers", {"address": good.addr})
         reader.wait_peer(good)
         assert wait_for(lambda: (x := read(reader, repo, jobs["record"], "log")) != 503 and x, "it") == b"honest\n" * 1000
         assert read(reader, repo, jobs["file"], "log") == b"honest\n" * 1000
+    told.close()
 
 
 def bounds(tap, net):

@@ -239,15 +239,23 @@ def when_it_fires(tap, net):
     for i in range(5):
         commit(work, "c%d" % i)
         git("branch", "b%d" % i, cwd=work)
-    with tap.case("an import fires one repository event and no push"):
+    c = net.node("C2", bootstrap=[a], args=ALLOW)
+    c.wait_peer(a)
+    with tap.case("an import fires one repository event and no push, on linked nodes too"):
         hook(a, None, r.url("/a"), events=["push", "create", "repository"])
+        hook(c, None, r.url("/c"), events=["push", "create", "repository"])
         job = a.post("/api/v1/repos/import", {"path": work, "name": "imported"})
         wait_for(lambda: a.get("/api/v1/jobs/%d" % job["id"])["state"] == "done", "the import")
         repo = a.repo("%s/imported" % a.id)
         commit(work, "after")
+        wait_for(lambda: [d for d in r.of("repository") if d.path == "/c"], "the event at C2")
+        tip = commit(work, "after the import")
         git("push", a.git_url(repo), "main", cwd=work)
-        next_of(r, "push")
-        assert [d.event for d in r.good] == ["repository", "push"] and r.good[0].json["action"] == "created"
+        for path in ("/a", "/c"):
+            wait_for(lambda: [d for d in r.of("push") if d.path == path and d.json["after"] == tip], "the push at " + path)
+            got = [d for d in r.good if d.path == path]
+            assert [d.event for d in got] == ["repository", "push"] and got[0].json["action"] == "created", [d.event for d in got]
+        c.stop()
     b = net.node("B2", args=ALLOW, start=False)
     with tap.case("a first sync fires one repository event and no push; catching up, one push per ref"):
         b.start()
@@ -275,6 +283,18 @@ def when_it_fires(tap, net):
         b.post("/api/v1/gossip/topics/news/messages", {"data": "hello"})
         m = next_of(r, "gossip.message").json
         assert m["data"]["topic"] == "news" and m["data"]["data"] == "hello" and m["peer"] == b.id
+    with tap.case("how a sync goes on: for who asks for it, the last of a second, and not for *"):
+        r2 = Receiver()
+        asks, all_of_it = hook(b, None, r2.url("/asks"), events=["repo.sync.*", "peer.*"]), hook(b, repo, r2.url("/all"), events=["*"])
+        tip = commit(work, "one more")
+        git("push", a.git_url(repo), "main", cwd=work)
+        d = wait_for(lambda: [d for d in r2.of("repo.sync.progress") if d.json["data"]["phase"] == "done"], "the end of a sync")[0]
+        assert d.path == "/asks" and d.json["repo"] == repo["id"] and d.json["peer"] == a.id and d.json["id"] == 0, d.body
+        wait_for(lambda: [d for d in r2.of("push") if d.path == "/all"], "the push")
+        assert {d.path for d in r2.of("repo.sync.progress")} == {"/asks"}
+        b.delete("/api/v1/hooks/%d" % asks["id"])
+        b.delete("/api/v1/hooks/%d" % all_of_it["id"])
+        r2.close()
     with tap.case("a status that does not count fires only where it is asked for"):
         quiet, loud = Receiver(), Receiver()
         hook(a, repo, quiet.url(), events=["status"])
@@ -294,7 +314,14 @@ def when_it_fires(tap, net):
         git("push", fork, "main:idea", cwd=work)
         d = next_of(loud, "push")
         assert d.json["ref"] == "refs/namespaces/%s/refs/heads/idea" % b.id and d.json["after"] == idea
-        assert d.json["sender"]["login"] == b.id
+        assert d.json["sender"]["login"] == b.id and not d.json["forced"]
+        git("reset", "-q", "--hard", "HEAD~1", cwd=work)
+        better = commit(work, "a better idea")
+        git("push", "-f", fork, "main:idea", cwd=work)
+        d = next_of(loud, "push", 2)
+        assert (d.json["before"], d.json["after"], d.json["forced"]) == (idea, better, True)
+        git("push", fork, commit(work, "more of it") + ":idea", cwd=work)
+        assert not next_of(loud, "push", 3).json["forced"]
         git("push", a.git_url(repo), "main", cwd=work)
         next_of(quiet, "push")
         assert [x.json["ref"] for x in quiet.good] == ["refs/heads/main"]

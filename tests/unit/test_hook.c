@@ -96,6 +96,25 @@ whose_and_since(void **state)
 }
 
 static void
+signals_are_asked_for(void **state)
+{
+	static const char *const asks[] = { "peer.*", "peer.penalized" }, *const others[] = { "*", "peer.connected", "push" };
+	struct guts_hook_event e = { .name = "peer.penalized", .is_signal = true };
+	struct guts_hook h;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
+		h = make(asks[i]);
+		h.since_fact = h.since_message = UINT64_MAX; /* it is in no log */
+		assert_true(guts_hook_wants(&h, &e));
+	}
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+		h = make(others[i]);
+		assert_false(guts_hook_wants(&h, &e));
+	}
+}
+
+static void
 urls(void **state)
 {
 	static const char *const good[] = { "http://ci.example", "https://ci.example:8443/a?b=c", "HTTP://[::1]/", "http://1.2.3.4/" };
@@ -228,6 +247,7 @@ main(void)
 		cmocka_unit_test(which_events),
 		cmocka_unit_test(which_branches),
 		cmocka_unit_test(whose_and_since),
+		cmocka_unit_test(signals_are_asked_for),
 		cmocka_unit_test(urls),
 		cmocka_unit_test(stored_and_read),
 		cmocka_unit_test(signatures),

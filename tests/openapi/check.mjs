@@ -1,4 +1,4 @@
-// TAP: api/openapi.yaml is clean for redocly, api/openapi.json is the same document, and the route table and the
+// TAP: api/openapi.yaml is clean for redocly and spectral, api/openapi.json is the same document, and the route table and the
 // contract name each other's operations, with the same scopes.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -17,13 +17,18 @@ const ok = (good, text, notes = []) => {
   notes.forEach((note) => console.log(`# ${note}`))
   console.log(`${good ? 'ok' : 'not ok'} ${++n} - ${text}`)
 }
-console.log('1..5')
+console.log('1..6')
 
 const lint = spawnSync(process.execPath, [join(here, 'node_modules/@redocly/cli/bin/cli.js'), 'lint', '--format=stylish',
   '--config', join(here, 'redocly.yaml'), join(root, 'api/openapi.yaml')],
 { encoding: 'utf8', env: { ...process.env, REDOCLY_TELEMETRY: 'off', NODE_NO_WARNINGS: '1' } })
 ok(lint.status === 0 && !/warning|error/.test(lint.stdout ?? ''), 'redocly lint is clean',
   lint.status === 0 ? [] : `${lint.stdout}${lint.stderr}`.split('\n'))
+
+const spectral = spawnSync(process.execPath, [join(here, 'node_modules/@stoplight/spectral-cli/dist/index.js'), 'lint', '--fail-severity=hint',
+  '--ruleset', join(here, 'spectral.yaml'), join(root, 'api/openapi.yaml')], { encoding: 'utf8' })
+ok(spectral.status === 0 && /No results/.test(spectral.stdout ?? ''), "spectral's spectral:oas is clean",
+  spectral.status === 0 ? [] : `${spectral.stdout}${spectral.stderr}`.split('\n'))
 
 const text = readFileSync(join(root, 'api/openapi.yaml'), 'utf8')
 const doc = parse(text)

@@ -203,6 +203,16 @@ const lines: Record<string, Line> = {
 			<T s={text(e, 'key')} class="ref" /> is now <T s={text(e, 'value')} />
 		</>
 	),
+	'node.health': (e) => (
+		<>
+			<T s={text(e, 'subsystem')} class="ref" /> is <T s={text(e, 'state')} />
+			{text(e, 'reason') && (
+				<>
+					: <T s={text(e, 'reason')} />
+				</>
+			)}
+		</>
+	),
 	'node.rates': (e) => (
 		<>
 			In {bytes(number(e, 'rate_in'))}/s, out {bytes(number(e, 'rate_out'))}/s, {plural(number(e, 'peers'), 'peer')}

@@ -1,12 +1,13 @@
 // The node at a glance.
 import { signal } from '@preact/signals'
+import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
-import { get, getFacts, getPage, type NodeEvent } from '../api'
+import { get, getFacts, getPage, type NodeEvent, type Schemas } from '../api'
 import { EventRow } from '../eventrow'
 import { link, listen, useEvents, useLive } from '../live'
 import { learn, RepoName } from '../names'
 import { Ago, bytes, clock, Copy, num, plural, rate, skew, span, T } from '../text'
-import { Badge, Card, Empty, Facts, Head, Loaded } from '../ui'
+import { Badge, Card, Empty, Facts, Head, Loaded, type Tone } from '../ui'
 
 interface Sample {
 	t: number // [s]
@@ -153,6 +154,38 @@ function Repositories() {
 	)
 }
 
+const TONES: Record<Schemas['HealthState'], Tone> = { ok: 'ok', degraded: 'warn', failing: 'bad', off: 'quiet' }
+
+// What is not well, with its reason; the rest in a line each.
+function Health({ of }: { of: Schemas['Health'] }) {
+	const is = (state: Schemas['HealthState']) => of.subsystems.filter((p) => p.state === state)
+	const names = (parts: typeof of.subsystems) => parts.map((p) => p.name).join(', ') || 'none'
+	return (
+		<Card title="Health" after={<Badge tone={TONES[of.state]}>{of.state}</Badge>}>
+			<ul class="rows" aria-label="What is not well">
+				{[...is('failing'), ...is('degraded')].map((p) => (
+					<li key={p.name}>
+						<span class="grow">
+							<span class="strong">{p.name}</span>
+							<T class="sub" s={p.reason ?? ''} />
+							<span class="sub">
+								since <Ago t={p.since} />
+							</span>
+						</span>
+						<Badge tone={TONES[p.state]}>{p.state}</Badge>
+					</li>
+				))}
+			</ul>
+			<Facts
+				rows={[
+					['Well', names(is('ok'))],
+					['Off', names(is('off'))],
+				]}
+			/>
+		</Card>
+	)
+}
+
 export function Overview() {
 	const status = useLive(
 		'status',
@@ -161,7 +194,7 @@ export function Overview() {
 			skew.value = Date.parse(st.time) - Date.now()
 			return st
 		},
-		(e) => e.id !== undefined,
+		(e) => e.id !== undefined || e.type === 'node.health',
 		1000,
 	)
 	return (
@@ -230,6 +263,16 @@ export function Overview() {
 													`${plural(s.counts.known_peers, 'peer')}, ${plural(s.counts.bans, 'ban')}, ${plural(s.counts.topics, 'topic')}`,
 												],
 												['Events', `${num(s.events.newest)} so far`],
+												...(s.restart_required.length
+													? [
+															[
+																'Restart required',
+																<a href="#/settings">
+																	<T s={s.restart_required.join(', ')} />
+																</a>,
+															] as [string, JSX.Element],
+														]
+													: []),
 											]}
 										/>
 									</Card>
@@ -242,6 +285,7 @@ export function Overview() {
 											<span class="key in">in</span> <span class="key out">out</span>
 										</p>
 									</Card>
+									<Health of={s.health} />
 									<Recent />
 								</div>
 							</div>

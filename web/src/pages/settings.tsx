@@ -1,46 +1,13 @@
 // How this node is configured, who may do what with it, and how this page looks.
 import { useState } from 'preact/hooks'
-import { act, get, type Schemas } from '../api'
+import { act, get } from '../api'
+import { Config } from '../config'
 import { useLive } from '../live'
 import { keysOn, setKeys, setTheme, theme, type Theme } from '../prefs'
 import { canAdmin, logout, session } from '../session'
-import { Ago, bytes, Copy, plain, span, T } from '../text'
-import { Field, fields, type FormEvent, Needs, Select, Table, useBusy } from '../parts'
+import { Ago, Copy, plain, T } from '../text'
+import { Field, fields, type FormEvent, Needs, Select, useBusy } from '../parts'
 import { attempt, Badge, Card, Dialog, Empty, Facts, Head, Loaded } from '../ui'
-
-type Option = Schemas['ConfigOption']
-
-function value({ type, value: v }: Option): string {
-	if (Array.isArray(v)) return v.map(String).join('\n') || '–'
-	if (v === null || v === undefined || v === '') return '–'
-	if (type === 'duration') return Number(v) % 1000 ? `${v} ms` : span(Number(v) / 1000)
-	return type === 'bytes' ? bytes(Number(v)) : String(v)
-}
-
-function Config() {
-	const config = useLive(
-		'config',
-		(s) => get('/api/v1/config', { signal: s }),
-		(e) => e.type === 'config.changed',
-	)
-	return (
-		<Loaded of={config}>
-			{(list) => (
-				<Table<Option>
-					label="Configuration"
-					rows={list}
-					rowKey={(o) => o.name}
-					columns={[
-						{ name: 'Option', cell: (o) => <code>{plain(o.name)}</code> },
-						{ name: 'Value', class: 'text', cell: (o) => <T class="mono pre" s={value(o)} /> },
-						{ name: 'From', cell: (o) => <Badge tone={o.source === 'default' ? 'quiet' : 'info'}>{o.source}</Badge> },
-						{ name: 'Meaning', class: 'text wide', cell: (o) => <T s={o.help} /> },
-					]}
-				/>
-			)}
-		</Loaded>
-	)
-}
 
 const SCOPES = ['read', 'write', 'ci', 'admin'] as const
 

@@ -85,6 +85,10 @@ int guts_cmd_ci_run(struct guts_cli *c);
 /* events.c */
 int guts_cmd_events(struct guts_cli *c);
 
+/* log.c */
+int guts_cmd_log(struct guts_cli *c);
+int guts_cmd_log_level(struct guts_cli *c);
+
 /* credential.c */
 int guts_cmd_credential(struct guts_cli *c);
 

@@ -16,6 +16,7 @@ libguts_a_SOURCES += %reldir%/gossip.c
 libguts_a_SOURCES += %reldir%/help.c
 libguts_a_SOURCES += %reldir%/hook.c
 libguts_a_SOURCES += %reldir%/init.c
+libguts_a_SOURCES += %reldir%/log.c
 libguts_a_SOURCES += %reldir%/names.c
 libguts_a_SOURCES += %reldir%/node.c
 libguts_a_SOURCES += %reldir%/peers.c

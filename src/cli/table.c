@@ -89,6 +89,12 @@ static const struct guts_opt events_opts[] = {
 	{ "peer", 'p', "PEER", "only of this peer" },
 	END,
 };
+static const struct guts_opt log_opts[] = {
+	{ "follow", 'f', NULL, "go on as lines are written" },
+	{ "lines", 'n', "N", "how many lines to begin with (default 20)" },
+	{ "level", 'l', "LEVEL", "only this level and graver ones: error, warn, notice, info, debug" },
+	END,
+};
 static const struct guts_opt hook_add_opts[] = {
 	{ "repo", 'r', "REPO", "of this repository (default: node-wide, all repositories and the node itself)" },
 	{ "event", 'e', "EVENT", "push (the default), create, delete, status, repository, repo.sync.*, peer.*, gossip.* or *; several" },
@@ -251,6 +257,10 @@ const struct guts_command guts_commands[] = {
 
 	{ "events", "", "what has happened on the node", "With --json one event per line.", events_opts, false, false, 0, 0,
 	    guts_cmd_events },
+	{ "log", "", "what the node has logged", "The node keeps its newest 1,000 lines.", log_opts, false, false, 0, 0, guts_cmd_log },
+	{ "log level", "[LEVEL]", "show or set how much is logged, until the node ends",
+	    "error, warn, notice, info or debug.  The option log.level sets it for good: `guts config set log.level info`.", NULL, false,
+	    false, 0, 1, guts_cmd_log_level },
 
 	{ "token create", "NAME", "make a token; its secret is shown this once", NULL, token_opts, false, false, 1, 1,
 	    guts_cmd_token_create },

@@ -521,12 +521,20 @@ refused:
 	free(s);
 }
 
+static bool
+is_logged(const struct guts_log_line *l, enum guts_log_level most)
+{
+	enum guts_log_level have;
+
+	return guts_log_level_parse(l->level, &have) != 0 || have <= most;
+}
+
 void
 guts_rest_log(struct guts_req *r)
 {
 	struct guts_ring *ring = r->h->ring;
 	struct guts_slice level = guts_target_query(&r->target, "level");
-	enum guts_log_level most = GUTS_LOG_DEBUG, have;
+	enum guts_log_level most = GUTS_LOG_DEBUG;
 	uint64_t after, limit;
 	struct guts_buf b;
 	struct guts_json j;
@@ -544,13 +552,13 @@ guts_rest_log(struct guts_req *r)
 	guts_json_array(&j);
 	pthread_mutex_lock(&ring->lock);
 	uint64_t from = ring->log_next > GUTS_LOG_LINES_MAX ? ring->log_next - GUTS_LOG_LINES_MAX : 1;
-	uint64_t left = limit;
+	uint64_t left = limit, first = ring->log_next;
 	from = from > after ? from : after + 1;
-	if (after == 0 && ring->log_next > limit && from < ring->log_next - limit)
-		from = ring->log_next - limit;
-	for (uint64_t c = from; c < ring->log_next && left; c++) {
+	for (uint64_t n = 0; after == 0 && first > from && n < limit; first--) /* back to the first of the newest */
+		n += is_logged(&ring->log[(first - 1) % GUTS_LOG_LINES_MAX], most);
+	for (uint64_t c = after ? from : first; c < ring->log_next && left; c++) {
 		const struct guts_log_line *l = &ring->log[c % GUTS_LOG_LINES_MAX];
-		if (guts_log_level_parse(l->level, &have) == 0 && have > most)
+		if (!is_logged(l, most))
 			continue;
 		guts_json_object(&j);
 		guts_json_put_u64(&j, "cursor", l->cursor);

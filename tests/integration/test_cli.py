@@ -62,6 +62,26 @@ with tap.net() as net:
         for done in (a.cli("stauts", check=False), a.cli("repo", "crate", check=False), a.cli("status", "--jsn", check=False)):
             assert done.returncode == 2 and done.stderr, done
 
+    with tap.case("log: the newest lines, of a level, as they are written; how much is written"):
+        assert a.cli("log", "level") == "notice\n" and a.cli("log", "level", "debug") == ""
+        assert a.get("/api/v1/log/level")["level"] == "debug"
+        a.get("/api/v1/bans")
+        assert "GET /api/v1/bans" in wait_for(lambda: (t := a.cli("log", "-n", "1000")) and "/bans" in t and t, "the line")
+        for _ in range(30):
+            a.get("/api/v1/bans")
+        notices = js(a, "log", "--level", "notice", "-n", "1")
+        assert notices["level"] in ("error", "warn", "notice") and notices["text"], notices  # older than thirty lines of debug
+        assert len(a.cli("log", "-n", "5").splitlines()) == 5
+        lines = Lines(["log", "--follow", "--json", "-n", "1", "--url", a.url, "--token", a.token])
+        seen = json.loads(lines.next())
+        a.get("/api/v1/dials")
+        while "/dials" not in seen["text"]:
+            fresh = json.loads(lines.next())
+            assert fresh["cursor"] > seen["cursor"], (seen, fresh)
+            seen = fresh
+        assert lines.end()[0] == 0
+        assert a.cli("log", "level", "notice") == "" and a.cli("log", "level", "loud", check=False).returncode == 1
+        assert a.cli("log", "--level", "LOUD", check=False).returncode == 2 and a.cli("log", "-n", "0", check=False).returncode == 2
     with tap.case("config"):
         assert a.cli("config", "get", "p2p.max_connections").strip() == "50"
         assert a.cli("config", "get", "http.listen").strip() == "127.0.0.1:0"

@@ -4,6 +4,7 @@
  * there with an environment that holds nothing of the user's but PATH and what he names, and reports.  The token is in the
  * environment of git alone, for the clone.
  */
+#include "cli/citree.h"
 #include "cli/ciwork.h"
 #include "cli/commands.h"
 #include "cli/term.h"
@@ -241,6 +242,8 @@ run_command(struct job *b, const struct runner *r)
 		ended(b, "failure", "ended by signal %s after %s", sigabbrev_np(code), span);
 	else if (how == GUTS_CIEND_TIMEOUT)
 		ended(b, "failure", "took longer than %s", span);
+	else if (how == GUTS_CIEND_MEMORY)
+		ended(b, "failure", "had more than %llu MiB of memory", (unsigned long long)r->memory_mib);
 	else if (how == GUTS_CIEND_UNSTARTED)
 		ended(b, "error", "no process could be started");
 }
@@ -450,6 +453,7 @@ guts_cmd_ci_run(struct guts_cli *c)
 		code = make_ask(&r);
 	if (!code) {
 		guts_ciwork_signals();
+		guts_citree_adopt();
 		hint(&r);
 	}
 	while (!code && !guts_ciwork_is_stopped() && !(r.once && r.good + r.bad > 0))

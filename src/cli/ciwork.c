@@ -6,6 +6,7 @@
 #include "cli/ciwork.h"
 
 #include "base/alloc.h"
+#include "cli/citree.h"
 #include "cli/term.h"
 #include "loop/spawn.h"
 
@@ -26,6 +27,7 @@
 #define PIECE (64u << 10)         /* [bytes] read, and sent, at once */
 #define PENDING_MAX (4 * PIECE)   /* [bytes] of the log that wait here */
 #define SEND_MS 1000              /* [ms] between two pieces of a slow log */
+#define WEIGH_MS 250              /* [ms] between two looks at its memory */
 #define LOOK_MS 100               /* [ms] between two looks at the program and the clock */
 #define CALL_MS 15000             /* [ms] for a request */
 #define TERM_MS 5000              /* [ms] from SIGTERM to SIGKILL */
@@ -233,9 +235,9 @@ struct program {
 };
 
 static bool
-start(struct program *p, const struct guts_ciwork *w, char *const *argv, char *const *env, const char *dir)
+start(struct program *p, char *const *argv, char *const *env, const char *dir)
 {
-	struct guts_spawn s = { .path = "/usr/bin/env", .env = env, .dir = dir, .memory_max_bytes = w->memory_max };
+	struct guts_spawn s = { .path = "/usr/bin/env", .env = env, .dir = dir };
 	size_t n = 0;
 	const char **full;
 	int err;
@@ -309,7 +311,7 @@ end(struct guts_ciwork *w, struct program *p)
 		else if (!read_output(w, p))
 			poll(NULL, 0, LOOK_MS);
 	}
-	kill(-p->pid, SIGKILL);
+	guts_citree_kill(p->has_ended ? -1 : p->pid);
 	while (!p->has_ended && waitpid(p->pid, &p->status, 0) < 0 && errno == EINTR)
 		;
 	while (read_output(w, p)) {
@@ -317,6 +319,18 @@ end(struct guts_ciwork *w, struct program *p)
 			send_log(w);
 	}
 	close(p->out);
+}
+
+/* Has it more memory than it may have?  Looked at now and then: it costs a little. */
+static bool
+is_too_large(struct guts_ciwork *w)
+{
+	uint64_t now = guts_ciwork_now_ms();
+
+	if (w->memory_max == 0 || now < w->weigh_at)
+		return false;
+	w->weigh_at = now + WEIGH_MS;
+	return guts_citree_memory() > w->memory_max;
 }
 
 enum guts_ciend
@@ -327,7 +341,7 @@ guts_ciwork_run(struct guts_ciwork *w, char *const *argv, char *const *env, cons
 	struct program p = { .pid = -1 };
 
 	*code = 0;
-	if (!start(&p, w, argv, env, dir))
+	if (!start(&p, argv, env, dir))
 		return GUTS_CIEND_UNSTARTED;
 	while (!p.has_ended && how == GUTS_CIEND_EXIT) {
 		look(w, &p);
@@ -337,7 +351,11 @@ guts_ciwork_run(struct guts_ciwork *w, char *const *argv, char *const *env, cons
 			how = GUTS_CIEND_STOPPED;
 		else if (!p.has_ended && guts_ciwork_now_ms() >= until)
 			how = GUTS_CIEND_TIMEOUT;
+		else if (!p.has_ended && is_too_large(w))
+			how = GUTS_CIEND_MEMORY;
 	}
+	if (how == GUTS_CIEND_MEMORY)
+		guts_citree_kill(p.pid);
 	end(w, &p);
 	if (how == GUTS_CIEND_EXIT && WIFSIGNALED(p.status))
 		how = GUTS_CIEND_SIGNAL;

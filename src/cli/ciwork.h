@@ -12,17 +12,17 @@ struct guts_ciwork {
 	struct guts_cli *cli;
 	char *id, *lease;           /* of the job */
 	uint64_t lease_ms;          /* how long the lease lasts from one heartbeat to the next */
-	uint64_t memory_max;        /* [bytes] of each process; 0 = no limit */
+	uint64_t memory_max;        /* [bytes] of all processes of a program; 0 = no limit */
 	const char *step;           /* what it does now */
 	struct guts_buf log;        /* output that the node does not have yet */
 	uint64_t log_sent;          /* [bytes] that it has */
 	bool log_full;              /* what comes is shown here only */
 	bool is_lost;               /* the lease is another's, or the node was not heard of for too long */
-	uint64_t beat_at, send_at, held_until; /* [ms] monotonic */
+	uint64_t beat_at, send_at, held_until, weigh_at; /* [ms] monotonic */
 };
 
 /* How a program ended. */
-enum guts_ciend { GUTS_CIEND_EXIT, GUTS_CIEND_SIGNAL, GUTS_CIEND_TIMEOUT, GUTS_CIEND_LOST, GUTS_CIEND_STOPPED, GUTS_CIEND_UNSTARTED };
+enum guts_ciend { GUTS_CIEND_EXIT, GUTS_CIEND_SIGNAL, GUTS_CIEND_TIMEOUT, GUTS_CIEND_MEMORY, GUTS_CIEND_LOST, GUTS_CIEND_STOPPED, GUTS_CIEND_UNSTARTED };
 
 /* Set by SIGINT and SIGTERM once guts_ciwork_signals was called: end what runs. */
 bool guts_ciwork_is_stopped(void);
@@ -45,7 +45,7 @@ void guts_ciwork_step(struct guts_ciwork *w, const char *step);
 void guts_ciwork_say(struct guts_ciwork *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Run argv (argv[0] found in the PATH of `env`) in folder `dir`, in a process group of its own, for at most limit_s seconds;
- * its output goes to the log and to standard output.  *code = exit code or signal. */
+ * its output goes to the log and to standard output.  *code = exit code or signal.  Whatever it started is ended with it. */
 enum guts_ciend guts_ciwork_run(struct guts_ciwork *w, char *const *argv, char *const *env, const char *dir, uint64_t limit_s,
     int *code);
 

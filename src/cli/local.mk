@@ -4,6 +4,7 @@ libguts_a_SOURCES += %reldir%/ask.c
 libguts_a_SOURCES += %reldir%/child.c
 libguts_a_SOURCES += %reldir%/ci.c
 libguts_a_SOURCES += %reldir%/cirun.c
+libguts_a_SOURCES += %reldir%/citree.c
 libguts_a_SOURCES += %reldir%/ciwork.c
 libguts_a_SOURCES += %reldir%/completion.c
 libguts_a_SOURCES += %reldir%/config.c

@@ -121,7 +121,7 @@ static const struct guts_opt ci_run_opts[] = {
 	{ "env", 0, "NAME[=VALUE]", "a further variable for COMMAND; without a value the one here; may be given several times" },
 	{ "artifact", 'a', "FILE", "keep this file of the checkout with the job; may be given several times" },
 	{ "timeout", 't', "SECONDS", "how long COMMAND may take (default 3600)" },
-	{ "memory", 'm', "MIB", "address space that each of its processes may have (default: no limit)" },
+	{ "memory", 'm', "MIB", "memory that COMMAND and all it starts may have together; looked at four times a second, and ended above it (default: no limit)" },
 	{ "dir", 'd', "DIR", "where folders for jobs are made (default $TMPDIR, else /tmp)" },
 	{ "keep", 'k', NULL, "do not remove a job's folder" },
 	END,
@@ -243,7 +243,8 @@ const struct guts_command guts_commands[] = {
 	{ "ci run", "[--] COMMAND...", "be a runner: take jobs, run COMMAND in a fresh clone of each, report",
 	    "It only dials out, and needs a token with the scope ci (and read, for private repositories).  COMMAND gets CI=true, "
 	    "GUTS_JOB, GUTS_REPOSITORY, GUTS_REPOSITORY_ID, GUTS_REF, GUTS_BRANCH or GUTS_TAG, GUTS_COMMIT, GUTS_BEFORE, "
-	    "GUTS_EVENT, GUTS_CONTEXT, PATH, HOME and LANG, and nothing else.  It runs what was pushed: as a user that may do no harm.",
+	    "GUTS_EVENT, GUTS_CONTEXT, PATH, HOME and LANG, and nothing else.  It runs what was pushed: as a user that may do no harm.  "
+	    "What it has started when it ends is ended.  A burst of memory can pass between two looks; a hard limit is the service manager's, such as MemoryMax= of systemd.",
 	    ci_run_opts, false, false, 1, GUTS_ARGS_MAX, guts_cmd_ci_run },
 	{ "ci log", "JOB", "what a CI job says", "JOB is an id or its beginning.", ci_log_opts, false, false, 1, 1,
 	    guts_cmd_ci_log },

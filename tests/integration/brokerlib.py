@@ -17,6 +17,19 @@ def program(name):
     return shutil.which(name) or shutil.which(name, path=SBIN)
 
 
+def missing():
+    """Why brokers cannot be tested here; None: they can."""
+    for name in ("mosquitto", "mosquitto_sub", "nats-server"):
+        if not program(name):
+            return "no " + name
+    with open(os.path.join(os.environ["GUTS_BUILDDIR"], "config.h")) as f:
+        text = f.read()
+    for name in ("MQTT", "NATS"):
+        if "#define GUTS_%s 1" % name not in text:
+            return "guts was built without " + name
+    return None
+
+
 class Broker:
     """A broker's process on a port that it keeps across restarts."""
 

@@ -6,6 +6,8 @@ import subprocess
 
 from gutslib import GUTS, Tap, commit, git, wait_for, work_tree
 
+HOG = "import time; x = b\"y\" * (%d << 20); time.sleep(%d)"  # so many MiB for so many seconds
+
 
 class Runner:
     """A `guts ci run` in the background."""
@@ -74,19 +76,26 @@ def results(tap, net):
         for args, state, text in ((["--", "false"], "failure", "exit code 1"), (["--", "nosuchcommand"], "error", "cannot be run"),
                                   (["--timeout", "1", "--", "sh", "-c", "sleep 100 & sleep 100"], "failure", "took longer"),
                                   (["--", "sh", "-c", "kill -SEGV $$"], "failure", "signal SEGV"),
-                                  (["--memory", "256", "--", "python3", "-c", "x = bytearray(1 << 30)"], "failure", "exit code 1")):
+                                  (["--memory", "200", "--", "python3", "-c", HOG % (400, 600)], "failure", "more than 200 MiB of memory"),
+                                  (["--memory", "200", "--", "sh", "-c", "for i in 1 2 3 4; do setsid python3 -c '%s' & done; wait" % HOG % (90, 600)],
+                                   "failure", "more than 200 MiB of memory")):
             push()
             code, _, err, job = once(*args)
             assert code == 1 and job["state"] == state and text in job["description"] and text in err, (args, code, err, job)
+    with tap.case("a job within its memory passes, whatever address space it takes"):
+        push()
+        code, _, err, job = once("--memory", "200", "--", "python3", "-c", "import mmap; m = mmap.mmap(-1, 1 << 30); " + HOG % (50, 1))
+        assert code == 0 and job["state"] == "success", (err, job)
     with tap.case("what a command leaves running is ended, and artifacts are kept"):
         push()
         mark = net.path("mark")
         code, _, err, job = once("-a", "out.bin", "-a", "missing", "-a", "link", "--", "sh", "-c",
-                                 "head -c 700000 /dev/zero >out.bin; ln -s /etc/passwd link; sleep 1000 & echo $! >%s" % mark)
+                                 "head -c 700000 /dev/zero >out.bin; ln -s /etc/passwd link; sleep 1000 & echo $! >%s; setsid sh -c 'sleep 1000 & echo $! >>%s; sleep 1000' & "
+                                 "until [ $(wc -l <%s) = 2 ]; do sleep 0.1; done" % (mark, mark, mark))
         assert code == 0, err
         with open(mark) as f:
-            pid = int(f.read())
-        wait_for(lambda: not os.path.exists("/proc/%d" % pid) or open("/proc/%d/stat" % pid).read().split()[2] == "Z", "its end")
+            pids = f.read().split()
+        assert len(pids) == 2 and not [p for p in pids if os.path.exists("/proc/" + p)], pids
         files = {f["name"]: f for f in job["files"]}
         assert set(files) == {"log", "out.bin"} and files["out.bin"]["sha256"] == hashlib.sha256(bytes(700000)).hexdigest()
         assert "missing is no file" in log(a, job) and "link is no file" in log(a, job)

@@ -32,7 +32,7 @@ show(struct work *w, struct guts_jv data)
 	guts_fmt_bytes(bytes, guts_jv_u64_of(data, "bytes"));
 	snprintf(detail, sizeof(detail), "%s  %s, %llu objects", guts_jv_str_of(data, "phase"), bytes,
 	    (unsigned long long)guts_jv_u64_of(data, "objects"));
-	guts_progress_show(&w->progress, w->what, 0, 0, detail);
+	guts_progress_show(&w->progress, w->what, guts_jv_u64_of(data, "objects"), guts_jv_u64_of(data, "objects_total"), detail);
 }
 
 /* The job's state from the node: the one truth, whatever events were seen. */

@@ -8,6 +8,7 @@
 #include "git/repostore_priv.h"
 
 #include "base/alloc.h"
+#include "git/progress.h"
 
 #include <git2.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ struct guts_importer {
 	bool in_job, closed, paused;
 	struct guts_buf input;
 	struct guts_child *child;
+	struct guts_git_progress progress; /* of the child */
 };
 
 static void
@@ -163,12 +165,21 @@ on_ended(void *owner, const struct guts_child_result *r)
 	m->ev.end(m->owner, r->err ? ei.code : GUTS_OK, r->err ? ei.text : NULL);
 }
 
-static const struct guts_child_events child_events = { on_data, on_writable, on_ended };
+static void
+on_said(void *owner, struct guts_slice text)
+{
+	struct guts_importer *m = owner;
+
+	if (guts_git_progress_take(&m->progress, text))
+		m->ev.progress(m->owner, m->progress.done, m->progress.total);
+}
+
+static const struct guts_child_events child_events = { on_data, on_writable, on_ended, on_said };
 
 void
 guts_repostore_import_pack(struct guts_importer *m)
 {
-	static const char *const args[] = { "pack-objects", "--revs", "--stdout", "--delta-base-offset", "--progress" };
+	static const char *const args[] = { "pack-objects", "--revs", "--stdout", "--delta-base-offset", "--all-progress" };
 	struct guts_gitcmd c;
 	int err;
 
@@ -232,7 +243,7 @@ on_cloned(void *owner, const struct guts_child_result *r)
 	m->ev.refs(m->owner, m->err, m->why.text, GUTS_SHA1, guts_slice(NULL, 0), NULL, 0);
 }
 
-static const struct guts_child_events clone_events = { drop_output, NULL, on_cloned };
+static const struct guts_child_events clone_events = { drop_output, NULL, on_cloned, on_said };
 
 static int
 start_clone(struct guts_importer *m)

@@ -269,7 +269,7 @@ no_data(void *owner, struct guts_slice bytes)
 	(void)bytes;
 }
 
-static const struct guts_child_events index_events = { no_data, index_writable, index_exit };
+static const struct guts_child_events index_events = { .data = no_data, .writable = index_writable, .exit = index_exit };
 
 static int
 start_index(struct guts_ingest *g)
@@ -333,7 +333,7 @@ walk_writable(void *owner)
 		walk_feed(g);
 }
 
-static const struct guts_child_events walk_events = { no_data, walk_writable, walk_exit };
+static const struct guts_child_events walk_events = { .data = no_data, .writable = walk_writable, .exit = walk_exit };
 
 /* Everything that the tips reach and no ref does must be there. */
 static void

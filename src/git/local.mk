@@ -16,6 +16,7 @@ libguts_a_SOURCES += %reldir%/packer.c
 libguts_a_SOURCES += %reldir%/packscan.c
 libguts_a_SOURCES += %reldir%/peoplefile.c
 libguts_a_SOURCES += %reldir%/pktline.c
+libguts_a_SOURCES += %reldir%/progress.c
 libguts_a_SOURCES += %reldir%/project.c
 libguts_a_SOURCES += %reldir%/query.c
 libguts_a_SOURCES += %reldir%/read.c

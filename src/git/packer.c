@@ -90,7 +90,7 @@ on_ended(void *owner, const struct guts_child_result *r)
 	p->ev.end(p->owner, r->err ? guts_gitcmd_error(r, GUTS_EIO, NULL) : GUTS_OK);
 }
 
-static const struct guts_child_events child_events = { on_data, on_writable, on_ended };
+static const struct guts_child_events child_events = { .data = on_data, .writable = on_writable, .exit = on_ended };
 
 /* Run git with these arguments (NULL ends) in the repository. */
 static int
@@ -184,7 +184,7 @@ static int
 walk(struct guts_packer *p)
 {
 	static const char *const args[] = { "rev-list", "--objects", "--no-object-names", "--in-commit-order", "--all", NULL };
-	static const struct guts_child_events events = { on_walk_data, NULL, on_walk_ended };
+	static const struct guts_child_events events = { .data = on_walk_data, .exit = on_walk_ended };
 	int err = run_git(p, args, &events);
 
 	if (!err)

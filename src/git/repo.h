@@ -92,6 +92,8 @@ struct guts_import_events {
 	void (*data)(void *owner, struct guts_slice bytes);
 	/* All bytes were given (0), or it failed. */
 	void (*end)(void *owner, int err, const char *text);
+	/* Objects cloned before `refs`, or packed after it, of how many. */
+	void (*progress)(void *owner, uint64_t objects, uint64_t total);
 };
 
 struct guts_repos_ops {

@@ -76,6 +76,8 @@ struct guts_child_events {
 	void (*writable)(void *owner);
 	/* Ended and reaped, after all output; exactly once; the child is gone. */
 	void (*exit)(void *owner, const struct guts_child_result *r);
+	/* Standard error as it comes, beside the end of it that the result holds; valid during the call.  May be NULL. */
+	void (*said)(void *owner, struct guts_slice text);
 };
 
 /* Make the supervisor; `opt` may be NULL. */

@@ -179,10 +179,13 @@ on_text(uv_poll_t *h, int status, int events)
 
 	(void)status;
 	(void)events;
-	if (n)
-		guts_child_keep_text(c, c->s->mem, n);
-	else
+	if (!n) {
 		finish_if_over(c);
+		return;
+	}
+	guts_child_keep_text(c, c->s->mem, n);
+	if (c->ev && c->ev->said)
+		c->ev->said(c->owner, guts_slice(c->s->mem, n));
 }
 
 /* Look whether the leader ended; true if so: c may be gone. */

@@ -27,7 +27,7 @@ struct guts_job_entry {
 static void
 note(struct guts_job_entry *j, const char *phase)
 {
-	struct guts_signal s = { .type = "job.progress", .n = 5 };
+	struct guts_signal s = { .type = "job.progress", .n = 6 };
 
 	pthread_mutex_lock(&j->node->jobs_lock);
 	if (phase)
@@ -40,6 +40,7 @@ note(struct guts_job_entry *j, const char *phase)
 	s.attr[2] = guts_node_attr("phase", j->info.phase);
 	s.attr[3] = guts_node_attr_num("bytes", j->info.bytes);
 	s.attr[4] = guts_node_attr_num("objects", j->info.objects);
+	s.attr[5] = guts_node_attr_num("objects_total", j->info.objects_total);
 	guts_events_signal(j->node, &s, true);
 }
 
@@ -209,7 +210,21 @@ import_refs(void *owner, int err, const char *text, enum guts_object_format form
 	guts_sync_create(j->node->sync, &p, on_created, j);
 }
 
-static const struct guts_import_events import_events = { .refs = import_refs, .data = import_data, .end = import_end };
+static void
+import_progress(void *owner, uint64_t objects, uint64_t total)
+{
+	struct guts_job_entry *j = owner;
+
+	pthread_mutex_lock(&j->node->jobs_lock);
+	j->info.objects = objects;
+	j->info.objects_total = total;
+	pthread_mutex_unlock(&j->node->jobs_lock);
+	note(j, NULL);
+}
+
+static const struct guts_import_events import_events = {
+	.refs = import_refs, .data = import_data, .end = import_end, .progress = import_progress,
+};
 
 static void
 job_free(struct guts_job_entry *j)

@@ -289,7 +289,8 @@ struct guts_job_info {
 	char kind[16];                 /* "import" */
 	char state[16];                /* "running", "done", "failed" */
 	char phase[32];
-	uint64_t bytes, objects;
+	uint64_t bytes;                /* of the pack */
+	uint64_t objects, objects_total; /* of this phase, as git tells them; 0 of 0: not known yet */
 	uint8_t repo[GUTS_REPOID_SIZE];
 	bool has_repo;
 	char error[256];

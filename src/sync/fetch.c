@@ -324,7 +324,7 @@ guts_fetch_phase(struct guts_fetch *f, const char *phase)
 
 	f->phase = phase;
 	if (s->s.events->progress)
-		s->s.events->progress(s->s.owner, f->repo, &f->peer, phase, f->bytes, 0, 0);
+		s->s.events->progress(s->s.owner, f->repo, &f->peer, phase, f->bytes, f->objects, 0);
 }
 
 /* -- the beginning ---------------------------------------------------------------------------------- */

@@ -67,6 +67,7 @@ struct guts_fetch {
 	struct guts_peerid peer;
 	struct guts_request *request;
 	const char *phase;
+	uint64_t objects;                       /* in packs that were checked */
 	struct guts_fetch_answer answer;
 	size_t identity_from;                   /* asked from this version on */
 	GUTS_VEC(struct guts_version) versions; /* new ones, checked */

@@ -155,7 +155,7 @@ on_progress(void *owner, uint64_t bytes, uint64_t objects)
 	struct guts_sync *s = f->repo->sync;
 
 	if (s->s.events->progress)
-		s->s.events->progress(s->s.owner, f->repo, &f->peer, "objects", bytes, objects, 0);
+		s->s.events->progress(s->s.owner, f->repo, &f->peer, "objects", bytes, f->objects + objects, 0);
 }
 
 static void
@@ -167,6 +167,7 @@ on_verified(void *owner, int err, const struct guts_ingest_result *res)
 		guts_fetch_end(f, err == GUTS_ENOTFOUND ? GUTS_EPROTO : err, res && res->detail ? res->detail : "a bad pack");
 		return;
 	}
+	f->objects += res->objects;
 	if (!f->got_end) /* git ends a pack by its own count: bytes behind it are a fault, and the answer is not over */
 		return;
 	if (f->next_want < f->wants.n)

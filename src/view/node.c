@@ -237,6 +237,7 @@ guts_view_job(struct guts_json *j, const struct guts_job_info *i)
 	guts_json_put_str(j, "phase", i->phase);
 	guts_json_put_u64(j, "bytes", i->bytes);
 	guts_json_put_u64(j, "objects", i->objects);
+	guts_json_put_u64(j, "objects_total", i->objects_total);
 	if (i->has_repo)
 		guts_repoid_text(repo, i->repo);
 	guts_json_put_str(j, "repo", i->has_repo ? repo : NULL);

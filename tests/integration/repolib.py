@@ -348,9 +348,17 @@ def import_url(tap, a, b, rid, work, net):
         assert answer.status == 202, answer.data
         return wait_for(lambda: (j := a.get("/api/v1/jobs/%d" % answer.json["id"]))["state"] != "running" and j, "end of the job")
 
-    with tap.case("import from an address: another node's clone address, over HTTP"):
+    with tap.case("import from an address: another node's clone address, over HTTP; it tells how many objects came"):
+        told = a.stream("type=job.progress,job.done")
         job = ended({"url": "%s/%s.git" % (b.url, rid), "name": "cloned", "description": "from B"})
         assert job["state"] == "done", job
+        git("clone", "-q", "--mirror", b.git_url(rid), net.path("all"))
+        n = len(out(net.path("all"), "rev-list", "--objects", "--all").splitlines())
+        assert (job["objects"], job["objects_total"]) == (n, n), (job, n)
+        last = told.find(lambda f: f.get("event") == "job.progress" and
+                         (f["data"]["data"]["job"], f["data"]["data"]["phase"]) == (job["id"], "done"))["data"]["data"]
+        told.close()
+        assert (last["objects"], last["objects_total"]) == (n, n), last
         made = wait_for(lambda: a.get("/api/v1/repos/%s/cloned" % a.id), "the import")
         assert made["head"] == out(work, "rev-parse", "main") and made["description"] == "from B" and made["id"] != rid
         assert a.refs(made["id"]) == b.refs(rid)

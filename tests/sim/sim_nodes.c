@@ -106,6 +106,8 @@ a_large_tree_is_compared_by_bucket(void **state)
 	snap = guts_node_snapshot(simnet_world_node(&w, 1)->node);
 	before = 6000 * 30;
 	after = snap->bytes_in;
+	assert_int_equal(snap->npeers, 1);
+	assert_true(snap->peers[0].useful > 0); /* a fetch is news, too */
 	guts_snapshot_unref(snap);
 	print_message("# one ref more among 6,000, the base unknown: %" PRIu64 " bytes came\n", after);
 	assert_true(after < before);

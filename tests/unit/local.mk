@@ -26,6 +26,7 @@ unit_tests += %reldir%/test_cursor
 unit_tests += %reldir%/test_doc
 unit_tests += %reldir%/test_envelope
 unit_tests += %reldir%/test_err
+unit_tests += %reldir%/test_gitprogress
 unit_tests += %reldir%/test_gossip_limits
 unit_tests += %reldir%/test_gossip_mesh
 unit_tests += %reldir%/test_gossip_message

@@ -27,6 +27,7 @@ struct watched {
 	struct guts_buf out;
 	struct guts_child_result r;
 	int exits, writables;
+	size_t said; /* bytes of standard error */
 	bool cancel_at_data;
 	struct guts_slice feed; /* what is left to write */
 };
@@ -109,7 +110,15 @@ on_ended(void *owner, const struct guts_child_result *r)
 		guts_uvenv_stop(x->w->u);
 }
 
-static const struct guts_child_events events = { on_data, on_writable, on_ended };
+static void
+on_said(void *owner, struct guts_slice text)
+{
+	struct watched *x = owner;
+
+	x->said += text.n;
+}
+
+static const struct guts_child_events events = { on_data, on_writable, on_ended, on_said };
 
 static int
 launch(struct world *w, struct watched *x, const struct guts_child_spec *spec)
@@ -142,6 +151,7 @@ test_output_and_environment(void **state)
 	/* PATH, GREETING and what the shell adds itself: PWD; 0, 1, 2 and the one `ls` reads */
 	assert_string_equal(guts_buf_cstr(&x.out), "hello\n3\n/\n4\nleader\n");
 	assert_string_equal(x.r.text, "words\n");
+	assert_int_equal(x.said, 6);
 	assert_int_equal(x.r.err, GUTS_EIO);
 	assert_int_equal(x.r.exit_code, 3);
 	assert_int_equal(x.r.signal, 0);

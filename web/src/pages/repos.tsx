@@ -127,7 +127,9 @@ function ImportJob({ id, onDone }: { id: number; onDone(): void }) {
 					<p role="status">
 						{j.state === 'running' ? (
 							<>
-								Importing: <T s={j.phase ?? ''} /> {plural(j.objects ?? 0, 'object')}, {bytes(j.bytes ?? 0)}
+								<progress aria-label="Importing" value={j.objects_total ? j.objects : undefined} max={j.objects_total || 1} />{' '}
+								Importing: <T s={j.phase ?? ''} /> {plural(j.objects ?? 0, 'object')}
+								{j.objects_total ? ` of ${plural(j.objects_total, 'object')}` : ''}, {bytes(j.bytes ?? 0)}
 							</>
 						) : j.state === 'done' ? (
 							'Imported.'

@@ -139,6 +139,22 @@ try {
 		await until(async () => (await figure('Waiting').innerText()) === '1', 'the next job')
 	})
 
+	await test('required contexts are signed, how they stand is shown, and the badge is there to copy', async () => {
+		await go(at('settings'))
+		await press('Add ci/linux')
+		equal(await page.getByLabel('Required contexts').inputValue(), 'ci/linux', 'contexts')
+		await press('Sign the list')
+		await page.getByRole('listitem').filter({ hasText: 'ci/linux' }).getByText('success').waitFor()
+		equal((await a.get(`/api/v1/repos/${repo.id}`)).required_contexts, ['ci/linux'], 'required')
+		await until(() => page.getByRole('img', { name: 'Badge of all contexts' }).evaluate((i) => i.naturalWidth > 0), 'badge')
+		await page.getByLabel('Context of the badge').selectOption('ci/linux')
+		const markdown = await page.getByRole('region', { name: 'Markdown of the badge' }).innerText()
+		assert(markdown.includes(`${a.url}/api/v1/repos/${repo.full_name}/badge.svg?context=ci%2Flinux`), markdown)
+		await go(at('refs'))
+		await page.getByRole('link', { name: 'checks passed' }).click()
+		await page.waitForURL('**/commit/**')
+	})
+
 	await test('a queue is removed after a question, and what waits for it ends', async () => {
 		await go(at('ci'))
 		await press('Remove queue ci/linux')

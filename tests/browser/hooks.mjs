@@ -147,6 +147,7 @@ try {
 	await test('the node has its own, beside those of its repositories', async () => {
 		await go('hooks')
 		await page.getByRole('link', { name: receiver.url }).waitFor()
+		await page.getByText('name MQTT and NATS servers').waitFor()
 		await press('New webhook…')
 		await dialog.getByLabel('URL', { exact: true }).fill(receiver.url + '?node')
 		await dialog.getByLabel('all', { exact: true }).check()

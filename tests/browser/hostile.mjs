@@ -144,6 +144,7 @@ try {
 		'a delivery': [`hooks/${hook.id}/${delivery.id}`, 'subject U+202E'],
 		'an answer': [at('hooks', String(hook.id), String(delivery.id)), `${IMG}U+202E<script>${RUN}</script>aaaa`],
 		'no such webhook': ['hooks/' + encodeURIComponent(IMG), 'no such webhook'],
+		'contexts to require': [at('settings'), `+ ${IMG}`],
 		'repository settings': [at('settings'), 'Sign a new version'],
 		'no such repository': [`r/${encodeURIComponent(IMG)}/${encodeURIComponent(IMG)}`, IMG],
 		'no such schema': [`api?schema=${encodeURIComponent(IMG)}`, 'no schema'],

@@ -7,6 +7,7 @@ import { canAdmin } from '../session'
 import { T } from '../text'
 import { Field, fields, type FormEvent, Needs, useBusy } from '../parts'
 import { Card, Dialog } from '../ui'
+import { Checks, NoDelegate } from './checks'
 import type { Of } from './repo'
 
 function Edit({ of }: { of: Of }) {
@@ -21,7 +22,6 @@ function Edit({ of }: { of: Of }) {
 			archived: f.archived === 'on',
 			signers: f.signers!.split(/\s+/).filter(Boolean),
 			readers: f.readers!.split(/\s+/).filter(Boolean),
-			required_contexts: f.contexts!.split(/\s*\n\s*/).filter(Boolean),
 		}
 		const before = {
 			name: repo.name,
@@ -30,7 +30,6 @@ function Edit({ of }: { of: Of }) {
 			archived: repo.archived,
 			signers: repo.signers,
 			readers: repo.readers,
-			required_contexts: repo.required_contexts,
 		}
 		const changed = Object.entries(body).filter(
 			([k, v]) => JSON.stringify(v) !== JSON.stringify(before[k as keyof typeof before]),
@@ -45,7 +44,7 @@ function Edit({ of }: { of: Of }) {
 		)
 			if (now && pathOf(now) !== path) go(repoHref(pathOf(now), ['settings']))
 	}
-	if (!repo.permissions.admin) return <p>Only a delegate of this repository can sign a new version; this node's key is none.</p>
+	if (!repo.permissions.admin) return <NoDelegate />
 	return (
 		<Needs scope="write">
 			<form onSubmit={submit} key={repo.identity_version}>
@@ -68,11 +67,6 @@ function Edit({ of }: { of: Of }) {
 				<Field label="Readers" hint="Peer ids, one per line: who may have it, beside the delegates, while it is private">
 					{(ids) => (
 						<textarea {...ids} name="readers" rows={3} class="mono" defaultValue={repo.readers.join('\n')} spellcheck={false} />
-					)}
-				</Field>
-				<Field label="Required contexts" hint="Commit statuses, one per line: a branch without their success is marked">
-					{(ids) => (
-						<textarea {...ids} name="contexts" rows={2} class="mono" defaultValue={repo.required_contexts.join('\n')} spellcheck={false} />
 					)}
 				</Field>
 				<label class="check">
@@ -129,6 +123,7 @@ export const RepoSettings = ({ of }: { of: Of }) => (
 		<Card title="Identity">
 			<Edit of={of} />
 		</Card>
+		<Checks of={of} />
 		<Card title="Remove">
 			<Remove of={of} />
 		</Card>

@@ -41,6 +41,9 @@ int guts_cmd_repo_policy(struct guts_cli *c);
 int guts_cmd_repo_delete(struct guts_cli *c);
 int guts_cmd_repo_trust(struct guts_cli *c);
 int guts_cmd_repo_download(struct guts_cli *c);
+int guts_cmd_repo_log(struct guts_cli *c);
+int guts_cmd_repo_contributors(struct guts_cli *c);
+int guts_cmd_repo_files(struct guts_cli *c);
 int guts_cmd_repo_import(struct guts_cli *c);
 int guts_cmd_repo_sync(struct guts_cli *c);
 

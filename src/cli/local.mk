@@ -24,6 +24,7 @@ libguts_a_SOURCES += %reldir%/peers.c
 libguts_a_SOURCES += %reldir%/repo.c
 libguts_a_SOURCES += %reldir%/repochange.c
 libguts_a_SOURCES += %reldir%/repofiles.c
+libguts_a_SOURCES += %reldir%/repohistory.c
 libguts_a_SOURCES += %reldir%/repojob.c
 libguts_a_SOURCES += %reldir%/sink.c
 libguts_a_SOURCES += %reldir%/table.c

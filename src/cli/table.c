@@ -57,6 +57,15 @@ static const struct guts_opt update_opts[] = {
 	{ "no-required", 0, NULL, "branches need no commit status" },
 	END,
 };
+static const struct guts_opt history_opts[] = {
+	{ "number", 'n', "N", "so many, at most 100 (default 20)" },
+	{ "path", 'p', "PATH", "only those that changed this file or folder" },
+	{ "author", 'a', "TEXT", "only by authors with this in name or e-mail" },
+	{ "since", 0, "TIME", "not before, e.g. 2026-01-31T12:00:00Z" },
+	{ "until", 0, "TIME", "not after" },
+	END,
+};
+static const struct guts_opt files_opts[] = { { "ref", 'r', "REF", "branch, tag or commit (default: the default branch)" }, END };
 static const struct guts_opt download_opts[] = { { "output", 'o', "FILE", "write it there: zip if the name ends so, else tar.gz (default: standard output)" }, END };
 static const struct guts_opt delete_opts[] = { { "yes", 'y', NULL, "do not ask" }, END };
 static const struct guts_opt trust_opts[] = { { "remove", 0, NULL, "no longer trust" }, END };
@@ -189,6 +198,10 @@ const struct guts_command guts_commands[] = {
 	    false, false, 1, 1, guts_cmd_repo_update },
 	{ "repo sync", "REPO", "ask its seeders for what is new, now", NULL, sync_opts, false, false, 1, 1,
 	    guts_cmd_repo_sync },
+	{ "repo log", "REPO [REF]", "the newest commits, and how many there are", NULL, history_opts, false, false, 1, 2, guts_cmd_repo_log },
+	{ "repo contributors", "REPO [REF]", "who made the commits, and how many", NULL, NULL, false, false, 1, 2, guts_cmd_repo_contributors },
+	{ "repo files", "REPO [PATH]", "the entries of a folder, and the commit that changed each last", NULL, files_opts, false, false, 1, 2,
+	    guts_cmd_repo_files },
 	{ "repo download", "REPO [REF]", "the files of a branch, tag or commit as an archive", "Without a REF those of the default branch.",
 	    download_opts, false, false, 1, 2, guts_cmd_repo_download },
 	{ "repo policy", "REPO [POLICY]", "show or set the policy: default, seed (keep) or block",

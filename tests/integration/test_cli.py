@@ -185,6 +185,22 @@ with tap.net() as net:
         failed = a.cli("repo", "import", net.path("empty"), "--name", "e", check=False)
         assert failed.returncode == 1 and failed.stderr, failed
 
+    with tap.case("repo log, contributors, files: as git has them"):
+        tip = git("rev-parse", "main", cwd=source).strip()
+        for ref in (), ("main",), ("v1",), (tip[:10],):
+            text = a.cli("repo", "log", "imported", *ref)
+            assert tip[:12] in text and "1 commits in all" in text, text
+        assert [x["sha"] for x in js(a, "repo", "log", "imported", "-n", "1", "--path", "a")] == [tip]
+        assert js(a, "repo", "log", "imported", "--author", "nobody at all", "--since", "2001-01-01T00:00:00Z") == []
+        assert "no such commits" in a.cli("repo", "log", "imported", "--path", "none")
+        assert [p["contributions"] for p in js(a, "repo", "contributors", "imported")] == [1]
+        assert "E-MAIL" in a.cli("repo", "contributors", "imported", "main")
+        assert [(e["name"], e["last_commit_sha"]) for e in js(a, "repo", "files", "imported", "--ref", "v1")] == [("a", tip)]
+        assert tip[:12] in a.cli("repo", "files", "imported")
+        for wrong in ("log", "imported", "none"), ("files", "imported", "none"), ("contributors", "imported", "none"):
+            assert a.cli("repo", *wrong, check=False).returncode == 5, wrong
+        assert a.cli("repo", "log", "imported", "-n", "101", check=False).returncode == 2
+
     with tap.case("repo download: a file of either form, or a pipe; what failed leaves no file"):
         for name, names in ("x.tar.gz", lambda f: tarfile.open(f).getnames()), ("x.zip", lambda f: zipfile.ZipFile(f).namelist()):
             a.cli("repo", "download", "imported", "-o", net.path(name))

@@ -159,6 +159,17 @@ try {
 		await until(async () => (await page.getByRole('main').getByRole('listitem').count()) === 2, 'two webhooks')
 	})
 
+	await test('one that is given up is among the events, and leads to its delivery', async () => {
+		receiver.status = 410
+		const own = (await a.get('/api/v1/hooks')).find((h) => !h.repo).id
+		await a.api('POST', `/api/v1/hooks/${own}/pings`)
+		await go('events')
+		const line = page.getByRole('listitem').filter({ hasText: 'was given up: answered 410' })
+		await line.getByRole('link', { name: String(own), exact: true }).click()
+		await page.getByRole('main').getByText('given up', { exact: true }).waitFor()
+		receiver.status = 200
+	})
+
 	await test('older deliveries are on the next page', async () => {
 		const own = (await a.get('/api/v1/hooks')).find((h) => !h.repo).id
 		for (let i = 0; i < 30; i++) await a.api('POST', `/api/v1/hooks/${own}/pings`)

@@ -134,7 +134,7 @@ function Rows({ list, reload }: { list: Option[]; reload(): void }) {
 						{ name: 'From', cell: (o) => <Badge tone={o.source === 'default' ? 'quiet' : 'info'}>{o.source}</Badge> },
 						{ name: 'Meaning', class: 'text wide', cell: (o) => <T s={o.help} /> },
 						{
-							name: '',
+							name: 'Actions',
 							cell: (o) => (
 								<button type="button" class="small" aria-label={`Change ${plain(o.name)}`} onClick={() => setEditing(o)}>
 									Change

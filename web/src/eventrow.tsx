@@ -35,6 +35,8 @@ const Job = ({ e, does }: { e: NodeEvent; does: string }) => (
 	</>
 )
 
+const Hook = ({ e }: { e: NodeEvent }) => <a href={`#/hooks/${number(e, 'hook')}/${number(e, 'delivery')}`}>{number(e, 'hook')}</a>
+
 type Line = (e: NodeEvent) => ComponentChildren
 const lines: Record<string, Line> = {
 	'node.started': (e) => (
@@ -165,6 +167,18 @@ const lines: Record<string, Line> = {
 	'ci.job.queued': (e) => <Job e={e} does="waits for a runner" />,
 	'ci.job.started': (e) => <Job e={e} does="began" />,
 	'ci.job.finished': (e) => <Job e={e} does={`ended with ${text(e, 'state')}`} />,
+	'hook.dead': (e) => (
+		<>
+			Webhook <Hook e={e} />: delivery {number(e, 'delivery')} was given up
+			<Why s={text(e, 'reason')} />
+		</>
+	),
+	'hook.delivery': (e) => (
+		<>
+			Webhook <Hook e={e} />: <T s={text(e, 'event')} /> is <T s={text(e, 'state')} />
+			<Why s={text(e, 'reason')} />
+		</>
+	),
 	'job.done': (e) => (
 		<>
 			<T s={text(e, 'kind')} /> {text(e, 'state') === 'failed' ? 'failed' : 'is done'}
@@ -225,7 +239,7 @@ const lines: Record<string, Line> = {
 	),
 }
 
-const bad = ['peer.banned', 'repo.refused', 'repo.sync.failed', 'repo.refs.conflict', 'repo.author.forked']
+const bad = ['hook.dead', 'peer.banned', 'repo.refused', 'repo.sync.failed', 'repo.refs.conflict', 'repo.author.forked']
 const good = ['repo.ref.updated', 'repo.added', 'repo.created', 'peer.connected']
 export function toneOf(e: NodeEvent): Tone {
 	if (bad.includes(e.type) || e.data.state === 'failed' || e.data.state === 'failure') return 'bad'

@@ -157,10 +157,6 @@ answer_create(struct guts_req *r, struct guts_call *c)
 	struct guts_buf b;
 	struct guts_json j;
 
-	if (c->err < 0) {
-		guts_reply_err(r, c->err, &c->ei);
-		return;
-	}
 	guts_reply_begin(&b, &j);
 	put_token(&j, t->token, t->secret);
 	guts_reply_json(r, 201, &b, NULL);
@@ -231,17 +227,6 @@ run_revoke(struct guts_call *c)
 		guts_call_done(c, err, NULL);
 }
 
-static void
-answer_revoke(struct guts_req *r, struct guts_call *c)
-{
-	if (c->err == GUTS_ENOTFOUND)
-		guts_reply_problem(r, 404, "no such token");
-	else if (c->err < 0)
-		guts_reply_err(r, c->err, &c->ei);
-	else
-		guts_reply_empty(r, 204);
-}
-
 void
 guts_rest_token_revoke(struct guts_req *r)
 {
@@ -251,7 +236,8 @@ guts_rest_token_revoke(struct guts_req *r)
 		guts_reply_problem(r, 404, "no such token");
 		return;
 	}
-	struct token_call *t = guts_call_new(sizeof *t, run_revoke, answer_revoke, destroy_token_call);
+	struct token_call *t = guts_call_new(sizeof *t, run_revoke, guts_call_answer_empty, destroy_token_call);
+	t->c.not_found = "no such token";
 	memcpy(t->id, id.p, id.n);
 	guts_call_loop(r, &t->c);
 }

@@ -68,10 +68,6 @@ answer_job(struct guts_req *r, struct guts_call *c)
 	struct guts_buf b;
 	struct guts_json j;
 
-	if (c->err < 0) {
-		guts_reply_err(r, c->err, &c->ei);
-		return;
-	}
 	if (!p->has_job) {
 		guts_reply_empty(r, 204);
 		return;
@@ -530,10 +526,7 @@ answer_list(struct guts_req *r, struct guts_call *c)
 {
 	struct list_call *p = (struct list_call *)c;
 
-	if (c->err < 0)
-		guts_reply_err(r, c->err, &c->ei);
-	else
-		guts_reply_cursor(r, &p->body, p->n > p->per_page ? p->ring[p->n % p->per_page]->number : 0);
+	guts_reply_cursor(r, &p->body, p->n > p->per_page ? p->ring[p->n % p->per_page]->number : 0);
 }
 
 static void

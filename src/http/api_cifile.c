@@ -76,10 +76,6 @@ answer_write(struct guts_req *r, struct guts_call *c)
 	struct guts_buf b;
 	struct guts_json j;
 
-	if (c->err < 0) {
-		guts_reply_err(r, c->err, &c->ei);
-		return;
-	}
 	guts_reply_begin(&b, &j);
 	guts_json_object(&j);
 	guts_json_put_u64(&j, "bytes", ((struct file_call *)c)->bytes);
@@ -213,10 +209,6 @@ answer_read(struct guts_req *r, struct guts_call *c)
 	struct guts_slice data;
 	int err;
 
-	if (c->err < 0) {
-		guts_reply_err(r, c->err, &c->ei);
-		return;
-	}
 	guts_buf_init(&p->data, PIECE_MAX);
 	err = p->fetch.is_own ? read_piece(p, &ei) : take_remote(p);
 	if (err) {

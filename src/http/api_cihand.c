@@ -30,9 +30,7 @@ answer(struct guts_req *r, struct guts_call *c)
 {
 	struct hand_call *p = (struct hand_call *)c;
 
-	if (c->err < 0)
-		guts_reply_err(r, c->err, &c->ei);
-	else if (p->body.len)
+	if (p->body.len)
 		guts_reply_json(r, p->status, &p->body, NULL);
 	else
 		guts_reply_empty(r, p->status);

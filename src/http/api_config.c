@@ -437,6 +437,7 @@ guts_rest_config_change(struct guts_req *r)
 	struct guts_errinfo ei;
 	int err = take_body(x, &errors, guts_buf_slice(&r->body), &ei);
 
+	x->c.takes_err = true;
 	if (err) {
 		guts_reply_body_error(r, err, &ei, &errors);
 		destroy(&x->c);

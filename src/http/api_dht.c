@@ -102,10 +102,6 @@ answer_lookup(struct guts_req *r, struct guts_call *c)
 	struct dht_call *d = (struct dht_call *)c;
 	struct guts_buf b;
 
-	if (c->err < 0) {
-		guts_reply_err(r, c->err, &c->ei);
-		return;
-	}
 	b = d->body;
 	guts_buf_init(&d->body, 0);
 	guts_reply_json(r, 200, &b, NULL);

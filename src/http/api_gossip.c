@@ -77,10 +77,6 @@ answer_topic(struct guts_req *r, struct guts_call *c)
 	struct guts_buf b;
 	struct guts_json j;
 
-	if (c->err < 0) {
-		guts_reply_err(r, c->err, &c->ei);
-		return;
-	}
 	guts_reply_begin(&b, &j);
 	guts_view_topic_detail(&j, &((struct look_call *)c)->detail);
 	guts_reply_json(r, 200, &b, NULL);
@@ -170,22 +166,13 @@ run_subscribe(struct guts_call *c)
 }
 
 static void
-answer_empty(struct guts_req *r, struct guts_call *c)
-{
-	if (c->err < 0)
-		guts_reply_err(r, c->err, &c->ei);
-	else
-		guts_reply_empty(r, 204);
-}
-
-static void
 subscribe(struct guts_req *r, bool on)
 {
 	char topic[TOPIC_MAX + 1];
 
 	if (!take_topic(r, topic))
 		return;
-	struct topic_call *t = guts_call_new(sizeof *t, run_subscribe, answer_empty, NULL);
+	struct topic_call *t = guts_call_new(sizeof *t, run_subscribe, guts_call_answer_empty, NULL);
 	memcpy(t->topic, topic, sizeof topic);
 	t->on = on;
 	guts_call_loop(r, &t->c);
@@ -221,10 +208,6 @@ answer_publish(struct guts_req *r, struct guts_call *c)
 	struct guts_buf b;
 	struct guts_json j;
 
-	if (c->err < 0) {
-		guts_reply_err(r, c->err, &c->ei);
-		return;
-	}
 	guts_reply_begin(&b, &j);
 	guts_json_object(&j);
 	guts_json_put_str(&j, "id", t->id);

@@ -51,9 +51,7 @@ answer(struct guts_req *r, struct guts_call *c)
 {
 	struct hook_call *p = (struct hook_call *)c;
 
-	if (c->err < 0)
-		guts_reply_err(r, c->err, &c->ei);
-	else if (p->next)
+	if (p->next)
 		guts_reply_cursor(r, &p->body, p->next);
 	else if (p->body.len)
 		guts_reply_json(r, p->status, &p->body, NULL);

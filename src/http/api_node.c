@@ -207,15 +207,6 @@ run_alias(struct guts_call *c)
 	guts_node_alias(c->h->node, a->alias, &a->peer, alias_done, c);
 }
 
-static void
-answer_alias(struct guts_req *r, struct guts_call *c)
-{
-	if (c->err < 0)
-		guts_reply_err(r, c->err, &c->ei);
-	else
-		guts_reply_empty(r, 204);
-}
-
 void
 guts_rest_alias_put(struct guts_req *r)
 {
@@ -236,7 +227,7 @@ guts_rest_alias_put(struct guts_req *r)
 	} else if (alias.n > GUTS_NAME_MAX) {
 		guts_reply_problem(r, 400, "the alias is too long");
 	} else {
-		struct alias_call *a = guts_call_new(sizeof *a, run_alias, answer_alias, NULL);
+		struct alias_call *a = guts_call_new(sizeof *a, run_alias, guts_call_answer_empty, NULL);
 		memcpy(a->alias, alias.p, alias.n);
 		a->peer = peer;
 		guts_call_loop(r, &a->c);

@@ -213,15 +213,6 @@ struct peer_call {
 };
 
 static void
-answer_empty(struct guts_req *r, struct guts_call *c)
-{
-	if (c->err < 0)
-		guts_reply_err(r, c->err, &c->ei);
-	else
-		guts_reply_empty(r, 204);
-}
-
-static void
 command_done(void *owner, int err, const struct guts_errinfo *ei)
 {
 	guts_call_done(owner, err, ei);
@@ -252,10 +243,6 @@ answer_connect(struct guts_req *r, struct guts_call *c)
 	struct guts_buf b;
 	struct guts_json j;
 
-	if (c->err < 0) {
-		guts_reply_err(r, c->err, &c->ei);
-		return;
-	}
 	guts_reply_begin(&b, &j);
 	guts_json_object(&j);
 	guts_json_key(&j, "id");
@@ -306,7 +293,7 @@ guts_rest_peer_disconnect(struct guts_req *r)
 
 	if (!take_peer(r, 0, &id))
 		return;
-	struct peer_call *p = guts_call_new(sizeof *p, run_disconnect, answer_empty, NULL);
+	struct peer_call *p = guts_call_new(sizeof *p, run_disconnect, guts_call_answer_empty, NULL);
 	p->id = id;
 	guts_call_loop(r, &p->c);
 }
@@ -338,7 +325,7 @@ guts_rest_peer_ban(struct guts_req *r)
 	if (err < 0) {
 		guts_reply_body_error(r, err, &ei, &body);
 	} else {
-		struct peer_call *p = guts_call_new(sizeof *p, run_ban, answer_empty, NULL);
+		struct peer_call *p = guts_call_new(sizeof *p, run_ban, guts_call_answer_empty, NULL);
 		p->id = id;
 		p->seconds = v[1].number;
 		snprintf(p->reason, sizeof p->reason, "%s", v[0].is_set && v[0].n ? v[0].text : "banned by hand");
@@ -362,7 +349,7 @@ guts_rest_peer_lift(struct guts_req *r)
 
 	if (!take_peer(r, 0, &id))
 		return;
-	struct peer_call *p = guts_call_new(sizeof *p, run_lift, answer_empty, NULL);
+	struct peer_call *p = guts_call_new(sizeof *p, run_lift, guts_call_answer_empty, NULL);
 	p->id = id;
 	guts_call_loop(r, &p->c);
 }

@@ -86,10 +86,6 @@ answer_repo(struct guts_req *r, struct guts_call *c, int status)
 	struct guts_buf b;
 	struct guts_json j;
 
-	if (c->err < 0) {
-		guts_reply_err(r, c->err, &c->ei);
-		return;
-	}
 	guts_view_repo_path(path, p->info);
 	snprintf(location, sizeof location, "%s/api/v1/repos/%s", guts_req_base(r), path);
 	guts_reply_begin(&b, &j);
@@ -110,23 +106,10 @@ answer_updated(struct guts_req *r, struct guts_call *c)
 }
 
 static void
-answer_empty(struct guts_req *r, struct guts_call *c)
-{
-	if (c->err == GUTS_ENOTFOUND)
-		guts_reply_problem(r, 404, "no such repository");
-	else if (c->err < 0)
-		guts_reply_err(r, c->err, &c->ei);
-	else
-		guts_reply_empty(r, 204);
-}
-
-static void
 answer_accepted(struct guts_req *r, struct guts_call *c)
 {
-	if (c->err < 0)
-		answer_empty(r, c);
-	else
-		guts_reply_empty(r, 202);
+	(void)c;
+	guts_reply_empty(r, 202);
 }
 
 static void
@@ -302,6 +285,7 @@ new_on_repo(struct guts_req *r, void (*run)(struct guts_call *c),
 	struct repo_call *p = NULL;
 	if (guts_who_may_touch(&r->who, i->id)) {
 		p = guts_call_new(sizeof *p, run, answer, destroy_repo);
+		p->c.not_found = "no such repository";
 		memcpy(p->id, i->id, sizeof p->id);
 	} else {
 		guts_reply_problem(r, 403, "this token is for other repositories");
@@ -440,7 +424,7 @@ run_delete(struct guts_call *c)
 void
 guts_rest_repo_delete(struct guts_req *r)
 {
-	struct repo_call *p = new_on_repo(r, run_delete, answer_empty);
+	struct repo_call *p = new_on_repo(r, run_delete, guts_call_answer_empty);
 
 	if (p)
 		guts_call_loop(r, &p->c);
@@ -468,9 +452,10 @@ guts_rest_repo_policy(struct guts_req *r)
 
 	/* by id also for one that is not here */
 	if (guts_req_param(r, 1).n == 0 && guts_repoid_parse(id, guts_req_param(r, 0)) == 0) {
-		p = guts_call_new(sizeof *p, run_policy, answer_empty, destroy_repo);
+		p = guts_call_new(sizeof *p, run_policy, guts_call_answer_empty, destroy_repo);
+		p->c.not_found = "no such repository";
 		memcpy(p->id, id, sizeof id);
-	} else if (!(p = new_on_repo(r, run_policy, answer_empty))) {
+	} else if (!(p = new_on_repo(r, run_policy, guts_call_answer_empty))) {
 		return;
 	}
 	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 1, false, v, &ei);

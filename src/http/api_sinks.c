@@ -26,10 +26,6 @@ answer(struct guts_req *r, struct guts_call *c)
 	struct guts_buf b;
 	struct guts_json j;
 
-	if (c->err < 0) {
-		guts_reply_err(r, c->err, &c->ei);
-		return;
-	}
 	guts_reply_begin(&b, &j);
 	guts_json_array(&j);
 	for (size_t i = 0; i < p->n; i++)

@@ -184,10 +184,6 @@ answer_list(struct guts_req *r, struct guts_call *c)
 	struct guts_buf b;
 	struct guts_json j;
 
-	if (c->err < 0) {
-		guts_reply_err(r, c->err, &c->ei);
-		return;
-	}
 	guts_reply_begin(&b, &j);
 	put_statuses(r, (struct status_call *)c, &j);
 	guts_reply_hashed(r, &b);
@@ -203,10 +199,6 @@ answer_combined(struct guts_req *r, struct guts_call *c)
 	struct guts_buf b;
 	struct guts_json j;
 
-	if (c->err < 0) {
-		guts_reply_err(r, c->err, &c->ei);
-		return;
-	}
 	guts_view_repo_path(path, p->info);
 	guts_oid_hex(hex, &p->commit);
 	guts_reply_begin(&b, &j);
@@ -293,14 +285,14 @@ answer_put(struct guts_req *r, struct guts_call *c)
 	struct guts_buf b;
 	struct guts_json j;
 
-	for (size_t i = 0; c->err == 0 && i < p->n && !mine; i++) {
+	for (size_t i = 0; i < p->n && !mine; i++) {
 		if (guts_peerid_eq(&p->v[i].signer, &r->h->id) && strcmp(p->v[i].context, p->context) == 0) {
 			mine = &p->v[i];
 			at = i;
 		}
 	}
 	if (!mine) {
-		guts_reply_err(r, c->err ? c->err : GUTS_EINTERNAL, &c->ei);
+		guts_reply_err(r, GUTS_EINTERNAL, NULL);
 		return;
 	}
 	guts_view_repo_path(path, p->info);
@@ -391,15 +383,6 @@ run_trust(struct guts_call *c)
 }
 
 static void
-answer_trust(struct guts_req *r, struct guts_call *c)
-{
-	if (c->err < 0)
-		guts_reply_err(r, c->err, &c->ei);
-	else
-		guts_reply_empty(r, 204);
-}
-
-static void
 set_trust(struct guts_req *r, bool trust)
 {
 	struct guts_peerid signer;
@@ -409,7 +392,7 @@ set_trust(struct guts_req *r, bool trust)
 		guts_reply_problem(r, 400, "no peer id");
 		return;
 	}
-	if (!(p = new_call(r, run_trust, answer_trust)))
+	if (!(p = new_call(r, run_trust, guts_call_answer_empty)))
 		return;
 	p->signer = signer;
 	p->trust = trust;

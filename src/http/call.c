@@ -170,9 +170,21 @@ guts_call_answered(struct guts_req *r)
 	pthread_mutex_unlock(&h->lock);
 	if (!done)
 		return false;
-	c->answer(r, c);
+	if (c->err >= 0 || c->takes_err)
+		c->answer(r, c);
+	else if (c->err == GUTS_ENOTFOUND && c->not_found)
+		guts_reply_problem(r, 404, "%s", c->not_found);
+	else
+		guts_reply_err(r, c->err, &c->ei);
 	destroy(c);
 	return true;
+}
+
+void
+guts_call_answer_empty(struct guts_req *r, struct guts_call *c)
+{
+	(void)c;
+	guts_reply_empty(r, 204);
 }
 
 void

@@ -253,6 +253,7 @@ storing_new(struct guts_req *r, struct guts_batch *batch, void (*answer)(struct 
 
 	s->c.h = r->h;
 	s->c.is_read = true;
+	s->c.takes_err = true;
 	s->batch = batch;
 	memcpy(s->key, r->idempotency, sizeof s->key);
 	return s;
@@ -271,15 +272,12 @@ store_alone(struct storing *s)
 static void
 hash_of(uint8_t out[32], struct guts_slice a, struct guts_slice b, struct guts_slice c)
 {
-	const struct guts_slice parts[] = { a, b, c };
 	struct guts_sha256_ctx ctx;
 
 	guts_sha256_begin(&ctx);
-	for (size_t i = 0; i < 3; i++) {
-		uint64_t n = parts[i].n;
-		guts_sha256_add(&ctx, guts_slice(&n, sizeof n));
-		guts_sha256_add(&ctx, parts[i]);
-	}
+	guts_sha256_add_sized(&ctx, a);
+	guts_sha256_add_sized(&ctx, b);
+	guts_sha256_add_sized(&ctx, c);
 	guts_sha256_end(&ctx, out);
 }
 

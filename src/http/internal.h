@@ -297,12 +297,14 @@ void guts_reply_begin(struct guts_buf *b, struct guts_json *j);
 /* A closure on the loop (or a job on a worker) for one sleeping request.  Embedded first in the handler's own struct. */
 struct guts_call {
 	void (*run)(struct guts_call *c);    /* loop: ends with guts_call_done, now or later; worker: just returns */
-	void (*answer)(struct guts_req *r, struct guts_call *c); /* HTTP thread: err, ei and own fields tell */
+	void (*answer)(struct guts_req *r, struct guts_call *c); /* HTTP thread: own fields tell what */
 	void (*destroy)(struct guts_call *c); /* free own fields (not c); may be NULL */
 	struct guts_http *h;
 	int err;
 	struct guts_errinfo ei;
 	bool is_read;                        /* changes nothing, whatever the method */
+	bool takes_err;                      /* err and ei are told by `answer`; false: by a problem, and `answer` is for success */
+	const char *not_found;               /* its text for GUTS_ENOTFOUND; NULL: that of ei */
 	/* private */
 	struct guts_req *req;                /* NULL: nobody waits any more */
 	struct guts_call *prev, *next;
@@ -313,6 +315,8 @@ struct guts_call {
 /* Zeroed memory for a call of `n` bytes with its functions. */
 void *guts_call_new(size_t n, void (*run)(struct guts_call *c), void (*answer)(struct guts_req *r, struct guts_call *c),
     void (*destroy)(struct guts_call *c));
+/* For `answer`: 204. */
+void guts_call_answer_empty(struct guts_req *r, struct guts_call *c);
 /* Send it and put the request to sleep (adopts c). */
 void guts_call_loop(struct guts_req *r, struct guts_call *c);
 void guts_call_job(struct guts_req *r, struct guts_call *c, const char *name);

@@ -153,6 +153,7 @@ guts_readjob_new_in(struct guts_req *r, const struct guts_readop *op, size_t byt
 	if (!i)
 		return NULL;
 	p = guts_call_new(bytes, run, answer, destroy);
+	p->c.takes_err = true;
 	guts_buf_init(&p->body, GUTS_HTTP_ANSWER_MAX);
 	p->op = op;
 	p->info = i;
@@ -309,6 +310,7 @@ guts_readjob_start(struct guts_req *r, struct guts_readjob *p)
 	if (p->brief_tip[0] || p->brief_from[0]) {
 		struct expand *e = guts_call_new(sizeof *e, expand_run, expand_answer, expand_destroy);
 		e->p = p;
+		e->c.takes_err = true;
 		guts_call_job(r, &e->c, "expand");
 		return;
 	}

@@ -55,6 +55,7 @@ guts_smart_lsrefs(struct guts_req *r, const struct guts_smart_path *p, struct gu
 {
 	struct lsrefs_call *l = guts_call_new(sizeof *l, run, answer, destroy);
 
+	l->c.takes_err = true;
 	guts_buf_init(&l->out, GUTS_HTTP_ANSWER_MAX);
 	l->request = guts_memdup(request.p, request.n);
 	if (guts_lsrefs_parse(&l->q, guts_slice(l->request, request.n), p->info->format)) {

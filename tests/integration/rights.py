@@ -96,7 +96,7 @@ with tap.net() as net:
                 filled = path.replace("{owner}/{name}", mine["full_name"]).replace("{sha}", second)
                 filled = filled.replace("{peer}", a.id).replace("{topic}", "t").replace("{alias}", "x")
                 filled = filled.replace("{hook}", str(hook["id"])).replace("{delivery}", "1")
-                filled = filled.replace("{queue}", "1").replace("{lease}", "0" * 32).replace("{file}", "log")
+                filled = filled.replace("{queue}", "1").replace("{lease}", "0" * 32).replace("{job}", "0" * 32).replace("{file}", "log")
                 filled = re.sub(r"\{token\}", revoked["id"], filled)
                 assert "{" not in filled, filled
                 for body in (({"name": "x", "scopes": ["admin"], "description": "x", "policy": "block", "state": "success",

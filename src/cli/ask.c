@@ -262,6 +262,18 @@ guts_ask_bytes(struct guts_cli *c, const char *path, bool (*data)(void *owner, s
 	return code;
 }
 
+/* One of a problem's errors, with its place unless its words begin with that. */
+static void
+print_error(struct guts_jv error)
+{
+	const char *pointer = guts_jv_str_of(error, "pointer"), *detail = guts_jv_str_of(error, "detail");
+
+	if (pointer[0] == '/' && pointer[1] && strncmp(detail, pointer + 1, strlen(pointer + 1)) == 0)
+		guts_cli_fail(0, "%s", detail);
+	else
+		guts_cli_fail(0, "%s: %s", pointer, detail);
+}
+
 int
 guts_ask_refused(struct guts_cli *c, const struct guts_reply *r)
 {
@@ -271,8 +283,7 @@ guts_ask_refused(struct guts_cli *c, const struct guts_reply *r)
 	if (r->doc == NULL)
 		return guts_cli_fail(GUTS_EXIT_FAILED, "what answers at %s is no guts node (status %ld)", c->base, r->status);
 	for (size_t i = 0; i < guts_jv_count(errors); i++)
-		guts_cli_fail(0, "%s: %s", guts_jv_str_of(guts_jv_at(errors, i), "pointer"),
-		    guts_jv_str_of(guts_jv_at(errors, i), "detail"));
+		print_error(guts_jv_at(errors, i));
 	if (guts_jv_count(errors) > 0)
 		return GUTS_EXIT_FAILED;
 	if (r->status == 401)

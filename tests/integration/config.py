@@ -259,6 +259,7 @@ def command_line(tap, node):
         for args, code in ((("set", "log.level", "loud"), 1), (("set", "no.such", "1"), 1), (("get", "no.such"), 5), (("unset", "no.such"), 1)):
             done = node.cli("config", *args, check=False)
             assert done.returncode == code and args[1] in done.stderr, done
+        assert node.cli("config", "set", "p2p.max_connections", "x", check=False).stderr.count("p2p.max_connections") == 1
 
 
 tap = Tap()

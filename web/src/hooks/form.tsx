@@ -7,8 +7,8 @@ import { Dialog } from '../ui'
 
 export type Hook = Schemas['Hook']
 
-const EVENTS = ['push', 'create', 'delete', 'status', 'repository', 'repo.sync.failed']
-const NODE_EVENTS = [...EVENTS, 'peer.connected', 'peer.disconnected', 'peer.banned', 'peer.lifted', 'gossip.message']
+const EVENTS = ['push', 'create', 'delete', 'status', 'repository', 'repo.sync.failed', 'repo.sync.progress']
+const NODE_EVENTS = [...EVENTS, 'peer.connected', 'peer.disconnected', 'peer.banned', 'peer.lifted', 'peer.penalized', 'gossip.message']
 const POINTERS = ['/config/url', '/config/secret', '/events', '/branch_filter', '/authorization_header']
 
 const FORMATS = [

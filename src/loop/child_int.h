@@ -55,9 +55,9 @@ struct guts_child {
 	void *owner;
 	struct guts_child_poll in, out, err, end;
 	unsigned handles; /* of libuv, not closed yet */
-	struct guts_timer timer;
+	struct guts_timer timer, rest;
 	struct guts_buf input;
-	bool started, input_ended, input_full, paused, exited, done;
+	bool started, input_ended, input_full, paused, resting, exited, done;
 	bool tell_stop; /* its exit event comes even from guts_children_stop */
 };
 

@@ -2,7 +2,8 @@
  *
  * Four uv_poll: input (while something is queued), output (unless paused), standard error, and
  * the pidfd.  One timer per child looks at the deadlines; a byte that moves only notes the time,
- * the timer finds out when it fires.
+ * the timer finds out when it fires.  A second one lets the output of a serving child gather: git
+ * upload-pack writes 8 KiB at a time, and each piece would wake the gateway and the client.
  *
  *	guts_child_start → (slot) → running → output ended and leader ended → reap → exit event
  *	                                    ↘ cancel: group killed, reaped when it ended, no event
@@ -18,6 +19,9 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define REST_BYTES (32u << 10) /* [bytes] a read of fewer is followed by a rest */
+#define REST_NS GUTS_MS_NS      /* the kernel's pipe holds 64 KiB meanwhile */
 
 static void finish_if_over(struct guts_child *c);
 
@@ -154,6 +158,33 @@ take(struct guts_child *c, struct guts_child_poll *p)
 	return 0;
 }
 
+static void on_output(uv_poll_t *h, int status, int events);
+
+static void
+output_go_on(struct guts_child *c)
+{
+	poll_ask(&c->out, c->paused || c->resting ? 0 : UV_READABLE, on_output);
+}
+
+static void
+on_rested(struct guts_timer *t, void *owner)
+{
+	struct guts_child *c = owner;
+
+	(void)t;
+	c->resting = false;
+	output_go_on(c);
+}
+
+/* It writes little at a time: let more come before the next read. */
+static void
+rest(struct guts_child *c)
+{
+	c->resting = true;
+	output_go_on(c);
+	guts_env_timer_set(c->s->e, &c->rest, guts_env_now(c->s->e) + REST_NS);
+}
+
 static void
 on_output(uv_poll_t *h, int status, int events)
 {
@@ -164,6 +195,8 @@ on_output(uv_poll_t *h, int status, int events)
 	(void)events;
 	if (n) {
 		c->r.out_bytes += n;
+		if (c->is_serving && n < REST_BYTES)
+			rest(c);
 		if (c->ev)
 			c->ev->data(c->owner, guts_slice(c->s->mem, n));
 	} else {
@@ -222,6 +255,7 @@ finish(struct guts_child *c)
 	const struct guts_child_events *ev = c->ev;
 
 	guts_env_timer_clear(c->s->e, &c->timer);
+	guts_env_timer_clear(c->s->e, &c->rest);
 	poll_close(&c->in);
 	poll_close(&c->out);
 	poll_close(&c->err);
@@ -320,7 +354,7 @@ run(struct guts_child *c)
 		rc |= poll_open(c, &c->end, end);
 	if (rc != 0)
 		guts_child_kill(c, GUTS_EIO);
-	poll_ask(&c->out, c->paused ? 0 : UV_READABLE, on_output);
+	output_go_on(c);
 	poll_ask(&c->err, UV_READABLE, on_text);
 	poll_ask(&c->end, UV_READABLE, on_exit_seen);
 	input_go_on(c);
@@ -372,8 +406,8 @@ guts_child_start(struct guts_children *s, const struct guts_child_spec *spec,
 	c->ev = ev;
 	c->owner = owner;
 	c->in.fd = c->out.fd = c->err.fd = c->end.fd = -1;
-	c->timer.fire = on_timer;
-	c->timer.owner = c;
+	c->timer = (struct guts_timer){ .fire = on_timer, .owner = c, .at_ns = GUTS_NEVER };
+	c->rest = (struct guts_timer){ .fire = on_rested, .owner = c, .at_ns = GUTS_NEVER };
 
 	bool granted;
 	int rc = guts_child_slot_ask(c, &granted);
@@ -420,7 +454,7 @@ void
 guts_child_pause(struct guts_child *c, bool pause)
 {
 	c->paused = pause;
-	poll_ask(&c->out, pause ? 0 : UV_READABLE, on_output);
+	output_go_on(c);
 }
 
 void

@@ -149,7 +149,7 @@ guts_call_is_waited(struct guts_call *c)
 	bool waited;
 
 	pthread_mutex_lock(&h->lock);
-	waited = c->req != NULL && !atomic_load(&c->req->is_gone);
+	waited = c->req != NULL && !atomic_load(&c->req->is_gone) && !guts_req_has_left(c->req);
 	pthread_mutex_unlock(&h->lock);
 	return waited;
 }

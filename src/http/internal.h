@@ -322,7 +322,9 @@ void guts_call_loop(struct guts_req *r, struct guts_call *c);
 void guts_call_job(struct guts_req *r, struct guts_call *c, const char *name);
 /* It is done.  Thread: loop. */
 void guts_call_done(struct guts_call *c, int err, const struct guts_errinfo *ei);
-/* Does its client still wait for it?  Thread: any. */
+/* Has its client closed the connection, and asked for no answer to be kept (Idempotency-Key)?  Under h->lock. */
+bool guts_req_has_left(const struct guts_req *r);
+/* Does its client still wait for it, as far as the connection tells now?  Thread: any. */
 bool guts_call_is_waited(struct guts_call *c);
 /* For a request that was woken: true if its call was done and the answer queued. */
 bool guts_call_answered(struct guts_req *r);

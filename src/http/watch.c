@@ -43,6 +43,14 @@ cut_slow(struct guts_http *h, uint64_t now)
 	pthread_mutex_unlock(&h->lock);
 }
 
+bool
+guts_req_has_left(const struct guts_req *r)
+{
+	struct pollfd p = { .fd = r->line ? r->line->fd : -1, .events = POLLRDHUP };
+
+	return r->line && !r->has_key && poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
 /* Wake requests whose client has gone: libmicrohttpd sees it then and ends them. */
 static void
 wake_gone(struct guts_http *h)
@@ -51,10 +59,7 @@ wake_gone(struct guts_http *h)
 
 	pthread_mutex_lock(&h->lock);
 	DL_FOREACH_SAFE(h->asleep, r, next) {
-		struct pollfd p = { .fd = r->line ? r->line->fd : -1, .events = POLLRDHUP };
-		if (r->has_key) /* its answer is kept for the next try */
-			continue;
-		if (r->line && poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR))) {
+		if (guts_req_has_left(r)) {
 			atomic_store(&r->is_gone, true);
 			guts_req_wake_locked(r);
 		}

@@ -2,6 +2,7 @@
 import concurrent.futures
 import hashlib
 import json
+import socket
 import threading
 import xml.etree.ElementTree
 
@@ -49,6 +50,21 @@ def status_of(node, repo, sha, context="ci"):
     """The newest status of a context."""
     found = [s for s in node.get(of(repo, "/commits/%s/statuses" % sha)) if s["context"] == context]
     return found[0] if found else None
+
+
+def left(tap, net):
+    a = net.node("L")
+    repo = a.create("left")
+    work = work_tree(net.path("left"), {"a": "1\n"})
+    a.post(of(repo, "/ci/queues"), {})
+    with tap.case("a runner that left while it waited is given no job"):
+        waiting = socket.create_connection(("127.0.0.1", int(a.url.rsplit(":", 1)[1])))
+        waiting.sendall(b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"
+                        b"Content-Length: 12\r\n\r\n{\"wait\": 60}" % (LEASES.encode(), a.token.encode()))
+        wait_for(lambda: len(a.get("/api/v1/ci/runners")) == 1, "the runner")
+        waiting.close()
+        git("push", a.git_url(repo), "main", cwd=work)
+        assert wait_lease(a)["attempts"] == 1
 
 
 def life(tap, net):
@@ -531,6 +547,7 @@ def read_elsewhere(tap, a, b, repo, done, tip):
 if __name__ == "__main__":
     tap = Tap()
     with tap.net() as net:
+        left(tap, net)
         life(tap, net)
         files(tap, net)
         filters(tap, net)

@@ -23,7 +23,7 @@
 #define GUTS_CIJOBS_KEPT 1000        /* that ended */
 #define GUTS_CILEASE_WAITERS_MAX 256 /* runners that wait for a job */
 #define GUTS_CILEASE_WAIT_MAX_S 60
-#define GUTS_CITAILS_MAX 1000                /* readers that wait for more of a file */
+#define GUTS_CITAILS_MAX 1000                /* that wait for more of a file, or for the end of a lease */
 #define GUTS_CIFILE_LOG_MAX (4u << 20)       /* [bytes] of a job's log */
 #define GUTS_CIFILE_MAX (16u << 20)          /* [bytes] of any other file */
 #define GUTS_CIFILES_BYTES_MAX (1024u << 20) /* [bytes] of all jobs; then the oldest that ended go */
@@ -92,6 +92,9 @@ uint64_t guts_ci_lease_ms(const struct guts_ci *ci);
  * Errors in `done`: GUTS_ENOTFOUND the lease is lost; GUTS_ELIMIT too many steps; those of the store. */
 void guts_ci_renew(struct guts_ci *ci, const char *lease, const char *step, uint8_t progress, guts_bridge_done *done,
     void *owner);
+
+/* `done` comes when the lease holds no job (any more), or after wait_ms, but no later than half of what a lease lasts. */
+void guts_ci_watch(struct guts_ci *ci, const char *lease, uint64_t wait_ms, void (*done)(void *owner), void *owner);
 
 /* Give it back; another may have it, and this attempt does not count.  Errors as of renew. */
 void guts_ci_return(struct guts_ci *ci, const char *lease, guts_bridge_done *done, void *owner);

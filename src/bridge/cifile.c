@@ -193,19 +193,13 @@ guts_ci_answer(void *owner, const uint8_t repo[GUTS_REPOID_SIZE], const uint8_t 
 	return file.n == 0 || guts_cijob_is_open(&j) ? GUTS_OK : GUTS_ENOTFOUND;
 }
 
-/* -- readers that wait ---------------------------------------------------------------------------------- */
+/* -- those that wait ---------------------------------------------------------------------------------- */
 
-void
-guts_ci_tail(struct guts_ci *ci, const char *id, const char *name, uint64_t offset, uint64_t wait_ms,
-    void (*done)(void *owner), void *owner)
+static void
+wait_for(struct guts_ci *ci, const struct guts_citail *what, uint64_t wait_ms)
 {
-	struct guts_citail *t = guts_alloc(sizeof *t);
+	struct guts_citail *t = guts_memdup(what, sizeof *what);
 
-	snprintf(t->id, sizeof t->id, "%s", id);
-	snprintf(t->name, sizeof t->name, "%s", name);
-	t->offset = offset;
-	t->done = done;
-	t->owner = owner;
 	t->deadline_ns = ci->is_running && ci->ntails < GUTS_CITAILS_MAX ?
 	    guts_env_now(ci->env) + wait_ms * GUTS_MS_NS : 0;
 	DL_APPEND(ci->tails, t);
@@ -213,8 +207,32 @@ guts_ci_tail(struct guts_ci *ci, const char *id, const char *name, uint64_t offs
 	guts_ci_run(ci);
 }
 
+void
+guts_ci_tail(struct guts_ci *ci, const char *id, const char *name, uint64_t offset, uint64_t wait_ms,
+    void (*done)(void *owner), void *owner)
+{
+	struct guts_citail t = { .offset = offset, .done = done, .owner = owner };
+
+	snprintf(t.id, sizeof t.id, "%s", id);
+	snprintf(t.name, sizeof t.name, "%s", name);
+	wait_for(ci, &t, wait_ms);
+}
+
+void
+guts_ci_watch(struct guts_ci *ci, const char *lease, uint64_t wait_ms, void (*done)(void *owner), void *owner)
+{
+	struct guts_citail t = { .done = done, .owner = owner };
+	const struct guts_cijob *j = guts_ci_held(ci, lease);
+
+	snprintf(t.id, sizeof t.id, "%s", j ? j->id : "");
+	snprintf(t.lease, sizeof t.lease, "%s", lease);
+	wait_for(ci, &t, wait_ms < ci->lease_ms / 2 ? wait_ms : ci->lease_ms / 2);
+	explicit_bzero(&t, sizeof t);
+}
+
+/* Is what it waits for there? */
 static bool
-has_more(struct guts_ci *ci, const struct guts_citail *t)
+has_come(struct guts_ci *ci, const struct guts_citail *t)
 {
 	struct guts_ciopen *o;
 	size_t i;
@@ -225,6 +243,8 @@ has_more(struct guts_ci *ci, const struct guts_citail *t)
 	}
 	if (!o)
 		return true; /* ended, or there is none */
+	if (t->lease[0])
+		return !guts_ci_holds(o, t->lease);
 	i = guts_cifile_find(&o->job, t->name);
 	return i < GUTS_CIJOB_FILES_MAX && o->job.files[i].bytes > t->offset;
 }
@@ -235,11 +255,12 @@ guts_ci_tails_run(struct guts_ci *ci, uint64_t now)
 	struct guts_citail *t, *next;
 
 	DL_FOREACH_SAFE (ci->tails, t, next) {
-		if (ci->is_running && now < t->deadline_ns && !has_more(ci, t))
+		if (ci->is_running && now < t->deadline_ns && !has_come(ci, t))
 			continue;
 		DL_DELETE(ci->tails, t);
 		ci->ntails--;
 		t->done(t->owner);
+		explicit_bzero(t, sizeof *t);
 		free(t);
 	}
 }

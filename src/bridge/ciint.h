@@ -36,8 +36,11 @@ struct guts_ciwaiter {
 	struct guts_ciwaiter *prev, *next;
 };
 
+/* Somebody who waits for more of a file, or for the end of a lease. */
 struct guts_citail {
-	char id[GUTS_CIJOB_ID_SIZE], name[GUTS_CIFILE_NAME_MAX + 1];
+	char id[GUTS_CIJOB_ID_SIZE];    /* of the job */
+	char lease[GUTS_CIJOB_ID_SIZE]; /* empty: a file is waited for */
+	char name[GUTS_CIFILE_NAME_MAX + 1];
 	uint64_t offset, deadline_ns;
 	void (*done)(void *owner);
 	void *owner;
@@ -115,6 +118,8 @@ void guts_ci_change(struct guts_ci *ci, struct guts_ciopen *o, const struct guts
 /* -- cilease.c -- */
 /* Give what waits to who waits, end what is over, set the timer.  Call it when either has changed. */
 void guts_ci_run(struct guts_ci *ci);
+/* Does this lease hold that job? */
+bool guts_ci_holds(const struct guts_ciopen *o, const char *lease);
 /* The job a lease holds; NULL: lost. */
 struct guts_ciopen *guts_ci_holder(struct guts_ci *ci, const char *lease);
 /* The same, ready to be changed; NULL: `done` was told why not. */

@@ -314,6 +314,12 @@ guts_ci_external(struct guts_ci *ci, const struct guts_cijob *j,
 
 /* -- held ---------------------------------------------------------------------------------------------------- */
 
+bool
+guts_ci_holds(const struct guts_ciopen *o, const char *lease)
+{
+	return o->job.state == GUTS_CIJOB_RUNNING && !o->is_canceled && guts_mem_eq_ct(o->job.lease, lease, GUTS_CIJOB_ID_SIZE);
+}
+
 struct guts_ciopen *
 guts_ci_holder(struct guts_ci *ci, const char *lease)
 {
@@ -322,7 +328,7 @@ guts_ci_holder(struct guts_ci *ci, const char *lease)
 	if (strlen(lease) != GUTS_CIJOB_ID_SIZE - 1)
 		return NULL;
 	DL_FOREACH (ci->open, o) {
-		if (o->job.state == GUTS_CIJOB_RUNNING && !o->is_canceled && guts_mem_eq_ct(o->job.lease, lease, GUTS_CIJOB_ID_SIZE))
+		if (guts_ci_holds(o, lease))
 			return o;
 	}
 	return NULL;

@@ -1,7 +1,8 @@
 /* cli/ciwork.c - a job in the hands of a runner.
  *
- * While a program runs one loop does all: its output, the heartbeats, the pieces of the log, its end.  When the node does not
- * answer, output waits in the pipe, and the program is ended once the lease must have run out: then another has the job.
+ * While a program runs one loop does all: its output, the heartbeats, the pieces of the log, its end.  A heartbeat stays open at the
+ * node until the next one is due, or the lease is lost: so a job that is canceled ends within a moment.  When the node does
+ * not answer, output waits in the pipe, and the program is ended once the lease must have run out: then another has the job.
  */
 #include "cli/ciwork.h"
 
@@ -30,6 +31,8 @@
 #define WEIGH_MS 250              /* [ms] between two looks at its memory */
 #define LOOK_MS 100               /* [ms] between two looks at the program and the clock */
 #define CALL_MS 15000             /* [ms] for a request */
+#define BEAT_MAX_S 50             /* [s] a heartbeat waits for the end of the lease */
+#define AGAIN_MS 1000             /* [ms] until the next heartbeat when the node does not answer */
 #define TERM_MS 5000              /* [ms] from SIGTERM to SIGKILL */
 
 static volatile sig_atomic_t stopped;
@@ -94,38 +97,90 @@ guts_ciwork_call(struct guts_cli *c, const char *method, const char *path, const
 	return status;
 }
 
-/* What the node's answer says about the lease. */
+/* What the node's answer says about the lease; renewed_at [ms]: when the question was asked that renews it, 0 = it does not. */
 static void
-note(struct guts_ciwork *w, long status, bool renews)
+note(struct guts_ciwork *w, long status, uint64_t renewed_at)
 {
-	uint64_t now = guts_ciwork_now_ms();
-
 	if (status == 404)
 		w->is_lost = true;
-	else if (status == 200 && renews)
-		w->held_until = now + w->lease_ms;
-	else if (now >= w->held_until)
+	else if (status == 200 && renewed_at > 0)
+		w->held_until = renewed_at + w->lease_ms;
+	else if (guts_ciwork_now_ms() >= w->held_until)
 		w->is_lost = true;
+}
+
+/* Path and body of a heartbeat that may be answered after wait_s. */
+static char *
+make_beat(const struct guts_ciwork *w, struct guts_buf *body, uint64_t wait_s)
+{
+	struct guts_json j;
+
+	guts_buf_init(body, 4096);
+	guts_json_init(&j, body);
+	guts_json_object(&j);
+	guts_json_put_str(&j, "step", w->step);
+	guts_json_put_u64(&j, "wait", wait_s);
+	guts_json_object_end(&j);
+	return guts_ask_path("/api/v1/ci/leases/{}", w->lease);
 }
 
 static void
 beat(struct guts_ciwork *w)
 {
-	char *path = guts_ask_path("/api/v1/ci/leases/{}", w->lease);
-	struct guts_buf b;
-	struct guts_json j;
-	uint64_t now;
+	uint64_t now = guts_ciwork_now_ms();
+	struct guts_buf body;
+	char *path = make_beat(w, &body, 0);
 
-	guts_buf_init(&b, 4096);
-	guts_json_init(&j, &b);
-	guts_json_object(&j);
-	guts_json_put_str(&j, "step", w->step);
-	guts_json_object_end(&j);
-	note(w, guts_ciwork_call(w->cli, "PATCH", path, NULL, guts_buf_slice(&b), false, NULL), true);
-	now = guts_ciwork_now_ms();
-	w->beat_at = now + w->lease_ms / 3;
-	guts_buf_deinit(&b);
+	note(w, guts_ciwork_call(w->cli, "PATCH", path, NULL, guts_buf_slice(&body), false, NULL), now);
+	w->beat_at = guts_ciwork_now_ms() + w->lease_ms / 3;
+	guts_buf_deinit(&body);
 	free(path);
+}
+
+/* Begin a heartbeat that stays open until the next one is due. */
+static void
+begin_beat(struct guts_ciwork *w, uint64_t now)
+{
+	uint64_t wait_s = w->lease_ms / 3000 < BEAT_MAX_S ? w->lease_ms / 3000 : BEAT_MAX_S;
+	uint64_t left = w->held_until > now + AGAIN_MS ? w->held_until - now : AGAIN_MS;
+	struct guts_transfer_spec spec = { .method = "PATCH", .token = w->cli->secret };
+	struct guts_buf body;
+	char *path = make_beat(w, &body, wait_s), *url = guts_ask_url(w->cli, path, &spec.socket);
+
+	spec.url = url;
+	spec.body = guts_buf_slice(&body);
+	spec.total_ms = (uint32_t)(left < wait_s * 1000 + CALL_MS ? left : wait_s * 1000 + CALL_MS);
+	w->beat_sent = now;
+	w->beat_at = now + (wait_s > 0 ? wait_s * 1000 : w->lease_ms / 3);
+	if (guts_aside_new(&w->beat, &spec, NULL) != GUTS_OK)
+		note(w, 0, 0);
+	guts_buf_deinit(&body);
+	free(url);
+	free(path);
+}
+
+static void
+end_beat(struct guts_ciwork *w)
+{
+	guts_aside_free(w->beat);
+	w->beat = NULL;
+}
+
+/* Look at the heartbeat under way, and begin one that is due. */
+static void
+keep_beating(struct guts_ciwork *w)
+{
+	uint64_t now = guts_ciwork_now_ms();
+	long status;
+
+	if (w->beat != NULL && guts_aside_ended(w->beat, &status)) {
+		note(w, status, w->beat_sent);
+		if (status == 0)
+			w->beat_at = now + (w->lease_ms / 3 < AGAIN_MS ? w->lease_ms / 3 : AGAIN_MS);
+		end_beat(w);
+	}
+	if (w->beat == NULL && now >= w->beat_at && !w->is_lost)
+		begin_beat(w, now);
 }
 
 void
@@ -169,7 +224,7 @@ put_piece(struct guts_ciwork *w, const char *name, uint64_t offset, struct guts_
 	guts_doc_free(doc);
 	free(path);
 	free(file);
-	note(w, status, false);
+	note(w, status, 0);
 	return status;
 }
 
@@ -279,22 +334,28 @@ read_output(struct guts_ciwork *w, struct program *p)
 	return n > 0;
 }
 
+/* Wait a little for output, and for what the node says. */
+static bool
+await(struct guts_ciwork *w, int out)
+{
+	struct pollfd fd = { .fd = out, .events = POLLIN };
+
+	return w->beat != NULL ? guts_aside_wait(w->beat, out, LOOK_MS) : poll(&fd, 1, LOOK_MS) > 0;
+}
+
 /* One turn: output, the log's next piece, a heartbeat, its end. */
 static void
 look(struct guts_ciwork *w, struct program *p)
 {
-	struct pollfd fd = { .fd = w->log.len + PIECE > PENDING_MAX && !w->log_full ? -1 : p->out, .events = POLLIN };
-	uint64_t now;
+	int fd = w->log.len + PIECE > PENDING_MAX && !w->log_full ? -1 : p->out;
 
 	if (waitpid(p->pid, &p->status, WNOHANG) == p->pid)
 		p->has_ended = true;
-	else if (poll(&fd, 1, LOOK_MS) > 0 && !read_output(w, p))
-		poll(NULL, 0, LOOK_MS); /* it closed its output and goes on */
-	now = guts_ciwork_now_ms();
-	if (w->log.len >= PIECE || (w->log.len > 0 && now >= w->send_at))
+	else if (await(w, fd) && !read_output(w, p))
+		await(w, -1); /* it closed its output and goes on */
+	if (w->log.len >= PIECE || (w->log.len > 0 && guts_ciwork_now_ms() >= w->send_at))
 		send_log(w);
-	if (now >= w->beat_at)
-		beat(w);
+	keep_beating(w);
 }
 
 /* End it and its children. */
@@ -343,6 +404,7 @@ guts_ciwork_run(struct guts_ciwork *w, char *const *argv, char *const *env, cons
 	*code = 0;
 	if (!start(&p, argv, env, dir))
 		return GUTS_CIEND_UNSTARTED;
+	w->beat_at = 0;
 	while (!p.has_ended && how == GUTS_CIEND_EXIT) {
 		look(w, &p);
 		if (w->is_lost)
@@ -354,6 +416,7 @@ guts_ciwork_run(struct guts_ciwork *w, char *const *argv, char *const *env, cons
 		else if (!p.has_ended && is_too_large(w))
 			how = GUTS_CIEND_MEMORY;
 	}
+	end_beat(w);
 	if (how == GUTS_CIEND_MEMORY)
 		guts_citree_kill(p.pid);
 	end(w, &p);
@@ -424,7 +487,7 @@ guts_ciwork_finish(struct guts_ciwork *w, const char *state, const char *descrip
 		send_log(w);
 		if (w->log.len == 0 && !w->is_lost) {
 			status = guts_ciwork_call(w->cli, "POST", path, NULL, guts_buf_slice(&b), false, NULL);
-			note(w, status, false);
+			note(w, status, 0);
 		}
 		if (status != 200 && !w->is_lost)
 			pause_ms(LOOK_MS);

@@ -7,6 +7,7 @@
 #define GUTS_CLI_CIWORK_H
 
 #include "cli/ask.h"
+#include "client/aside.h"
 
 struct guts_ciwork {
 	struct guts_cli *cli;
@@ -18,7 +19,9 @@ struct guts_ciwork {
 	uint64_t log_sent;          /* [bytes] that it has */
 	bool log_full;              /* what comes is shown here only */
 	bool is_lost;               /* the lease is another's, or the node was not heard of for too long */
-	uint64_t beat_at, send_at, held_until, weigh_at; /* [ms] monotonic */
+	struct guts_aside *beat;    /* heartbeat under way, which the node answers as soon as the lease is lost; NULL = none */
+	uint64_t beat_sent;         /* [ms] monotonic, as what follows */
+	uint64_t beat_at, send_at, held_until, weigh_at;
 };
 
 /* How a program ended. */

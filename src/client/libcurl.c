@@ -28,6 +28,8 @@ static const struct {
 	ROW(multi_setopt),
 	ROW(multi_add_handle),
 	ROW(multi_remove_handle),
+	ROW(multi_perform),
+	ROW(multi_poll),
 	ROW(multi_socket_action),
 	ROW(multi_assign),
 	ROW(multi_info_read),

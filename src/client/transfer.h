@@ -1,8 +1,9 @@
 /* client/transfer.h - one HTTP request and its answer, over libcurl.
  *
  * A transfer is an object with everything curl needs set on its handle, so that the same object
- * can be driven in two ways: to its end by the caller's thread (guts_transfer_run, for the
- * command line), or beside others on the loop by curl's multi interface (client/multi.h).
+ * can be driven in three ways: to its end by the caller's thread (guts_transfer_run, for the
+ * command line), beside what else that thread does (client/aside.h), or beside others on the loop by curl's multi interface
+ * (client/multi.h).
  *
  * For all of them: http and https only, also after a redirect (and redirects only when asked
  * for, never to another scheme); certificates checked (by $SSL_CERT_FILE if it is set); no proxy for loopback whatever the

@@ -21,6 +21,7 @@ struct ci_call {
 	char lease[GUTS_CIJOB_ID_SIZE];
 	char step[GUTS_CIJOB_STEP_MAX + 1];
 	uint8_t progress;
+	uint64_t wait_ms;       /* for the lease's end */
 	enum guts_cistate state;
 	bool has_description, has_url;
 	struct guts_cijob job;  /* asked for; then the answer */
@@ -218,11 +219,34 @@ on_done(void *owner, int err, const struct guts_errinfo *ei, uint64_t id)
 }
 
 static void
+on_watched(void *owner)
+{
+	struct ci_call *p = owner;
+	struct guts_errinfo ei = { 0 };
+	int err = GUTS_OK;
+
+	if (!guts_ci_held(ci_of(&p->c), p->lease))
+		err = guts_err_set(&ei, GUTS_ENOTFOUND, "this lease holds no job any more: it was lost, or the job was canceled");
+	on_done(p, err, &ei, 0);
+}
+
+static void
+on_renewed(void *owner, int err, const struct guts_errinfo *ei, uint64_t id)
+{
+	struct ci_call *p = owner;
+
+	if (err || !p->wait_ms)
+		on_done(p, err, ei, id);
+	else
+		guts_ci_watch(ci_of(&p->c), p->lease, p->wait_ms, on_watched, p);
+}
+
+static void
 run_renew(struct guts_call *c)
 {
 	struct ci_call *p = (struct ci_call *)c;
 
-	guts_ci_renew(ci_of(c), p->lease, p->step, p->progress, on_done, p);
+	guts_ci_renew(ci_of(c), p->lease, p->step, p->progress, on_renewed, p);
 }
 
 static void
@@ -281,21 +305,23 @@ guts_rest_ci_renew(struct guts_req *r)
 	static const struct guts_field fields[] = {
 		{ "step", GUTS_FIELD_TEXT, false, true, 0, GUTS_CIJOB_STEP_MAX, NULL, false },
 		{ "progress", GUTS_FIELD_NUMBER, false, true, 0, 100, NULL, false },
+		{ "wait", GUTS_FIELD_NUMBER, false, true, 0, GUTS_CILEASE_WAIT_MAX_S, NULL, false },
 	};
 	struct ci_call *p = lease_call(r, run_renew);
-	struct guts_value v[2];
+	struct guts_value v[3];
 	struct guts_body body;
 	struct guts_errinfo ei;
 
 	if (!p)
 		return;
-	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 2, true, v, &ei);
+	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 3, true, v, &ei);
 	if (err) {
 		guts_reply_body_error(r, err, &ei, &body);
 		drop_call(p);
 	} else {
 		snprintf(p->step, sizeof p->step, "%s", v[0].is_set ? v[0].text : "");
 		p->progress = v[1].is_set ? (uint8_t)v[1].number : 0;
+		p->wait_ms = (v[2].is_set ? v[2].number : 0) * 1000;
 		guts_call_loop(r, &p->c);
 	}
 	guts_body_deinit(&body);

@@ -159,7 +159,7 @@ def by_hand(tap, a, repo, work, queue):
     def ended(job):
         return wait_for(lambda: (j := one(a, repo, job))["ended_at"] and j, "its end")
 
-    with tap.case("a job that waits is canceled; so is one that runs, whose runner is told with its next word"):
+    with tap.case("a job that waits is canceled; so is one that runs"):
         git("push", a.git_url(repo), "main:hand", cwd=work)
         job = wait_for(lambda: a.get("/api/v1/ci/jobs?state=queued"), "the job")[0]
         assert act(job, "rerun").status == 409 and act(job, "cancel").status == 202
@@ -173,6 +173,7 @@ def by_hand(tap, a, repo, work, queue):
         assert a.request("PATCH", path, {}).status == 404 and a.request("PUT", path + "/files/log", b"x").status == 404
         assert ended(held)["description"] == "canceled" and lease(a) is None
         assert status_of(a, repo, job["commit"])["state"] == "error"
+    waiting_heartbeats(tap, a, repo, act)
     with tap.case("run again it may go well, and the newer status stands"):
         held = act(held, "rerun").json
         job = wait_lease(a, runner="hands")
@@ -214,6 +215,23 @@ def by_hand(tap, a, repo, work, queue):
             git("push", a.git_url(repo), "main:zzz", cwd=work)
             finish(a, asked.result(timeout=60), "success")
         assert a.get("/api/v1/ci/runners") == []
+
+
+def waiting_heartbeats(tap, a, repo, act):
+    def beat(job, **body):
+        return a.request("PATCH", "%s/%s" % (LEASES, job["lease"]["id"]), body)
+
+    with tap.case("a heartbeat that waits is answered when the job is canceled or given back, else in time"), \
+            concurrent.futures.ThreadPoolExecutor() as pool:
+        for name, end in (("cancel", lambda job: act(job, "cancel").status == 202),
+                          ("return", lambda job: a.request("DELETE", "%s/%s" % (LEASES, job["lease"]["id"])).status == 204)):
+            job = a.post(of(repo, "/ci/jobs"), {"commit": "2" * 40, "context": name})
+            assert beat(job, wait=1).status == 200 and beat(job, wait=61).status == 422
+            waits = []
+            for i in range(3):
+                waits.append(pool.submit(beat, job, step="s%d" % i, wait=60))  # if it were not told, it would end with 200
+                wait_for(lambda: len(one(a, repo, job)["steps"]) == i + 1, "the heartbeat")
+            assert end(job) and {w.result(timeout=60).status for w in waits} == {404}
 
 
 def external(tap, a, repo, tip):

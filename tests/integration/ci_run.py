@@ -199,6 +199,17 @@ def ends(tap, net):
         r.process.terminate()
         assert "canceled" in r.wait()[2] and is_gone(pid)
     a.stop()
+    with tap.case("a canceled job ends at its runner at once, however seldom that has to be heard of"):
+        c = net.node("C", args=["--set", "ci.lease=1h"])
+        repo = c.create("demo")
+        c.cli("ci", "add", "demo")
+        git("push", c.git_url(repo), "main", cwd=work)
+        r = Runner(net, c, "--once", *slow)
+        pid = begun(7)
+        c.cli("ci", "cancel", jobs(c)[0]["id"])
+        wait_for(lambda: is_gone(pid), "the command's end")
+        assert "canceled" in r.wait()[2]
+        c.stop()
 
 
 if __name__ == "__main__":

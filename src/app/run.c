@@ -45,7 +45,7 @@ struct run {
 	struct guts_sinks *sinks;
 	struct guts_http *http;
 	struct guts_timer deadline, asked;
-	bool is_started, is_ready, is_stopping;
+	bool is_ready, is_stopping;
 	int code;
 };
 
@@ -330,15 +330,12 @@ take_apart(struct run *r)
 		guts_children_stop(r->children);
 	if (r->loop != NULL)
 		guts_uvenv_end_jobs(r->loop);
-	guts_http_free(r->http);
-	if (!r->is_started) { /* what was written before it went wrong gets its answers */
-		guts_sqlite_close(r->sqlite);
-		r->sqlite = NULL;
-		if (r->loop != NULL) {
-			guts_env_post(guts_uvenv_env(r->loop), on_stopped, r);
-			guts_uvenv_run(r->loop);
-		}
+	if (r->sqlite != NULL) { /* what was written last gets its answers, while those who wait for them are there */
+		guts_sqlite_stop(r->sqlite);
+		guts_env_post(guts_uvenv_env(r->loop), on_stopped, r);
+		guts_uvenv_run(r->loop);
 	}
+	guts_http_free(r->http);
 	guts_sinks_free(r->sinks);
 	guts_bridge_free(r->bridge);
 	guts_node_free(r->node);
@@ -353,7 +350,6 @@ serve(struct run *r)
 {
 	r->code = prepare(r);
 	if (!r->code) {
-		r->is_started = true;
 		guts_node_start(r->node, on_ready, r);
 		guts_uvenv_run(r->loop);
 	}

@@ -472,17 +472,24 @@ guts_sqlite_store(struct guts_sqlite *s)
 }
 
 void
+guts_sqlite_stop(struct guts_sqlite *s)
+{
+	if (!s->has_thread)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stop = true;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	s->has_thread = false;
+}
+
+void
 guts_sqlite_close(struct guts_sqlite *s)
 {
 	if (s == NULL)
 		return;
-	if (s->has_thread) {
-		pthread_mutex_lock(&s->lock);
-		s->stop = true;
-		pthread_cond_signal(&s->wake);
-		pthread_mutex_unlock(&s->lock);
-		pthread_join(s->thread, NULL);
-	}
+	guts_sqlite_stop(s);
 	guts_sqlite_readers_deinit(s);
 	for (int i = 0; i < GUTS_TABLE_N; i++) {
 		sqlite3_finalize(s->put[i]);

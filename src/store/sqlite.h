@@ -36,8 +36,11 @@ int guts_sqlite_fault(struct guts_sqlite *s);
 /* The table for the node. */
 struct guts_store *guts_sqlite_store(struct guts_sqlite *s);
 
-/* Write what waits, stop the writer, close.  Their `done` are still posted.  No other thread may be reading.
- * NULL is fine. */
+/* Write what waits and stop the writer.  Their `done` are still posted: a loop that turns once more calls the last of them.
+ * Reading goes on, commits are refused from now on (GUTS_EBUSY). */
+void guts_sqlite_stop(struct guts_sqlite *s);
+
+/* Stop if that was not done, and close.  No other thread may be reading.  NULL is fine. */
 void guts_sqlite_close(struct guts_sqlite *s);
 
 /* Check every page and index of the database at `path` (guts doctor); GUTS_EIO with the first finding.  The node may run. */

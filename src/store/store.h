@@ -111,7 +111,8 @@ bool guts_batch_next(const struct guts_batch *b, size_t *pos, struct guts_batch_
 
 /* Make the batch durable; `done` comes on the loop, exactly once, after the disk has it (err = 0) or nothing of it
  * was kept (err: GUTS_ENOSPC, GUTS_EIO, GUTS_ELIMIT).  Batches are applied in the order of commit.  Adopts `b`, on error
- * too.  first_fact = last_fact = 0 if the batch held no fact.  Errors (then no `done`): GUTS_EBUSY too many waiting. */
+ * too.  first_fact = last_fact = 0 if the batch held no fact.  Errors (then no `done`): GUTS_EBUSY too many waiting, or
+ * the store was stopped. */
 static inline int
 guts_store_commit(struct guts_store *s, struct guts_batch *b,
     void (*done)(void *owner, int err, uint64_t first_fact, uint64_t last_fact), void *owner)

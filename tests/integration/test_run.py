@@ -1,10 +1,13 @@
 """guts run: starting, stopping, and saying what is wrong.  guts init, id, doctor on a home without a node."""
+import contextlib
+import http.client
 import json
 import os
 import signal
 import subprocess
+import threading
 
-from gutslib import GUTS, Tap, Stream, request, wait_for
+from gutslib import GUTS, LONG, ApiError, Tap, Stream, request, wait_for
 
 tap = Tap()
 
@@ -23,6 +26,13 @@ def refused(net, home, code, says, *args):
         assert words in done.stderr, (words, done.stderr)
     assert done.stdout == "", done.stdout
     return done
+
+
+def write_to_the_end(node, done):
+    """Writes, one after the other, as long as somebody takes them; `done` grows with them."""
+    with contextlib.suppress(ApiError, OSError, http.client.HTTPException):
+        while True:
+            done.append(node.put("/api/v1/gossip/topics/writes"))
 
 
 with tap.net() as net:
@@ -89,13 +99,25 @@ with tap.net() as net:
     with tap.case("SIGTERM ends event streams and the node with 0, leaving no run file"):
         stream = Stream(a.url, "/api/v1/events")
         stream.find("hello")
-        assert a.stop() == 0
+        a.stop()
         while stream.next(timeout=60) is not None:
             pass
         stream.close()
         assert not os.path.exists(a.home + "/run.json")
         done = guts("status", "--home", a.home)
         assert done.returncode == 4 and "guts run" in done.stderr, (done.returncode, done.stderr)
+
+    with tap.case("a stop in the middle of writes is a clean one, again and again"):
+        for _ in range(50 if LONG else 5):
+            a.start()
+            writes = []
+            writers = [threading.Thread(target=write_to_the_end, args=(a, writes)) for _ in range(4)]
+            for w in writers:
+                w.start()
+            wait_for(lambda: len(writes) > 20, "some writes")
+            a.stop()
+            for w in writers:
+                w.join()
 
     with tap.case("after kill -9 it starts again, with the same id and a new run file"):
         before = a.id

@@ -624,6 +624,23 @@ a_backup_is_a_whole_database(void **state)
 	expect(f, GUTS_TABLE_META, "kept", "yes");
 }
 
+static void
+a_stopped_store_has_told_all_and_takes_no_more(void **state)
+{
+	struct fixture *f = *state;
+	struct guts_batch *b = guts_batch_new();
+	struct answer a = { .f = f, .err = -999, .wanted = 1 };
+
+	guts_batch_put(b, GUTS_TABLE_META, S("last"), S("yes"));
+	assert_int_equal(guts_store_commit(f->store, b, on_done, &a), 0);
+	guts_sqlite_stop(f->db);
+	expect(f, GUTS_TABLE_META, "last", "yes");
+	assert_int_equal(a.err, -999);
+	guts_uvenv_run(f->uv);
+	assert_int_equal(a.err, 0);
+	assert_int_equal(guts_store_commit(f->store, guts_batch_new(), on_done, &a), GUTS_EBUSY);
+}
+
 /* A full disk: no false acknowledgement, reads go on, and writes work again when room returns. */
 static void
 a_full_disk_loses_nothing(void **state)
@@ -693,6 +710,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(a_newer_schema_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_older_schema_is_copied_then_updated, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_backup_is_a_whole_database, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_stopped_store_has_told_all_and_takes_no_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_disk_loses_nothing, setup, teardown),
 	};
 

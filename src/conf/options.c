@@ -116,8 +116,15 @@ static const struct guts_conf_option options[GUTS_CONF_N] = {
 	[GUTS_CONF_SINK_CREDENTIALS] = { "sink.credentials", GUTS_CONF_TEXT, false, NULL, 1, GUTS_CONF_TEXT_MAX, NULL, false,
 	    "File of mode 0600 with a line per broker: its address with USER:PASSWORD@ before the host, or TOKEN@ for NATS; read "
 	    "for each connection." },
+	[GUTS_CONF_SINK_NATS_CREDS] = { "sink.nats_creds", GUTS_CONF_TEXT, false, NULL, 1, GUTS_CONF_TEXT_MAX, NULL, false,
+	    "File of mode 0600 by which NATS servers know this node: an NKey's seed, or a user's JWT with its seed (.creds); for those "
+	    "without a line in sink.credentials; read for each connection." },
 	[GUTS_CONF_SINK_CA_FILE] = { "sink.ca_file", GUTS_CONF_TEXT, false, NULL, 1, GUTS_CONF_TEXT_MAX, NULL, false,
 	    "Certificates that vouch for brokers, in PEM; empty: the system's." },
+	[GUTS_CONF_SINK_TLS_CERT] = { "sink.tls_cert", GUTS_CONF_TEXT, false, NULL, 1, GUTS_CONF_TEXT_MAX, NULL, false,
+	    "This node's certificate (and those between it and its authority), in PEM, for brokers that ask for one." },
+	[GUTS_CONF_SINK_TLS_KEY] = { "sink.tls_key", GUTS_CONF_TEXT, false, NULL, 1, GUTS_CONF_TEXT_MAX, NULL, false,
+	    "Its private key, in PEM, without a password, in a file of mode 0600." },
 	[GUTS_CONF_EVENTS_KEEP] = { "events.keep", GUTS_CONF_NUMBER, false, "100000", 1000, 100000000, NULL, true,
 	    "Most events kept in the log; the oldest go first." },
 	[GUTS_CONF_EVENTS_MAX_AGE] = { "events.max_age", GUTS_CONF_DURATION, false, "0s", 0, UINT64_C(315360000000), NULL, true,

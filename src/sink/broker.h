@@ -8,8 +8,8 @@
 #define GUTS_SINK_BROKER_H
 
 #include "base/buf.h"
+#include "sink/secret.h"
 #include "sink/tally.h"
-#include "sink/url.h"
 
 #define GUTS_BROKER_CONNECT_S 10     /* [s] for a connection with its log-in */
 #define GUTS_BROKER_ANSWER_S 30      /* [s] for the answers to one round of messages */
@@ -25,7 +25,8 @@ struct guts_broker_message {
 
 struct guts_broker_setup {
 	struct guts_broker_url url;         /* with credentials */
-	const char *ca_file;                /* PEM; empty = the system's */
+	struct guts_nats_user user;
+	const struct guts_broker_files *files; /* lent until close */
 	const char *name;                   /* of this client, unique at the broker */
 	struct guts_tally *tally;           /* lent until close */
 };

@@ -6,6 +6,8 @@ endif
 if NATS
 libguts_a_SOURCES += %reldir%/nats.c
 endif
+libguts_a_SOURCES += %reldir%/natsuser.c
+libguts_a_SOURCES += %reldir%/secret.c
 libguts_a_SOURCES += %reldir%/sender.c
 libguts_a_SOURCES += %reldir%/sink.c
 libguts_a_SOURCES += %reldir%/sinkview.c

@@ -167,6 +167,7 @@ static int
 prepare(struct mqtt *m, const struct guts_broker_setup *s)
 {
 	const struct guts_broker_url *u = &s->url;
+	const struct guts_broker_files *f = s->files;
 	int rc = lib.int_option(m->client, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5);
 
 	lib.log_callback_set(m->client, on_log);
@@ -176,8 +177,8 @@ prepare(struct mqtt *m, const struct guts_broker_setup *s)
 	if (!rc && u->user[0])
 		rc = lib.username_pw_set(m->client, u->user, u->has_password ? u->password : NULL);
 	if (!rc && u->is_tls)
-		rc = s->ca_file[0] ? lib.tls_set(m->client, s->ca_file, NULL, NULL, NULL, NULL) :
-		    lib.tls_set(m->client, NULL, CA_PATH, NULL, NULL, NULL);
+		rc = lib.tls_set(m->client, f->ca[0] ? f->ca : NULL, f->ca[0] ? NULL : CA_PATH, f->cert[0] ? f->cert : NULL,
+		    f->key[0] ? f->key : NULL, NULL);
 	return rc;
 }
 
@@ -231,8 +232,11 @@ open_mqtt(struct guts_broker **out, const struct guts_broker_setup *s, struct gu
 	if (!rc)
 		rc = lib.loop_start(m->client);
 	m->is_running = !rc;
-	err = rc ? guts_err_set(ei, GUTS_ECLOSED, "%s", rc == MOSQ_ERR_ERRNO ? strerror(errno) : lib.strerror(rc)) :
-	    guts_tally_wait_up(s->tally, GUTS_BROKER_CONNECT_S, ei);
+	if (rc) /* what was logged before says more */
+		guts_tally_break(s->tally, "%s", rc == MOSQ_ERR_ERRNO ? strerror(errno) : lib.strerror(rc));
+	err = guts_tally_wait_up(s->tally, GUTS_BROKER_CONNECT_S, ei);
+	if (err && s->url.is_tls && strstr(ei->text, strerror(EPROTO))) /* what the library makes of an alert of TLS */
+		guts_err_set(ei, err, "the broker hung up before the log-in; it may ask for a certificate (sink.tls_cert)");
 	if (err)
 		close_mqtt(&m->base);
 	else

@@ -35,6 +35,9 @@ struct library {
 	__typeof__(natsOptions_SetIgnoreDiscoveredServers) *natsOptions_SetIgnoreDiscoveredServers;
 	__typeof__(natsOptions_SetUserInfo) *natsOptions_SetUserInfo;
 	__typeof__(natsOptions_SetToken) *natsOptions_SetToken;
+	__typeof__(natsOptions_SetNKey) *natsOptions_SetNKey;
+	__typeof__(natsOptions_SetUserCredentialsCallbacks) *natsOptions_SetUserCredentialsCallbacks;
+	__typeof__(natsOptions_LoadCertificatesChain) *natsOptions_LoadCertificatesChain;
 	__typeof__(natsOptions_SetSecure) *natsOptions_SetSecure;
 	__typeof__(natsOptions_LoadCATrustedCertificates) *natsOptions_LoadCATrustedCertificates;
 	__typeof__(natsOptions_SetExpectedHostname) *natsOptions_SetExpectedHostname;
@@ -69,6 +72,9 @@ static const struct guts_broker_function functions[] = {
 	ROW(natsOptions_SetIgnoreDiscoveredServers),
 	ROW(natsOptions_SetUserInfo),
 	ROW(natsOptions_SetToken),
+	ROW(natsOptions_SetNKey),
+	ROW(natsOptions_SetUserCredentialsCallbacks),
+	ROW(natsOptions_LoadCertificatesChain),
 	ROW(natsOptions_SetSecure),
 	ROW(natsOptions_LoadCATrustedCertificates),
 	ROW(natsOptions_SetExpectedHostname),
@@ -214,6 +220,51 @@ close_nats(struct guts_broker *b)
 	free(m);
 }
 
+/* While a connection is made, on this thread: the library frees what it is given. */
+static natsStatus
+give_jwt(char **jwt, char **error, void *closure)
+{
+	const struct guts_nats_user *u = closure;
+
+	(void)error;
+	*jwt = guts_strdup(u->jwt);
+	return NATS_OK;
+}
+
+static natsStatus
+give_signature(char **error, unsigned char **sig, int *n, const char *nonce, void *closure)
+{
+	const struct guts_nats_user *u = closure;
+
+	(void)error;
+	*sig = guts_alloc(GUTS_SIG_SIZE);
+	*n = GUTS_SIG_SIZE;
+	guts_sign(*sig, &u->key, guts_slice_str(nonce));
+	return NATS_OK;
+}
+
+static natsStatus
+set_user(natsOptions *o, const struct guts_nats_user *u)
+{
+	void *closure = (void *)(uintptr_t)u;
+
+	return u->jwt ? lib.natsOptions_SetUserCredentialsCallbacks(o, give_jwt, closure, give_signature, closure) :
+	    lib.natsOptions_SetNKey(o, u->nkey, give_signature, closure);
+}
+
+static natsStatus
+set_tls(natsOptions *o, const struct guts_broker_setup *s)
+{
+	const struct guts_broker_files *f = s->files;
+	natsStatus err = lib.natsOptions_SetSecure(o, true);
+
+	err = err ? err : lib.natsOptions_LoadCATrustedCertificates(o, f->ca[0] ? f->ca : CA_FILE);
+	err = err ? err : lib.natsOptions_SetExpectedHostname(o, s->url.host);
+	if (!err && f->cert[0])
+		err = lib.natsOptions_LoadCertificatesChain(o, f->cert, f->key);
+	return err;
+}
+
 static natsStatus
 set_options(natsOptions *o, const struct guts_broker_setup *s, void *closure)
 {
@@ -232,11 +283,10 @@ set_options(natsOptions *o, const struct guts_broker_setup *s, void *closure)
 	err = err ? err : lib.natsOptions_SetClosedCB(o, on_closed, closure);
 	if (!err && u->user[0])
 		err = u->has_password ? lib.natsOptions_SetUserInfo(o, u->user, u->password) : lib.natsOptions_SetToken(o, u->user);
-	if (!err && u->is_tls) {
-		err = lib.natsOptions_SetSecure(o, true);
-		err = err ? err : lib.natsOptions_LoadCATrustedCertificates(o, s->ca_file[0] ? s->ca_file : CA_FILE);
-		err = err ? err : lib.natsOptions_SetExpectedHostname(o, u->host);
-	}
+	if (!err && s->user.nkey[0])
+		err = set_user(o, &s->user);
+	if (!err && u->is_tls)
+		err = set_tls(o, s);
 	return err;
 }
 
@@ -251,8 +301,10 @@ connect_nats(struct nats *m, const struct guts_broker_setup *s, struct guts_erri
 	err = err ? err : set_options(o, s, closure);
 	err = err ? err : lib.natsConnection_Connect(&m->connection, o);
 	lib.natsOptions_Destroy(o);
+	if (err && failed(err, "", ei) && s->url.is_tls && strstr(ei->text, "got ''"))
+		return guts_err_set(ei, GUTS_ECLOSED, "the server hung up before the log-in; it may ask for a certificate (sink.tls_cert)");
 	if (err)
-		return failed(err, "", ei);
+		return GUTS_ECLOSED;
 	lib.jsOptions_Init(&js);
 	js.PublishAsync.AckHandler = on_ack;
 	js.PublishAsync.AckHandlerClosure = closure;

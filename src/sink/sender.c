@@ -3,13 +3,9 @@
 
 #include "base/alloc.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct guts_sender {
 	struct guts_env *env;
@@ -17,7 +13,7 @@ struct guts_sender {
 	void *owner;
 	struct guts_broker_setup setup;   /* its credentials are there only while it connects */
 	const struct guts_broker_ops *ops;
-	char *credentials_file, *ca_file, *name;
+	char *name;
 	pthread_t thread;
 	struct guts_tally tally;          /* its lock is that of all below, too */
 	bool has_round, is_stopped;       /* is_stopped: on the loop */
@@ -56,55 +52,6 @@ tell_lost(void *arg)
 
 /* -- on the thread ------------------------------------------------------------------------------------ */
 
-/* A file that others may read is no place for a password. */
-static int
-read_credentials(const char *path, struct guts_buf *out, struct guts_errinfo *ei)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = -1;
-	struct stat st;
-	int err = GUTS_OK;
-
-	if (fd < 0 || fstat(fd, &st))
-		err = guts_err_set(ei, GUTS_EIO, "%s: %s", path, strerror(errno));
-	else if (!S_ISREG(st.st_mode) || st.st_size > GUTS_CREDENTIALS_MAX)
-		err = guts_err_set(ei, GUTS_ELIMIT, "%s is not a file of at most %u KiB", path, GUTS_CREDENTIALS_MAX >> 10);
-	else if (st.st_mode & 077)
-		err = guts_err_set(ei, GUTS_EDENIED, "%s may be read by others; chmod 600 it", path);
-	else if ((n = read(fd, guts_buf_reserve(out, (size_t)st.st_size + 1), (size_t)st.st_size)) < 0)
-		err = guts_err_set(ei, GUTS_EIO, "%s: %s", path, strerror(errno));
-	else
-		guts_buf_commit(out, (size_t)n);
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
-static int
-take_credentials(struct guts_sender *s, struct guts_errinfo *ei)
-{
-	struct guts_errinfo why;
-	struct guts_buf file;
-	int err;
-
-	if (!s->credentials_file[0])
-		return GUTS_OK;
-	guts_buf_init(&file, GUTS_CREDENTIALS_MAX + 1);
-	err = read_credentials(s->credentials_file, &file, ei);
-	if (!err && guts_broker_url_credentials(&s->setup.url, guts_buf_slice(&file), &why))
-		err = guts_err_set(ei, why.code, "%s: %s", s->credentials_file, why.text);
-	guts_buf_wipe(&file);
-	return err;
-}
-
-static void
-forget_credentials(struct guts_broker_url *u)
-{
-	explicit_bzero(u->user, sizeof u->user);
-	explicit_bzero(u->password, sizeof u->password);
-	u->has_password = false;
-}
-
 static void
 hang_up(struct guts_sender *s)
 {
@@ -118,10 +65,13 @@ static void
 run_round(struct guts_sender *s)
 {
 	s->taken = 0;
-	s->err = s->broker ? GUTS_OK : take_credentials(s, &s->ei);
-	if (!s->broker && !s->err)
-		s->err = s->ops->open(&s->broker, &s->setup, &s->ei);
-	forget_credentials(&s->setup.url);
+	s->err = GUTS_OK;
+	if (!s->broker) {
+		s->err = guts_broker_secret_read(&s->setup.url, &s->setup.user, s->setup.files, &s->ei);
+		if (!s->err)
+			s->err = s->ops->open(&s->broker, &s->setup, &s->ei);
+		guts_broker_secret_wipe(&s->setup.url, &s->setup.user);
+	}
 	if (!s->err && s->n)
 		s->err = s->ops->publish(s->broker, s->v, s->n, &s->taken, &s->ei);
 	if (s->err)
@@ -176,10 +126,8 @@ guts_sender_new(struct guts_sender **out, const struct guts_sender_setup *given)
 	s->events = given->events;
 	s->owner = given->owner;
 	s->ops = given->ops;
-	s->credentials_file = guts_strdup(given->credentials_file);
-	s->ca_file = guts_strdup(given->ca_file);
 	s->name = guts_strdup(given->name);
-	s->setup = (struct guts_broker_setup){ .url = given->url, .ca_file = s->ca_file, .name = s->name, .tally = &s->tally };
+	s->setup = (struct guts_broker_setup){ .url = given->url, .files = given->files, .name = s->name, .tally = &s->tally };
 	guts_tally_init(&s->tally);
 	/* the libraries' threads inherit it */
 	sigfillset(&all);
@@ -223,8 +171,6 @@ guts_sender_free(struct guts_sender *s)
 	if (s->thread)
 		pthread_join(s->thread, NULL);
 	guts_tally_deinit(&s->tally);
-	free(s->credentials_file);
-	free(s->ca_file);
 	free(s->name);
 	free(s);
 }

@@ -22,9 +22,8 @@ struct guts_sender_setup {
 	struct guts_env *env;
 	struct guts_broker_url url;      /* without credentials */
 	const struct guts_broker_ops *ops;
-	const char *credentials_file;    /* read anew for each connection; empty = none.  All strings are copied */
-	const char *ca_file;             /* empty = the system's */
-	const char *name;                /* of this client at the broker */
+	const struct guts_broker_files *files; /* lent until guts_sender_free */
+	const char *name;                /* of this client at the broker; copied */
 	const struct guts_sender_events *events; /* on the loop */
 	void *owner;
 };

@@ -54,7 +54,8 @@ struct guts_sinks {
 	struct guts_store *store;
 	struct guts_node_listener listener;
 	char id[GUTS_PEERID_TEXT_SIZE];      /* of this node */
-	char *source, *credentials_file, *ca_file, *prefix;
+	char *source, *prefix;
+	struct guts_broker_files files;
 	char (*events)[GUTS_FACT_TYPE_MAX];
 	uint8_t (*repositories)[GUTS_REPOID_SIZE];
 	size_t nevents, nrepositories;
@@ -394,6 +395,21 @@ take_repositories(struct guts_sinks *s, const struct guts_conf *conf, struct gut
 }
 
 static int
+take_files(struct guts_sinks *s, const struct guts_conf *conf, struct guts_errinfo *ei)
+{
+	struct guts_broker_files *f = &s->files;
+
+	f->credentials = guts_strdup(guts_conf_text(conf, GUTS_CONF_SINK_CREDENTIALS));
+	f->nats_creds = guts_strdup(guts_conf_text(conf, GUTS_CONF_SINK_NATS_CREDS));
+	f->ca = guts_strdup(guts_conf_text(conf, GUTS_CONF_SINK_CA_FILE));
+	f->cert = guts_strdup(guts_conf_text(conf, GUTS_CONF_SINK_TLS_CERT));
+	f->key = guts_strdup(guts_conf_text(conf, GUTS_CONF_SINK_TLS_KEY));
+	if (!f->cert[0] != !f->key[0])
+		return guts_err_set(ei, GUTS_EINVAL, "sink.tls_cert and sink.tls_key belong together");
+	return GUTS_OK;
+}
+
+static int
 add_sink(struct guts_sinks *s, const char *url, struct guts_errinfo *ei)
 {
 	struct sink *k = &s->v[s->n];
@@ -448,12 +464,11 @@ read_conf(struct guts_sinks *s, const struct guts_conf *conf, enum guts_conf_id 
 		{ GUTS_CONF_SINK_PREFIX, take_prefix },
 		{ GUTS_CONF_SINK_EVENTS, take_events },
 		{ GUTS_CONF_SINK_REPOSITORIES, take_repositories },
+		{ GUTS_CONF_SINK_TLS_KEY, take_files },
 		{ GUTS_CONF_SINK_URL, take_urls },
 	};
 	int err = GUTS_OK;
 
-	s->credentials_file = guts_strdup(guts_conf_text(conf, GUTS_CONF_SINK_CREDENTIALS));
-	s->ca_file = guts_strdup(guts_conf_text(conf, GUTS_CONF_SINK_CA_FILE));
 	s->takes_all = guts_conf_bool(conf, GUTS_CONF_SINK_PRIVATE);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0] && !err; i++) {
 		*at = rows[i].id;
@@ -497,8 +512,8 @@ start_one(struct sink *k)
 {
 	struct guts_sinks *s = k->all;
 	char name[GUTS_PEERID_TEXT_SIZE + 16];
-	struct guts_sender_setup setup = { .env = s->env, .url = k->where, .ops = k->ops, .credentials_file = s->credentials_file,
-		.ca_file = s->ca_file, .name = name, .events = &sender_events, .owner = k };
+	struct guts_sender_setup setup = { .env = s->env, .url = k->where, .ops = k->ops, .files = &s->files,
+		.name = name, .events = &sender_events, .owner = k };
 
 	snprintf(name, sizeof name, "guts-%s-%zu", s->id, k->number);
 	if (guts_sender_new(&k->sender, &setup)) {
@@ -557,8 +572,7 @@ guts_sinks_free(struct guts_sinks *s)
 	free(s->events);
 	free(s->repositories);
 	free(s->source);
-	free(s->credentials_file);
-	free(s->ca_file);
+	guts_broker_files_free(&s->files);
 	free(s->prefix);
 	free(s);
 }

@@ -16,7 +16,6 @@ enum guts_broker_kind { GUTS_BROKER_MQTT, GUTS_BROKER_NATS };
 #define GUTS_BROKER_URL_MAX 512     /* [bytes] of an address, with credentials */
 #define GUTS_BROKER_HOST_MAX 253    /* [bytes] */
 #define GUTS_BROKER_SECRET_MAX 255  /* [bytes] of a name, a password or a token */
-#define GUTS_CREDENTIALS_MAX (64u << 10) /* [bytes] of their file */
 
 struct guts_broker_url {
 	enum guts_broker_kind kind;

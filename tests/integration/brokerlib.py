@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 
@@ -35,11 +36,12 @@ class Broker:
 
     scheme = tls_scheme = None
 
-    def __init__(self, folder, tls=None):
+    def __init__(self, folder, tls=None, clients=None):
         os.mkdir(folder)
         self.folder = folder
         self.port = free_port()
         self.tls = tls  # (certificate, key)
+        self.clients = clients  # who vouches for clients' certificates: then each needs one
         self.process = None
 
     def path(self, name):
@@ -92,6 +94,8 @@ class Mosquitto(Broker):
             lines += ["allow_anonymous true"]
         if self.tls:
             lines += ["certfile " + self.tls[0], "keyfile " + self.tls[1]]
+        if self.clients:
+            lines += ["cafile " + self.clients, "require_certificate true"]
         with open(self.path("conf"), "w") as f:
             f.write("\n".join(lines) + "\n")
         self.start()
@@ -137,9 +141,9 @@ class Subscriber:
 class Nats(Broker):
     scheme, tls_scheme = "nats", "tls"
 
-    def __init__(self, folder, users=None, token=None, jetstream=True, **kw):
+    def __init__(self, folder, users=None, token=None, jetstream=True, settings=(), login=None, **kw):
         super().__init__(folder, **kw)
-        self.login = {}
+        self.login = login or {}  # a function makes it out of the server's nonce
         conf = ["listen: 127.0.0.1:%d" % self.port]
         if jetstream:
             conf += ["jetstream { store_dir: %s }" % json.dumps(self.path("jetstream"))]
@@ -151,7 +155,9 @@ class Nats(Broker):
             self.login = {"auth_token": token}
             conf += ["authorization { token: %s }" % json.dumps(token)]
         if self.tls:
-            conf += ["tls { cert_file: %s, key_file: %s }" % tuple(map(json.dumps, self.tls))]
+            verify = ", ca_file: %s, verify: true" % json.dumps(self.clients) if self.clients else ""
+            conf += ["tls { cert_file: %s, key_file: %s%s }" % (*map(json.dumps, self.tls), verify)]
+        conf += settings
         with open(self.path("conf"), "w") as f:
             f.write("\n".join(conf) + "\n")
         self.start()
@@ -163,15 +169,17 @@ class Nats(Broker):
         """One request in the protocol's text form; the answer as JSON."""
         with socket.create_connection(("127.0.0.1", self.port), DEADLINE) as s:
             f = s.makefile("rb")
-            f.readline()
+            info = json.loads(f.readline().split(b" ", 1)[1])
+            login = self.login(info["nonce"]) if callable(self.login) else self.login
             if self.tls:
-                import ssl
                 context = ssl.create_default_context()
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+                if self.clients:
+                    context.load_cert_chain(*self.tls)  # its own is good enough
                 s = context.wrap_socket(s)
                 f = s.makefile("rb")
             s.sendall(b"CONNECT %s\r\nSUB answer 1\r\nPUB %s answer %d\r\n%s\r\n" % (
-                json.dumps(dict(self.login, verbose=False, headers=True, lang="py", version="1")).encode(), subject.encode(), len(body), body))
+                json.dumps(dict(login, verbose=False, headers=True, lang="py", version="1")).encode(), subject.encode(), len(body), body))
             while True:
                 line = f.readline()
                 assert line and not line.startswith(b"-ERR"), line

@@ -41,6 +41,7 @@ script_tests += %reldir%/portmap.py
 script_tests += %reldir%/restore_fork.py
 script_tests += %reldir%/rights.py
 script_tests += %reldir%/sink_faults.py
+script_tests += %reldir%/sink_keys.py
 script_tests += %reldir%/sinks.py
 script_tests += %reldir%/story.py
 script_tests += %reldir%/webhook_dns.py

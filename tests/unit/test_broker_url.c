@@ -1,6 +1,7 @@
 /* tests/unit/test_broker_url.c - addresses of brokers and the file with their credentials; what a tally says of a round. */
 #include "unit.h"
 
+#include "sink/natsuser.h"
 #include "sink/tally.h"
 #include "sink/url.h"
 
@@ -99,6 +100,44 @@ credentials(void **state)
 	assert_null(strstr(ei.text, "secret"));
 }
 
+/* The example of NATS' documentation of NKeys. */
+#define SEED "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"
+#define NKEY "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"
+
+static void
+nats_users(void **state)
+{
+	static const struct {
+		const char *file, *jwt, *error;
+	} rows[] = {
+		{ SEED, NULL, NULL },
+		{ "# a key\n  " SEED "\r\n", NULL, NULL },
+		{ "-----BEGIN NATS USER JWT-----\neyJ0eXAi.x.y\n------END NATS USER JWT------\n\n" SEED "\n", "eyJ0eXAi.x.y", NULL },
+		{ "", NULL, "there is no NKey seed" },
+		{ "eyJ0eXAi.x.y\n", NULL, "there is no NKey seed" },
+		{ SEED "A", NULL, "there is no NKey seed" },
+		{ "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VA", NULL, "is damaged" },
+		{ "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3V1", NULL, "is damaged" },
+		{ "SAAAAAICAMCAKBQHBAEQUCYMBUHA6EARCIJRIFIWC4MBSGQ3DQOR4HYMHI", NULL, "is not of a user" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct guts_nats_user u;
+		struct guts_errinfo ei = { 0 };
+		int err = guts_nats_user_parse(&u, guts_slice_str(rows[i].file), &ei);
+
+		assert_int_equal(err, rows[i].error ? GUTS_EINVAL : GUTS_OK);
+		if (!err)
+			assert_string_equal(u.nkey, NKEY);
+		else if (!strstr(ei.text, rows[i].error))
+			fail_msg("row %zu: %s", i, ei.text);
+		if (!err && rows[i].jwt)
+			assert_string_equal(u.jwt, rows[i].jwt);
+		guts_nats_user_wipe(&u);
+	}
+}
+
 static void
 rounds(void **state)
 {
@@ -142,7 +181,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(addresses), cmocka_unit_test(lengths), cmocka_unit_test(credentials),
-		cmocka_unit_test(rounds) };
+		cmocka_unit_test(nats_users), cmocka_unit_test(rounds) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,8 @@ BEGIN {
 	may("^base/log\\.c$", "clock lock")          # when a line was written; many threads write
 	may("^loop/", "clock chance thread lock")    # the libuv end of the environment
 	may("^store/sqlite", "thread lock")          # the SQLite end of the store, its writer
-	may("^git/repostore\\.c$", "lock environment") # the git end: libgit2 set up once, git found in $PATH
+	may("^git/odb\\.c$", "lock")                # libgit2, set up once
+	may("^git/repostore\\.c$", "environment")   # the git end: git found in $PATH
 	may("^store/home\\.c$", "environment")       # where the home is; asked before a node starts
 	may("^crypto/backend\\.c$", "lock")          # which library, found once
 	may("^node/(node|snapshot|import|internal)\\.[ch]$", "lock") # values handed to other threads

@@ -8,6 +8,7 @@
 #include "git/repostore_priv.h"
 
 #include "base/alloc.h"
+#include "git/odb.h"
 #include "git/progress.h"
 
 #include <git2.h>
@@ -90,6 +91,7 @@ run(struct guts_job *j)
 	git_reference *head = NULL;
 	char hex[GUTS_OID_HEX_SIZE];
 
+	guts_git2_init();
 	if (git_repository_open_ext(&repo, m->path, GIT_REPOSITORY_OPEN_NO_SEARCH, NULL)) {
 		m->err = guts_err_set(&m->why, GUTS_ENOTFOUND, "there is no git repository at %s", m->path);
 		return;

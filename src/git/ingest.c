@@ -214,7 +214,7 @@ tips_run(struct guts_job *j)
 	git_odb *odb = NULL;
 
 	/* The quarantine alone: no alternate is seen. */
-	g->tips_here = git_odb_open(&odb, g->quarantine) == 0;
+	g->tips_here = guts_odb_open_folder(&odb, g->quarantine) == GUTS_OK;
 	for (size_t i = 0; i < g->ntips && g->tips_here; i++)
 		g->tips_here = guts_odb_type(odb, &g->tips[i]) != GUTS_OBJ_NONE;
 	git_odb_free(odb);

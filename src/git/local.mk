@@ -12,6 +12,7 @@ libguts_a_SOURCES += %reldir%/ingest.c
 libguts_a_SOURCES += %reldir%/lastfile.c
 libguts_a_SOURCES += %reldir%/listrefs.c
 libguts_a_SOURCES += %reldir%/lsrefs.c
+libguts_a_SOURCES += %reldir%/odb.c
 libguts_a_SOURCES += %reldir%/packer.c
 libguts_a_SOURCES += %reldir%/packscan.c
 libguts_a_SOURCES += %reldir%/peoplefile.c

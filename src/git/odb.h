@@ -7,6 +7,13 @@
 struct git_odb;
 struct git_oid;
 
+/* Start libgit2, if it has not been: no configuration outside a repository, small caches, no owner check.  Opening an object
+ * database does; needed before anything else of libgit2.  Thread: any. */
+void guts_git2_init(void);
+
+/* Open the objects in the folder `objects`, with those of its alternates.  Errors: GUTS_EIO. */
+int guts_odb_open_folder(struct git_odb **odb, const char *objects);
+
 /* Open the objects of the repository at `repo_path` (or of a quarantine whose parent that is: any folder with
  * objects/ in it).  Errors: GUTS_ENOTFOUND, GUTS_EIO. */
 int guts_odb_open(struct git_odb **odb, const char *repo_path);

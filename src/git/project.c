@@ -25,7 +25,6 @@
 #include <unistd.h>
 
 #define NAMESPACES "refs/namespaces/"
-#define PEEL_DEPTH_MAX 16
 
 struct project {
 	struct guts_repoop op;
@@ -39,32 +38,6 @@ struct project {
 	void *owner;
 	git_odb *odb;         /* opened when a tag must be peeled */
 };
-
-struct guts_oid
-guts_odb_peel(struct git_odb *odb, const struct guts_oid *o)
-{
-	struct guts_oid at = *o;
-
-	for (unsigned depth = 0; depth < PEEL_DEPTH_MAX; depth++) {
-		git_odb_object *obj = NULL;
-		struct guts_slice data;
-		git_oid id;
-
-		if (!guts_odb_id(&id, &at) || git_odb_read(&obj, odb, &id))
-			break;
-		if (git_odb_object_type(obj) != GIT_OBJECT_TAG) {
-			git_odb_object_free(obj);
-			return depth > 0 ? at : (struct guts_oid){ 0 };
-		}
-		/* "object <40 hex>\n" is a tag's first line. */
-		data = guts_slice(git_odb_object_data(obj), git_odb_object_size(obj));
-		if (data.n < 48 || memcmp(data.p, "object ", 7) != 0 ||
-		    guts_oid_from_hex(&at, guts_slice(data.p + 7, 40)))
-			depth = PEEL_DEPTH_MAX;
-		git_odb_object_free(obj);
-	}
-	return (struct guts_oid){ 0 };
-}
 
 static bool
 starts_with(struct guts_slice s, const char *prefix)

@@ -9,10 +9,8 @@
 #include "base/alloc.h"
 #include "git/odb.h"
 
-#include <errno.h>
 #include <git2.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 struct guts_query {
 	struct guts_job job;
@@ -24,37 +22,6 @@ struct guts_query {
 	void (*done)(void *owner, int err, const struct guts_object_query *v, size_t n);
 	void *owner;
 };
-
-int
-guts_odb_open(struct git_odb **odb, const char *repo_path)
-{
-	char *objects = guts_asprintf("%s/objects", repo_path);
-	int err = access(objects, X_OK) ? guts_errno_err(errno) : git_odb_open(odb, objects) ? GUTS_EIO : GUTS_OK;
-
-	free(objects);
-	return err;
-}
-
-bool
-guts_odb_id(struct git_oid *out, const struct guts_oid *o)
-{
-	if (o->n != GIT_OID_RAWSZ)
-		return false;
-	git_oid_fromraw(out, o->b);
-	return true;
-}
-
-enum guts_object_type
-guts_odb_type(struct git_odb *odb, const struct guts_oid *o)
-{
-	git_object_t type;
-	git_oid id;
-	size_t len;
-
-	if (!guts_odb_id(&id, o) || git_odb_read_header(&len, &type, odb, &id))
-		return GUTS_OBJ_NONE;
-	return type >= GIT_OBJECT_COMMIT && type <= GIT_OBJECT_TAG ? (enum guts_object_type)type : GUTS_OBJ_NONE;
-}
 
 static void
 answer(git_odb *odb, git_repository *repo, struct guts_object_query *q)

@@ -48,7 +48,6 @@ guts_read_open(struct guts_read **out, const char *path)
 	struct guts_read *r = guts_alloc(sizeof(*r));
 	int err;
 
-	guts_git2_init();
 	err = guts_odb_open(&r->odb, path);
 	if (!err && git_repository_wrap_odb(&r->repo, r->odb))
 		err = GUTS_EIO;

@@ -20,19 +20,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
-#include <git2.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <uthash.h>
 #include <utlist.h>
-
-#define GIT2_CACHE_BYTES (16 << 20)   /* [bytes] objects that libgit2 keeps, all handles together */
-#define GIT2_WINDOW_BYTES (8u << 20)  /* [bytes] one mapped window of a pack */
-#define GIT2_MAPPED_BYTES (64u << 20) /* [bytes] mapped windows in all */
 
 /* Jobs of one repository; the first one runs. */
 struct guts_repoqueue {
@@ -487,29 +481,6 @@ sweep_done(struct guts_job *j, void *owner)
 
 /* -- opening and closing --------------------------------------------------------- */
 
-void
-guts_git2_init(void)
-{
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static bool ready;
-
-	pthread_mutex_lock(&lock);
-	if (!ready) {
-		ready = true;
-		git_libgit2_init();
-		for (int level = GIT_CONFIG_LEVEL_PROGRAMDATA; level <= GIT_CONFIG_LEVEL_GLOBAL; level++)
-			git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, "");
-		git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
-		git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, (ssize_t)GIT2_CACHE_BYTES);
-		git_libgit2_opts(GIT_OPT_SET_MWINDOW_SIZE, (size_t)GIT2_WINDOW_BYTES);
-		git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, (size_t)GIT2_MAPPED_BYTES);
-		/* Its start read all certificates of the machine (about 1 MiB of heap); it never speaks TLS here,
-		 * so they are traded for those of a folder that holds none. */
-		git_libgit2_opts(GIT_OPT_SET_SSL_CERT_LOCATIONS, NULL, "/proc/self/task");
-	}
-	pthread_mutex_unlock(&lock);
-}
-
 /* The program `git` in $PATH, as fresh memory, or NULL. */
 static char *
 find_git(void)
@@ -570,7 +541,6 @@ guts_repostore_open(struct guts_repostore **out, const struct guts_repostore_set
 		free(git);
 		return guts_err_set(ei, GUTS_EIO, "cannot use %s: %s", setup->repos_path, strerror(errno));
 	}
-	guts_git2_init();
 	s = guts_alloc(sizeof(*s));
 	s->base.ops = &ops;
 	s->env = setup->env;

@@ -65,9 +65,6 @@ void guts_repo_read_head(const char *repo_path, char out[GUTS_HEAD_FILE_MAX]);
 /* Is there a ref in a file of its own below <top_path>/refs, other namespaces left out? */
 bool guts_listrefs_has_loose(const char *top_path);
 
-/* Start libgit2 once: no configuration outside a repository, small caches, no owner check. */
-void guts_git2_init(void);
-
 /* The operations, by file. */
 void guts_repostore_project(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const struct guts_ref_update *v,
     size_t n, bool exact, struct guts_slice head_ref, void (*done)(void *owner, int err), void *owner);

@@ -194,7 +194,7 @@ holds_all(const struct guts_tail *t)
 {
 	git_odb *odb = NULL;
 	size_t pos = 0;
-	bool all = git_odb_open(&odb, t->quarantine) == 0;
+	bool all = guts_odb_open_folder(&odb, t->quarantine) == GUTS_OK;
 	char *path;
 
 	while (all && (path = next_name(t, &pos, ".idx")) != NULL) {

@@ -26,21 +26,21 @@ def processor(node):
 
 
 def idle(node):
-    """(resident [MiB], share of a processor [%]) over two seconds, once it has gone quiet."""
+    """(resident [MB], share of a processor [%]) over two seconds, once it has gone quiet."""
     before = -1
     while before != processor(node):
         before = processor(node)
         time.sleep(0.5)
     start = time.monotonic()
     time.sleep(2)
-    return node.rss_kib() / 1024, (processor(node) - before) / (time.monotonic() - start) * 100
+    return node.rss_kib() * 1024 / 1e6, (processor(node) - before) / (time.monotonic() - start) * 100
 
 
 def main(net):
     node = net.node("A")
     figure("start of an empty node", "ms", [start_ms(node) for _ in range(STARTS)], at_most=100)
     memory, share = idle(node)
-    figure("resident when idle", "MiB", [memory], at_most=15)
+    figure("resident when idle", "MB", [memory], at_most=15)
     figure("processor when idle", "%", [share])
     began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
@@ -48,7 +48,7 @@ def main(net):
     print("  %d repositories made in %.1f s" % (REPOS, time.monotonic() - began))
     figure("start with them", "ms", [start_ms(node) for _ in range(STARTS // 2)], at_most=2000)
     memory, share = idle(node)
-    figure("resident when idle", "MiB", [memory])
+    figure("resident when idle", "MB", [memory])
     figure("processor when idle", "%", [share])
 
 

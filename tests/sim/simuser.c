@@ -4,7 +4,7 @@
 #include "simrepo.h"
 
 #include "base/alloc.h"
-#include "git/repostore_priv.h"
+#include "git/odb.h"
 
 #include <git2.h>
 #include <inttypes.h>

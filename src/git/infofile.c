@@ -13,6 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define FORMAT " 1\n"
+#define ARENA_MAX (32u << 20) /* [bytes] for what the old and the new file say */
+
 static char *
 file_path(const char *repo_path, const char *name)
 {
@@ -20,14 +23,14 @@ file_path(const char *repo_path, const char *name)
 }
 
 bool
-guts_infofile_read(const char *repo_path, const char *name, size_t max, struct guts_buf *out)
+guts_infofile_read(const char *repo_path, const char *name, struct guts_buf *out)
 {
 	char *path = file_path(repo_path, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
 	bool ok = false;
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0 && (uint64_t)st.st_size <= max) {
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0 && (uint64_t)st.st_size <= GUTS_INFOFILE_MAX) {
 		uint8_t *to = guts_buf_reserve(out, (size_t)st.st_size);
 
 		ok = to && read(fd, to, (size_t)st.st_size) == st.st_size;
@@ -41,19 +44,22 @@ guts_infofile_read(const char *repo_path, const char *name, size_t max, struct g
 }
 
 bool
-guts_infofile_text(struct guts_slice bytes, struct guts_slice *text)
+guts_infofile_open(struct guts_slice bytes, const char *name, struct guts_oid *tip, struct guts_slice *rows)
 {
 	uint8_t sum[GUTS_SHA1_SIZE];
 
 	if (bytes.n < GUTS_SHA1_SIZE)
 		return false;
-	*text = guts_slice(bytes.p, bytes.n - GUTS_SHA1_SIZE);
-	guts_sha1(sum, *text);
-	return memcmp(sum, bytes.p + text->n, GUTS_SHA1_SIZE) == 0;
+	*rows = guts_slice(bytes.p, bytes.n - GUTS_SHA1_SIZE);
+	guts_sha1(sum, *rows);
+	return memcmp(sum, bytes.p + rows->n, GUTS_SHA1_SIZE) == 0 && guts_infofile_take(rows, name) && guts_infofile_take(rows, FORMAT) &&
+	    guts_infofile_take_oid(rows, tip) && guts_infofile_take(rows, "\n");
 }
 
-void
-guts_infofile_write(const char *repo_path, const char *name, struct guts_buf *text)
+/* -- written anew ------------------------------------------------------------------------ */
+
+static void
+write_file(const char *repo_path, const char *name, struct guts_buf *text)
 {
 	char *path = file_path(repo_path, name), *lock = guts_asprintf("%s.lock", path);
 	uint8_t sum[GUTS_SHA1_SIZE];
@@ -70,8 +76,9 @@ guts_infofile_write(const char *repo_path, const char *name, struct guts_buf *te
 	free(path);
 }
 
-bool
-guts_infofile_tip(const char *repo_path, struct guts_oid *tip)
+/* Where the branch that HEAD names is, if there is a commit-graph. */
+static bool
+find_tip(const char *repo_path, struct guts_oid *tip)
 {
 	char *packed = guts_asprintf("%s/packed-refs", repo_path), head[GUTS_HEAD_FILE_MAX];
 	const struct guts_refsfile_row *row = NULL;
@@ -88,6 +95,46 @@ guts_infofile_tip(const char *repo_path, struct guts_oid *tip)
 	guts_graph_close(g);
 	free(packed);
 	return row != NULL;
+}
+
+static void
+update(const char *repo_path, const char *name, guts_infofile_make *make, const struct guts_oid *tip, struct guts_slice old)
+{
+	char hex[GUTS_OID_HEX_SIZE];
+	struct guts_history *h;
+	struct guts_read *r;
+	struct guts_arena a;
+	struct guts_buf text;
+
+	if (guts_read_open(&r, repo_path) != GUTS_OK)
+		return;
+	h = guts_history_open(r, repo_path, 0);
+	guts_arena_init(&a, ARENA_MAX);
+	guts_buf_init(&text, GUTS_INFOFILE_MAX);
+	guts_oid_hex(hex, tip);
+	guts_buf_printf(&text, "%s" FORMAT "%s\n", name, hex);
+	if (make(h, tip, old, &a, &text))
+		write_file(repo_path, name, &text);
+	guts_buf_deinit(&text);
+	guts_arena_deinit(&a);
+	guts_history_close(h);
+	guts_read_close(r);
+}
+
+void
+guts_infofile_update(const char *repo_path, const char *name, guts_infofile_make *make)
+{
+	struct guts_oid tip, old_tip;
+	struct guts_slice rows;
+	struct guts_buf old;
+
+	if (!find_tip(repo_path, &tip))
+		return;
+	guts_buf_init(&old, GUTS_INFOFILE_MAX);
+	guts_infofile_read(repo_path, name, &old);
+	if (!guts_infofile_open(guts_buf_slice(&old), name, &old_tip, &rows) || !guts_oid_eq(&old_tip, &tip))
+		update(repo_path, name, make, &tip, guts_buf_slice(&old));
+	guts_buf_deinit(&old);
 }
 
 /* -- parts ---------------------------------------------------------------------------- */

@@ -1,26 +1,31 @@
-/* git/infofile.h - small derived files beside the commit-graph, objects/info/<name>: text of ours with its SHA-1 behind.  Private to the folder.
+/* git/infofile.h - small derived files beside the commit-graph, objects/info/<name>.  Private to the folder.
+ *
+ *	<name> " 1\n"  <hex id of the commit that it is about> "\n"  <rows>  <SHA-1 of all before>
  *
  * They are written when refs move and spare work later; one that is missing, old or damaged costs time only.
  */
 #ifndef GUTS_GIT_INFOFILE_H
 #define GUTS_GIT_INFOFILE_H
 
-#include "base/buf.h"
-#include "base/oid.h"
+#include "git/history.h"
 
-/* Read a file of at most `max` bytes into `out`, which the caller makes and frees.  False: there is none.  Thread: any but the loop. */
-bool guts_infofile_read(const char *repo_path, const char *name, size_t max, struct guts_buf *out);
+#define GUTS_INFOFILE_MAX (4u << 20) /* [bytes] of a file */
 
-/* The text in a file's bytes; false: its checksum is wrong. */
-bool guts_infofile_text(struct guts_slice bytes, struct guts_slice *text);
+/* Read a file into `out`, which the caller makes with a cap of GUTS_INFOFILE_MAX and frees.  False: there is none.  Thread: any but the loop. */
+bool guts_infofile_read(const char *repo_path, const char *name, struct guts_buf *out);
 
-/* Write it anew with its checksum (added to `text`).  Errors are not told: the old one stays.  Thread: worker; one at a time per repository. */
-void guts_infofile_write(const char *repo_path, const char *name, struct guts_buf *text);
+/* Look into a file's bytes: the commit that it is about, and the rows behind, lent.  False: its checksum or its head is wrong. */
+bool guts_infofile_open(struct guts_slice bytes, const char *name, struct guts_oid *tip, struct guts_slice *rows);
 
-/* Where the branch that HEAD names is, if there is a commit-graph; false: nothing is to be written. */
-bool guts_infofile_tip(const char *repo_path, struct guts_oid *tip);
+/* Add to `rows` what there is to say about `tip`; `old`: bytes of the file so far, not looked at yet, or empty; `a` is for both.
+ * False: it cannot be said. */
+typedef bool guts_infofile_make(struct guts_history *h, const struct guts_oid *tip, struct guts_slice old, struct guts_arena *a, struct guts_buf *rows);
 
-/* Parts of a text: cut from the front of *s; false: it begins with something else. */
+/* Write a file anew by `make` if the commit-graph is there and the branch that HEAD names is not where the file says.  Errors are not told: the
+ * old one stays.  Thread: worker; one at a time per repository. */
+void guts_infofile_update(const char *repo_path, const char *name, guts_infofile_make *make);
+
+/* Parts of rows: cut from the front of *s; false: it begins with something else. */
 bool guts_infofile_take(struct guts_slice *s, const char *text);
 bool guts_infofile_take_oid(struct guts_slice *s, struct guts_oid *o);   /* 40 hex digits */
 bool guts_infofile_take_string(struct guts_slice *s, const char **out);  /* up to a NUL; lent */

@@ -5,9 +5,7 @@
 #include "git/infofile.h"
 
 #define NAME "guts-last"
-#define MAGIC "guts-last 1\n"
 #define ENTRY_MIN (1 + 1 + 2 * GUTS_GRAPH_OID_BYTES + 1 + 2 * GUTS_GRAPH_OID_BYTES + 1) /* [bytes] of one before its name */
-#define ARENA_MAX (32u << 20) /* [bytes] for the old and the new one */
 
 static bool
 take_entry(struct guts_slice *s, struct guts_history_entry *e)
@@ -27,8 +25,7 @@ guts_lastfile_parse(struct guts_slice bytes, struct guts_arena *a, struct guts_h
 	struct guts_slice left;
 
 	memset(out, 0, sizeof(*out));
-	if (!guts_infofile_text(bytes, &left) || !guts_infofile_take(&left, MAGIC) || !guts_infofile_take_oid(&left, &out->tip) ||
-	    !guts_infofile_take(&left, "\n"))
+	if (!guts_infofile_open(bytes, NAME, &out->tip, &left))
 		return GUTS_EPROTO;
 	out->v = guts_arena_alloc(a, (left.n / ENTRY_MIN + 1) * sizeof(*out->v));
 	if (out->v == NULL)
@@ -52,51 +49,32 @@ guts_lastfile_read(const char *repo_path, struct guts_arena *a, struct guts_hist
 	struct guts_buf b;
 	bool ok;
 
-	guts_buf_init(&b, GUTS_LASTFILE_MAX);
-	ok = guts_infofile_read(repo_path, NAME, GUTS_LASTFILE_MAX, &b) && guts_lastfile_parse(guts_buf_slice(&b), a, out) == GUTS_OK;
+	guts_buf_init(&b, GUTS_INFOFILE_MAX);
+	ok = guts_infofile_read(repo_path, NAME, &b) && guts_lastfile_parse(guts_buf_slice(&b), a, out) == GUTS_OK;
 	guts_buf_deinit(&b);
 	return ok;
 }
 
-static void
-write_file(const char *repo_path, const struct guts_history_folder *f)
+static bool
+make(struct guts_history *h, const struct guts_oid *tip, struct guts_slice old, struct guts_arena *a, struct guts_buf *rows)
 {
-	char tip[GUTS_OID_HEX_SIZE], commit[GUTS_OID_HEX_SIZE];
-	struct guts_buf b;
+	struct guts_history_folder known, new;
+	bool is_known = guts_lastfile_parse(old, a, &known) == GUTS_OK;
+	char oid[GUTS_OID_HEX_SIZE], commit[GUTS_OID_HEX_SIZE];
 
-	guts_buf_init(&b, GUTS_LASTFILE_MAX);
-	guts_oid_hex(tip, &f->tip);
-	guts_buf_printf(&b, MAGIC "%s\n", tip);
-	for (size_t i = 0; i < f->n; i++) {
-		guts_oid_hex(tip, &f->v[i].oid);
-		guts_oid_hex(commit, &f->v[i].commit);
-		guts_buf_printf(&b, "%o %s %s ", (unsigned)f->v[i].mode, tip, commit);
-		guts_buf_add(&b, f->v[i].name, strlen(f->v[i].name) + 1);
+	if (guts_history_folder(h, tip, guts_slice_str(""), is_known ? &known : NULL, a, &new) != GUTS_OK || new.incomplete)
+		return false;
+	for (size_t i = 0; i < new.n; i++) {
+		guts_oid_hex(oid, &new.v[i].oid);
+		guts_oid_hex(commit, &new.v[i].commit);
+		guts_buf_printf(rows, "%o %s %s ", (unsigned)new.v[i].mode, oid, commit);
+		guts_buf_add(rows, new.v[i].name, strlen(new.v[i].name) + 1);
 	}
-	guts_infofile_write(repo_path, NAME, &b);
-	guts_buf_deinit(&b);
+	return true;
 }
 
 void
 guts_lastfile_update(const char *repo_path)
 {
-	struct guts_history_folder old, new;
-	struct guts_read *r = NULL;
-	struct guts_arena a;
-	struct guts_oid tip;
-	bool has_old;
-
-	if (!guts_infofile_tip(repo_path, &tip))
-		return;
-	guts_arena_init(&a, ARENA_MAX);
-	has_old = guts_lastfile_read(repo_path, &a, &old);
-	if ((!has_old || !guts_oid_eq(&old.tip, &tip)) && guts_read_open(&r, repo_path) == GUTS_OK) {
-		struct guts_history *h = guts_history_open(r, repo_path, 0);
-
-		if (guts_history_folder(h, &tip, guts_slice_str(""), has_old ? &old : NULL, &a, &new) == GUTS_OK && !new.incomplete)
-			write_file(repo_path, &new);
-		guts_history_close(h);
-	}
-	guts_read_close(r);
-	guts_arena_deinit(&a);
+	guts_infofile_update(repo_path, NAME, make);
 }

@@ -12,8 +12,6 @@
 
 #include "git/history.h"
 
-#define GUTS_LASTFILE_MAX (4u << 20) /* [bytes] */
-
 /* What the file's bytes say, copied to the arena.  Errors: GUTS_EPROTO, GUTS_ELIMIT (arena). */
 int guts_lastfile_parse(struct guts_slice bytes, struct guts_arena *a, struct guts_history_folder *out);
 

@@ -4,9 +4,7 @@
 #include "git/infofile.h"
 
 #define NAME "guts-people"
-#define MAGIC "guts-people 1\n"
 #define ROW_MIN 4 /* [bytes] a digit, a blank, two ends */
-#define ARENA_MAX (32u << 20) /* [bytes] for the old and the new one */
 
 static bool
 take_person(struct guts_slice *s, struct guts_history_person *p)
@@ -25,8 +23,7 @@ guts_peoplefile_parse(struct guts_slice bytes, struct guts_arena *a, struct guts
 	struct guts_slice left;
 
 	memset(out, 0, sizeof(*out));
-	if (!guts_infofile_text(bytes, &left) || !guts_infofile_take(&left, MAGIC) || !guts_infofile_take_oid(&left, &out->tip) ||
-	    !guts_infofile_take(&left, "\n"))
+	if (!guts_infofile_open(bytes, NAME, &out->tip, &left))
 		return GUTS_EPROTO;
 	out->v = guts_arena_alloc(a, (left.n / ROW_MIN + 1) * sizeof(*out->v));
 	if (out->v == NULL)
@@ -52,50 +49,30 @@ guts_peoplefile_read(const char *repo_path, struct guts_arena *a, struct guts_hi
 	struct guts_buf b;
 	bool ok;
 
-	guts_buf_init(&b, GUTS_PEOPLEFILE_MAX);
-	ok = guts_infofile_read(repo_path, NAME, GUTS_PEOPLEFILE_MAX, &b) && guts_peoplefile_parse(guts_buf_slice(&b), a, out) == GUTS_OK;
+	guts_buf_init(&b, GUTS_INFOFILE_MAX);
+	ok = guts_infofile_read(repo_path, NAME, &b) && guts_peoplefile_parse(guts_buf_slice(&b), a, out) == GUTS_OK;
 	guts_buf_deinit(&b);
 	return ok;
 }
 
-static void
-write_file(const char *repo_path, const struct guts_history_people *p)
+static bool
+make(struct guts_history *h, const struct guts_oid *tip, struct guts_slice old, struct guts_arena *a, struct guts_buf *rows)
 {
-	char tip[GUTS_OID_HEX_SIZE];
-	struct guts_buf b;
+	struct guts_history_people known, new;
+	bool is_known = guts_peoplefile_parse(old, a, &known) == GUTS_OK;
 
-	guts_buf_init(&b, GUTS_PEOPLEFILE_MAX);
-	guts_oid_hex(tip, &p->tip);
-	guts_buf_printf(&b, MAGIC "%s\n", tip);
-	for (size_t i = 0; i < p->n; i++) {
-		guts_buf_printf(&b, "%llu ", (unsigned long long)p->v[i].commits);
-		guts_buf_add(&b, p->v[i].name, strlen(p->v[i].name) + 1);
-		guts_buf_add(&b, p->v[i].email, strlen(p->v[i].email) + 1);
+	if (guts_history_people(h, tip, is_known ? &known : NULL, a, &new) != GUTS_OK || new.incomplete)
+		return false;
+	for (size_t i = 0; i < new.n; i++) {
+		guts_buf_printf(rows, "%llu ", (unsigned long long)new.v[i].commits);
+		guts_buf_add(rows, new.v[i].name, strlen(new.v[i].name) + 1);
+		guts_buf_add(rows, new.v[i].email, strlen(new.v[i].email) + 1);
 	}
-	guts_infofile_write(repo_path, NAME, &b);
-	guts_buf_deinit(&b);
+	return true;
 }
 
 void
 guts_peoplefile_update(const char *repo_path)
 {
-	struct guts_history_people old, new;
-	struct guts_read *r = NULL;
-	struct guts_arena a;
-	struct guts_oid tip;
-	bool has_old;
-
-	if (!guts_infofile_tip(repo_path, &tip))
-		return;
-	guts_arena_init(&a, ARENA_MAX);
-	has_old = guts_peoplefile_read(repo_path, &a, &old);
-	if ((!has_old || !guts_oid_eq(&old.tip, &tip)) && guts_read_open(&r, repo_path) == GUTS_OK) {
-		struct guts_history *h = guts_history_open(r, repo_path, 0);
-
-		if (guts_history_people(h, &tip, has_old ? &old : NULL, &a, &new) == GUTS_OK && !new.incomplete)
-			write_file(repo_path, &new);
-		guts_history_close(h);
-	}
-	guts_read_close(r);
-	guts_arena_deinit(&a);
+	guts_infofile_update(repo_path, NAME, make);
 }

@@ -34,10 +34,7 @@ answer(struct guts_req *r, struct guts_call *c)
 {
 	struct queue_call *p = (struct queue_call *)c;
 
-	if (p->body.len)
-		guts_reply_json(r, p->status, &p->body, NULL);
-	else
-		guts_reply_empty(r, p->status);
+	guts_reply_body(r, p->status, &p->body);
 }
 
 static void

@@ -53,10 +53,8 @@ answer(struct guts_req *r, struct guts_call *c)
 
 	if (p->next)
 		guts_reply_cursor(r, &p->body, p->next);
-	else if (p->body.len)
-		guts_reply_json(r, p->status, &p->body, NULL);
 	else
-		guts_reply_empty(r, p->status);
+		guts_reply_body(r, p->status, &p->body);
 }
 
 /* -- on the loop ------------------------------------------------------------------------------------- */

@@ -259,6 +259,8 @@ void guts_reply_body_error(struct guts_req *r, int err, const struct guts_errinf
 void guts_reply_empty(struct guts_req *r, int status);
 /* Adopts the buffer's bytes (left empty).  `extra`: header name and value pairs, NULL at the end; may be NULL. */
 void guts_reply_json(struct guts_req *r, int status, struct guts_buf *body, const char *const *extra);
+/* The body as JSON, or no content if it is empty.  Adopts it. */
+void guts_reply_body(struct guts_req *r, int status, struct guts_buf *body);
 /* 200 with an ETag made of the bytes, or 304 if the asker has them.  Adopts the body. */
 void guts_reply_hashed(struct guts_req *r, struct guts_buf *body);
 void guts_reply_text(struct guts_req *r, int status, const char *type, struct guts_slice text);

@@ -185,6 +185,15 @@ guts_reply_json(struct guts_req *r, int status, struct guts_buf *body, const cha
 	guts_reply(r, status, resp, extra);
 }
 
+void
+guts_reply_body(struct guts_req *r, int status, struct guts_buf *body)
+{
+	if (body->len)
+		guts_reply_json(r, status, body, NULL);
+	else
+		guts_reply_empty(r, status);
+}
+
 static void
 reply_problem(struct guts_req *r, int status, const char *text, const char *code, const struct guts_body *b)
 {

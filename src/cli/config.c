@@ -96,14 +96,24 @@ guts_cmd_config_list(struct guts_cli *c)
 	return code;
 }
 
-/* Send the change; say of each option in it what does not hold at once. */
+/* Send the options that `put` adds; say of each in the answer what does not hold at once. */
 static int
-change(struct guts_cli *c, const struct guts_buf *body)
+change(struct guts_cli *c, void (*put)(struct guts_json *j, const struct guts_args *a))
 {
+	struct guts_buf body;
+	struct guts_json j;
 	struct guts_reply r;
-	int code = guts_ask_call(c, &r, "PATCH", "/api/v1/config", body);
-	struct guts_jv list = guts_jv_get(r.root, "options");
+	struct guts_jv list;
+	int code;
 
+	guts_buf_init(&body, 64 << 10);
+	guts_json_init(&j, &body);
+	guts_json_object(&j);
+	put(&j, &c->args);
+	guts_json_object_end(&j);
+	code = guts_ask_call(c, &r, "PATCH", "/api/v1/config", &body);
+	guts_buf_deinit(&body);
+	list = guts_jv_get(r.root, "options");
 	if (!code && !guts_ask_json(c, &r)) {
 		for (size_t i = 0; i < guts_jv_count(list); i++) {
 			struct guts_jv o = guts_jv_at(list, i);
@@ -119,47 +129,37 @@ change(struct guts_cli *c, const struct guts_buf *body)
 	return code;
 }
 
+static void
+put_value(struct guts_json *j, const struct guts_args *a)
+{
+	guts_json_name(j, guts_slice_str(a->pos[0]));
+	if (a->npos == 2) {
+		guts_json_str(j, a->pos[1]);
+		return;
+	}
+	guts_json_array(j);
+	for (size_t i = 1; i < a->npos; i++)
+		guts_json_str(j, a->pos[i]);
+	guts_json_array_end(j);
+}
+
+static void
+put_nulls(struct guts_json *j, const struct guts_args *a)
+{
+	for (size_t i = 0; i < a->npos; i++) {
+		guts_json_name(j, guts_slice_str(a->pos[i]));
+		guts_json_null(j);
+	}
+}
+
 int
 guts_cmd_config_set(struct guts_cli *c)
 {
-	struct guts_buf b;
-	struct guts_json j;
-	int code;
-
-	guts_buf_init(&b, 64 << 10);
-	guts_json_init(&j, &b);
-	guts_json_object(&j);
-	guts_json_name(&j, guts_slice_str(c->args.pos[0]));
-	if (c->args.npos == 2) {
-		guts_json_str(&j, c->args.pos[1]);
-	} else {
-		guts_json_array(&j);
-		for (size_t i = 1; i < c->args.npos; i++)
-			guts_json_str(&j, c->args.pos[i]);
-		guts_json_array_end(&j);
-	}
-	guts_json_object_end(&j);
-	code = change(c, &b);
-	guts_buf_deinit(&b);
-	return code;
+	return change(c, put_value);
 }
 
 int
 guts_cmd_config_unset(struct guts_cli *c)
 {
-	struct guts_buf b;
-	struct guts_json j;
-	int code;
-
-	guts_buf_init(&b, 64 << 10);
-	guts_json_init(&j, &b);
-	guts_json_object(&j);
-	for (size_t i = 0; i < c->args.npos; i++) {
-		guts_json_name(&j, guts_slice_str(c->args.pos[i]));
-		guts_json_null(&j);
-	}
-	guts_json_object_end(&j);
-	code = change(c, &b);
-	guts_buf_deinit(&b);
-	return code;
+	return change(c, put_nulls);
 }

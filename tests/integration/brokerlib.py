@@ -1,5 +1,6 @@
 """brokerlib.py - real message brokers for tests: mosquitto and nats-server, and what they were given."""
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -204,3 +205,11 @@ class Nats(Broker):
 
     def count(self, name="guts"):
         return self.request("$JS.API.STREAM.INFO." + name)["state"]["messages"]
+
+
+@contextlib.contextmanager
+def brokers(net):
+    """One of each; NATS has the stream for events."""
+    with contextlib.closing(Mosquitto(net.path("mosquitto"))) as mosquitto, contextlib.closing(Nats(net.path("nats"))) as nats:
+        nats.make_stream()
+        yield mosquitto, nats

@@ -4,7 +4,7 @@ import random
 import signal
 import threading
 
-from brokerlib import Mosquitto, Nats, Subscriber, missing
+from brokerlib import Subscriber, brokers, missing
 from gutslib import LONG, SEED, Tap, git, wait_for, work_tree
 
 EVENTS, KILLS = (1000, 20) if LONG else (100, 2)
@@ -149,17 +149,11 @@ tap = Tap()
 if missing():
     tap.skip("message brokers", missing())
     tap.done()
-with tap.net() as net:
-    mosquitto, nats = Mosquitto(net.path("mosquitto")), Nats(net.path("nats"))
-    nats.make_stream()
-    try:
-        a, p, subscriber = kill_the_node(tap, net, mosquitto, nats)
-        kill_the_brokers(tap, net, a, p, mosquitto, nats, subscriber)
-        stand_still(tap, a, p, mosquitto, nats, subscriber)
-        a.stop()
-        subscriber.close()
-        short_log(tap, net, nats)
-    finally:
-        mosquitto.close()
-        nats.close()
+with tap.net() as net, brokers(net) as (mosquitto, nats):
+    a, p, subscriber = kill_the_node(tap, net, mosquitto, nats)
+    kill_the_brokers(tap, net, a, p, mosquitto, nats, subscriber)
+    stand_still(tap, a, p, mosquitto, nats, subscriber)
+    a.stop()
+    subscriber.close()
+    short_log(tap, net, nats)
 tap.done()

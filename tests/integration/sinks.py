@@ -3,7 +3,7 @@ import json
 import os
 import subprocess
 
-from brokerlib import Mosquitto, Nats, Subscriber, missing
+from brokerlib import Mosquitto, Nats, Subscriber, brokers, missing
 from contract import Contract
 from gutslib import Tap, git, wait_for, work_tree
 
@@ -177,16 +177,10 @@ tap = Tap()
 if missing():
     tap.skip("message brokers", missing())
     tap.done()
-with tap.net() as net:
-    mosquitto, nats = Mosquitto(net.path("mosquitto")), Nats(net.path("nats"))
-    nats.make_stream()
-    try:
-        form(tap, net, mosquitto, nats)
-        on_demand(tap, net, mosquitto, nats)
-        access(tap, net)
-        encrypted(tap, net)
-        trouble(tap, net, nats)
-    finally:
-        mosquitto.close()
-        nats.close()
+with tap.net() as net, brokers(net) as (mosquitto, nats):
+    form(tap, net, mosquitto, nats)
+    on_demand(tap, net, mosquitto, nats)
+    access(tap, net)
+    encrypted(tap, net)
+    trouble(tap, net, nats)
 tap.done()

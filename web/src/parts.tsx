@@ -4,7 +4,7 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import { ApiError } from './api'
 import { canAdmin, canRead, canWrite } from './session'
 import { T, visible } from './text'
-import { attempt, Problem, toast } from './ui'
+import { attempt, Dialog, Problem, toast } from './ui'
 
 // -- forms
 
@@ -21,6 +21,46 @@ export function useBusy(): [boolean, (what: Promise<unknown>, done?: string) => 
 			}
 		},
 	]
+}
+
+// Asks before something is removed; `children` say what that means, `said` that it was done.
+export function RemoveDialog({
+	what,
+	open,
+	remove,
+	said,
+	onRemoved,
+	onClose,
+	children,
+}: {
+	what: string
+	open: boolean
+	remove(): Promise<unknown>
+	said: string
+	onRemoved(): void
+	onClose(): void
+	children: ComponentChildren
+}) {
+	const [busy, run] = useBusy()
+	const submit = async (e: Event) => {
+		e.preventDefault()
+		if (await run(remove(), said)) onRemoved()
+	}
+	return (
+		<Dialog title={`Remove the ${what}`} open={open} onClose={onClose}>
+			<form onSubmit={submit}>
+				<p>{children}</p>
+				<footer>
+					<button type="button" onClick={onClose}>
+						Cancel
+					</button>
+					<button class="danger" disabled={busy}>
+						Remove
+					</button>
+				</footer>
+			</form>
+		</Dialog>
+	)
 }
 
 interface Sending {

@@ -3,7 +3,7 @@ import { useRef, useState } from 'preact/hooks'
 import { act, get, repoBase, type Schemas } from '../api'
 import { useLive } from '../live'
 import { RepoName } from '../names'
-import { Field, fields, type FormEvent, Needs, useBusy, useSending, Wrong } from '../parts'
+import { Field, fields, type FormEvent, Needs, RemoveDialog, useSending, Wrong } from '../parts'
 import { canAdmin } from '../session'
 import { Ago, num, plain, T } from '../text'
 import { Card, Dialog, Empty, Loaded } from '../ui'
@@ -59,29 +59,19 @@ function Form({ queue, repo, onDone }: { queue?: Queue; repo?: string; onDone():
 	)
 }
 
-function Remove({ queue, onDone }: { queue: Queue; onDone(): void }) {
-	const [busy, run] = useBusy()
-	const submit = async (e: Event) => {
-		e.preventDefault()
-		if (await run(act('DELETE', `/api/v1/ci/queues/${queue.id}`), 'Queue removed')) onDone()
-	}
-	return (
-		<form onSubmit={submit}>
-			<p>
-				Pushes make no more jobs of <T class="strong" s={queue.context} />. The {num(queue.waiting)} that wait end with an error; those that
-				run go on.
-			</p>
-			<footer>
-				<button type="button" onClick={onDone}>
-					Cancel
-				</button>
-				<button class="danger" disabled={busy}>
-					Remove
-				</button>
-			</footer>
-		</form>
-	)
-}
+const Remove = ({ queue, onDone }: { queue: Queue; onDone(): void }) => (
+	<RemoveDialog
+		what="queue"
+		open
+		remove={() => act('DELETE', `/api/v1/ci/queues/${queue.id}`)}
+		said="Queue removed"
+		onRemoved={onDone}
+		onClose={onDone}
+	>
+		Pushes make no more jobs of <T class="strong" s={queue.context} />. The {num(queue.waiting)} that wait end with an error; those that run go
+		on.
+	</RemoveDialog>
+)
 
 type Doing = { what: 'make' } | { what: 'change' | 'remove'; queue: Queue }
 
@@ -152,9 +142,7 @@ export function Queues({ repo }: { repo?: { id: string; path: string } }) {
 			<Dialog title={doing?.what === 'change' ? 'Change the queue' : 'New queue'} open={!!doing && doing.what !== 'remove'} onClose={done}>
 				<Form queue={doing && 'queue' in doing ? doing.queue : undefined} repo={repo?.path} onDone={done} />
 			</Dialog>
-			<Dialog title="Remove the queue" open={doing?.what === 'remove'} onClose={done}>
-				{doing && 'queue' in doing && <Remove queue={doing.queue} onDone={done} />}
-			</Dialog>
+			{doing?.what === 'remove' && <Remove queue={doing.queue} onDone={done} />}
 		</Card>
 	)
 }

@@ -4,10 +4,10 @@ import { useState } from 'preact/hooks'
 import { act, get, getPage, getRepo, getRepoPage, type Schemas } from '../api'
 import { useLive } from '../live'
 import { RepoName } from '../names'
-import { type Column, Select, Table, useBusy } from '../parts'
+import { type Column, RemoveDialog, Select, Table, useBusy } from '../parts'
 import { go, replace, route } from '../router'
 import { Ago, num, plain, T } from '../text'
-import { Badge, Card, Dialog, Empty, Facts, Loaded } from '../ui'
+import { Badge, Card, Empty, Facts, Loaded } from '../ui'
 import { DeliveryState, DeliveryView, Result } from './delivery'
 import { type Hook, HookDialog, hookPath } from './form'
 import { HookHealth, HookState, type Place, touchesHook } from './list'
@@ -102,10 +102,6 @@ function Actions({ at, hook }: { at: Place; hook: Hook }) {
 	const [open, setOpen] = useState<'change' | 'remove' | undefined>()
 	const [busy, run] = useBusy()
 	const path = hookPath(hook.id, hook.repo)
-	const remove = async (e: Event) => {
-		e.preventDefault()
-		if (await run(act('DELETE', path), 'Webhook removed')) go(at.to())
-	}
 	return (
 		<>
 			<p class="buttons">
@@ -130,21 +126,16 @@ function Actions({ at, hook }: { at: Place; hook: Hook }) {
 				</button>
 			</p>
 			<HookDialog open={open === 'change'} hook={hook} repo={hook.repo} onDone={() => setOpen(undefined)} />
-			<Dialog title="Remove the webhook" open={open === 'remove'} onClose={() => setOpen(undefined)}>
-				<form onSubmit={remove}>
-					<p>
-						<T class="strong wrap" s={hook.config.url} /> is told of nothing more, and what waits for it is dropped.
-					</p>
-					<footer>
-						<button type="button" onClick={() => setOpen(undefined)}>
-							Cancel
-						</button>
-						<button class="danger" disabled={busy}>
-							Remove
-						</button>
-					</footer>
-				</form>
-			</Dialog>
+			<RemoveDialog
+				what="webhook"
+				open={open === 'remove'}
+				remove={() => act('DELETE', path)}
+				said="Webhook removed"
+				onRemoved={() => go(at.to())}
+				onClose={() => setOpen(undefined)}
+			>
+				<T class="strong wrap" s={hook.config.url} /> is told of nothing more, and what waits for it is dropped.
+			</RemoveDialog>
 		</>
 	)
 }

@@ -5,8 +5,8 @@ import { pathOf } from '../pages/repos'
 import { go, repoHref } from '../router'
 import { canAdmin } from '../session'
 import { T } from '../text'
-import { Field, fields, type FormEvent, Needs, useBusy } from '../parts'
-import { Card, Dialog } from '../ui'
+import { Field, fields, type FormEvent, Needs, RemoveDialog, useBusy } from '../parts'
+import { Card } from '../ui'
 import { Checks, NoDelegate } from './checks'
 import type { Of } from './repo'
 
@@ -84,11 +84,6 @@ function Edit({ of }: { of: Of }) {
 
 function Remove({ of }: { of: Of }) {
 	const [open, setOpen] = useState(false)
-	const [busy, run] = useBusy()
-	const submit = async (e: FormEvent) => {
-		e.preventDefault()
-		if (await run(actRepo('DELETE', of.path), 'Removed')) go('#/repos')
-	}
 	return (
 		<>
 			<p>Its data on this node is deleted, and it is blocked so that it does not come back. Other nodes keep theirs.</p>
@@ -99,21 +94,16 @@ function Remove({ of }: { of: Of }) {
 			) : (
 				<Needs scope="admin">{null}</Needs>
 			)}
-			<Dialog title="Remove the repository" open={open} onClose={() => setOpen(false)}>
-				<form onSubmit={submit}>
-					<p>
-						Remove <T class="strong" s={of.repo.name} /> from this node? What no other node has is lost.
-					</p>
-					<footer>
-						<button type="button" onClick={() => setOpen(false)}>
-							Cancel
-						</button>
-						<button class="danger" disabled={busy}>
-							Remove
-						</button>
-					</footer>
-				</form>
-			</Dialog>
+			<RemoveDialog
+				what="repository"
+				open={open}
+				remove={() => actRepo('DELETE', of.path)}
+				said="Removed"
+				onRemoved={() => go('#/repos')}
+				onClose={() => setOpen(false)}
+			>
+				Remove <T class="strong" s={of.repo.name} /> from this node? What no other node has is lost.
+			</RemoveDialog>
 		</>
 	)
 }

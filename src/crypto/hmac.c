@@ -38,7 +38,7 @@ sha1_block(struct sha1 *s)
 	uint32_t w[80], a = s->h[0], b = s->h[1], c = s->h[2], d = s->h[3], e = s->h[4];
 
 	for (unsigned i = 0; i < 80; i++) {
-		const uint8_t *p = s->block + 4 * i;
+		const uint8_t *p = s->block + 4 * (i % 16);
 		uint32_t f, k, next;
 
 		w[i] = i < 16 ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] :

@@ -185,8 +185,13 @@ write_values(struct edit *e, struct guts_slice note)
 static void
 copy_line(struct edit *e, const struct line *l)
 {
-	guts_buf_add_slice(e->out, l->text);
-	if (l->text.p[l->text.n - 1] != '\n')
+	struct guts_slice text = l->text;
+
+	/* what begins something may be indented; behind a new option it would go on with that */
+	while ((l->kind == OPTION || l->kind == SECTION) && is_space(text.p[0]))
+		text = guts_slice(text.p + 1, text.n - 1);
+	guts_buf_add_slice(e->out, text);
+	if (text.p[text.n - 1] != '\n')
 		guts_buf_add_str(e->out, e->eol);
 }
 

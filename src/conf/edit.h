@@ -5,8 +5,9 @@
 #include "conf/conf.h"
 
 /* Append to `out` the text `old` with option `id` set to n values (0: no longer named, so its default holds).  Comments, order and
- * all other lines stay; the first line that names the option is replaced and further ones go; else a new one comes
- * after its commented-out template, at the end of its section, or in a new section.
+ * all other lines stay, but an option or section that is indented loses its indentation, which could join it to the line before.
+ * The first line that names the option is replaced and further ones go; else a new one comes after its commented-out template,
+ * at the end of its section, or in a new section.
  * The text is not judged: what comes out has to be parsed by the caller, who sees then whether it says what was meant
  * (a value with " ;" does not, for instance).
  * Errors: GUTS_ELIMIT (out->max), GUTS_EINVAL (a value with a line break or NUL). */

@@ -4,6 +4,7 @@ fuzz_targets += %reldir%/fuzz_book
 fuzz_targets += %reldir%/fuzz_broker_url
 fuzz_targets += %reldir%/fuzz_cijob
 fuzz_targets += %reldir%/fuzz_conf
+fuzz_targets += %reldir%/fuzz_confedit
 fuzz_targets += %reldir%/fuzz_envelope
 fuzz_targets += %reldir%/fuzz_fact
 fuzz_targets += %reldir%/fuzz_gossip

@@ -48,6 +48,8 @@ a_new_line_finds_its_place(void **state)
 	becomes("[p2p]\nmdns = false\n\n[log]\n", GUTS_CONF_P2P_PORTMAP, V("false"), "[p2p]\nmdns = false\nportmap = false\n\n[log]\n");
 	becomes("[log]\n# How much.\n# level = notice\n\n# end\n", GUTS_CONF_LOG_LEVEL, V("debug"),
 	    "[log]\n# How much.\n# level = notice\nlevel = debug\n\n# end\n");
+	becomes("[quota]\n# total = 3G\n  creator = 1G\n    ; small\n", GUTS_CONF_QUOTA_TOTAL, V("4G"),
+	    "[quota]\n# total = 3G\ntotal = 4G\ncreator = 1G\n    ; small\n");
 	/* the same key of another section is another option */
 	becomes("[kad]\nmode = off\n[p2p]\n#listen = x\n", GUTS_CONF_HTTP_LISTEN, V("127.0.0.1:1"),
 	    "[kad]\nmode = off\n[p2p]\n#listen = x\n\n[http]\nlisten = 127.0.0.1:1\n");

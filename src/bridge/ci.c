@@ -4,6 +4,7 @@
  * stores the jobs with the cursor, so that nothing is missed and nothing is made twice, whenever the node ends.
  */
 #include "bridge/cifetch.h"
+#include "bridge/cirelay.h"
 #include "bridge/ciint.h"
 
 #include "base/alloc.h"
@@ -591,6 +592,7 @@ guts_ci_free(struct guts_ci *ci)
 	while (ci->open)
 		guts_ci_close(ci, ci->open);
 	guts_ci_endings_free(ci);
+	guts_cirelays_free(ci);
 	guts_cicopies_free(&ci->copies);
 	free(ci);
 }

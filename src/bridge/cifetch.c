@@ -19,11 +19,23 @@ static void use_copy(struct guts_cifetch *f, struct guts_cicopy *c);
 /* -- the end ------------------------------------------------------------------------------------------ */
 
 static void
+forget_hash(struct guts_cifetch *f)
+{
+	uint8_t sum[32];
+
+	if (f->hash.impl)
+		guts_sha256_end(&f->hash, sum);
+}
+
+static void
 unlist(struct guts_cifetch *f)
 {
+	forget_hash(f);
 	if (f->is_listed)
 		DL_DELETE(f->ci->fetches, f);
-	f->is_listed = f->is_waiting = f->is_ready = false;
+	if (f->is_pausing)
+		guts_env_timer_clear(f->ci->env, &f->again);
+	f->is_listed = f->is_waiting = f->is_ready = f->is_pausing = false;
 }
 
 static void
@@ -44,6 +56,20 @@ finish(struct guts_cifetch *f, enum guts_cifrom from)
 	f->done(f->owner, GUTS_OK, NULL);
 }
 
+/* Who may be asked: the signer, if it is connected, then others. */
+static void
+set_peers(struct guts_cifetch *f)
+{
+	struct guts_sync *sync = guts_node_sync(f->ci->node);
+	struct guts_repo *r = guts_sync_find(sync, f->repo);
+
+	f->next_peer = f->nbusy = 0;
+	f->npeers = r ? guts_sync_job_peers(sync, r, &f->signer, f->peers, GUTS_CIFETCH_PEERS_MAX) : 0;
+	f->signer_is_asked = f->npeers > 0 && guts_peerid_eq(&f->peers[0], &f->signer);
+	if (f->signer_only)
+		f->npeers = f->signer_is_asked;
+}
+
 /* The file does not come from this peer. */
 static void
 try_next(struct guts_cifetch *f, int err, const char *why)
@@ -59,7 +85,9 @@ static void
 restart(struct guts_cifetch *f)
 {
 	f->got = 0;
-	guts_sha256_begin(&f->hash);
+	forget_hash(f);
+	if (f->copy)
+		guts_sha256_begin(&f->hash);
 }
 
 static void
@@ -184,7 +212,7 @@ take_record(struct guts_cifetch *f, const struct guts_msg_job *m)
 		f->job.number = f->copy->number;
 		take_piece(f, m->data);
 	} else if ((c = guts_cicopy_find(k, f->id)) != NULL) {
-		f->next_peer = 0;
+		set_peers(f);
 		use_copy(f, c);
 	} else if (guts_cicopy_keep(k, &f->job, m->record)) {
 		f->is_waiting = true; /* until it is stored */
@@ -206,6 +234,8 @@ on_told(void *owner, int err, const char *text, const struct guts_msg_job *m)
 		restart(f);
 		try_next(f, err, "no node that is connected has the job or the file any more");
 	} else if (err) {
+		if (err == GUTS_EBUSY)
+			f->peers[f->nbusy++] = f->peer;
 		restart(f);
 		try_next(f, err == GUTS_EUNSUPPORTED || err == GUTS_EPROTO ? GUTS_EUNAVAILABLE : err, text ? text : guts_err_text(err));
 	} else if (m->record.n) {
@@ -213,6 +243,33 @@ on_told(void *owner, int err, const char *text, const struct guts_msg_job *m)
 	} else {
 		take_word(f, m);
 	}
+}
+
+static void
+on_again(struct guts_timer *t, void *owner)
+{
+	struct guts_cifetch *f = owner;
+
+	(void)t;
+	f->is_pausing = false;
+	ask(f);
+}
+
+/* All were asked, and some were busy, perhaps with getting it themselves: they are asked again, a little later each time. */
+static bool
+ask_again(struct guts_cifetch *f)
+{
+	uint64_t ms = (uint64_t)GUTS_CIFETCH_AGAIN_MS << f->tries;
+
+	if (f->nbusy == 0 || ++f->tries == GUTS_CIFETCH_TRIES_MAX || !f->ci->is_running)
+		return false;
+	f->npeers = f->nbusy;
+	f->next_peer = f->nbusy = 0;
+	f->is_pausing = true;
+	if (ms > GUTS_CIFETCH_AGAIN_MAX_MS)
+		ms = GUTS_CIFETCH_AGAIN_MAX_MS;
+	guts_env_timer_set(f->ci->env, &f->again, guts_env_now(f->ci->env) + ms * GUTS_MS_NS);
+	return true;
 }
 
 /* Ask the next peer. */
@@ -223,10 +280,12 @@ ask(struct guts_cifetch *f)
 	struct guts_repo *r = guts_sync_find(sync, f->repo);
 	uint8_t id[16];
 
+	if (r && f->next_peer >= f->npeers && ask_again(f))
+		return;
 	if (!f->ci->is_running || !r || f->next_peer >= f->npeers) {
 		if (f->copy)
 			settle(f, false);
-		if (f->err == GUTS_ENOTFOUND && !guts_peerid_eq(&f->peers[0], &f->signer))
+		if (f->err == GUTS_ENOTFOUND && !f->signer_is_asked)
 			f->err = 0; /* others need not have it */
 		fail(f, f->err ? f->err : GUTS_EUNAVAILABLE, f->err ? f->why : "the node that ran the job is not connected, and no other has it");
 		return;
@@ -290,8 +349,9 @@ guts_cifetch_run(struct guts_cifetch *f)
 	DL_APPEND(ci->fetches, f);
 	f->is_listed = true;
 	f->err = GUTS_OK;
-	f->next_peer = 0;
-	f->npeers = guts_sync_job_peers(sync, r, &f->signer, f->peers, GUTS_CIFETCH_PEERS_MAX);
+	f->again = (struct guts_timer){ .fire = on_again, .owner = f, .at_ns = GUTS_NEVER };
+	f->tries = 0;
+	set_peers(f);
 	c = guts_cicopy_find(&ci->copies, f->id);
 	if (c)
 		use_copy(f, c);
@@ -317,7 +377,7 @@ guts_cifetch_wake(struct guts_ci *ci, const char *id)
 	struct guts_cifetch *f;
 
 	DL_FOREACH (ci->fetches, f) {
-		if (f->is_waiting && (!id || strcmp(f->id, id) == 0))
+		if (id ? f->is_waiting && strcmp(f->id, id) == 0 : f->is_waiting || f->is_pausing)
 			f->is_ready = true;
 	}
 	if (ci->is_waking)

@@ -7,6 +7,9 @@
 
 #define GUTS_CIFETCH_PEERS_MAX 8  /* that are asked, one after the other */
 #define GUTS_CIFETCHES_MAX 64     /* at once */
+#define GUTS_CIFETCH_AGAIN_MS 250 /* [ms] until peers are asked again that were busy; doubled up to */
+#define GUTS_CIFETCH_AGAIN_MAX_MS 4000
+#define GUTS_CIFETCH_TRIES_MAX 9
 
 enum guts_cifrom {
 	GUTS_CIFROM_STORE, /* `job` is as the store has it: read its files there (guts_cifile_read) */
@@ -19,6 +22,7 @@ struct guts_cifetch {
 	char id[GUTS_CIJOB_ID_SIZE];
 	char file[GUTS_CIFILE_NAME_MAX + 1]; /* empty = the job alone */
 	uint64_t offset;                     /* of the file */
+	bool signer_only;                    /* ask nobody else */
 	void (*done)(void *owner, int err, const struct guts_errinfo *ei);
 	void *owner;
 	/* answer */
@@ -29,11 +33,16 @@ struct guts_cifetch {
 	/* private */
 	struct guts_peerid signer, peer, peers[GUTS_CIFETCH_PEERS_MAX];
 	struct guts_oid commit;
-	size_t npeers, next_peer, index;     /* index: of the file in the job */
+	size_t npeers, next_peer, nbusy;     /* the first nbusy of those that were asked are asked again */
+	size_t index;                        /* of the file in the job */
+	struct guts_timer again;             /* when */
+	unsigned tries;
 	struct guts_cicopy *copy;            /* whose file is on its way by this fetch; NULL: none is */
 	uint64_t got;                        /* [bytes] of it that are stored */
 	size_t piece;                        /* [bytes] that are being stored */
 	struct guts_sha256_ctx hash;
+	bool signer_is_asked;
+	bool is_pausing;                     /* before busy peers are asked again */
 	bool is_listed, is_waiting, is_ready; /* for what another fetch does; that is done */
 	int err;                             /* what the last peer said, in `why` */
 	char why[96];

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "bridge/cirelay.h"
 #include "bridge/ciview.h"
 #include "crypto/key.h"
 
@@ -182,13 +183,17 @@ guts_ci_answer(void *owner, const uint8_t repo[GUTS_REPOID_SIZE], const uint8_t 
 	err = guts_cijob_find(ci->store, guts_slice_str(id), &j);
 	if (err == GUTS_ENOTFOUND && (c = guts_cicopy_find(&ci->copies, id)) != NULL)
 		err = guts_cicopy_read(ci->store, c, &j, &out->record);
+	snprintf(name, sizeof name, "%.*s", (int)file.n, (const char *)file.p);
+	if (r && err == GUTS_ENOTFOUND && file.n < sizeof name)
+		return guts_cirelay(ci, repo, id, name);
 	if (err || !r || memcmp(j.repo, repo, sizeof j.repo) != 0 || file.n >= sizeof name)
 		return err ? err : GUTS_ENOTFOUND;
+	i = guts_cifile_find(&j, name);
+	if (c && i < GUTS_CIJOB_FILES_MAX && !(c->have & 1u << i))
+		return guts_cirelay(ci, repo, id, name);
 	if (!c && (err = tell_own(ci, &j, r, out)) != 0)
 		return err;
-	snprintf(name, sizeof name, "%.*s", (int)file.n, (const char *)file.p);
-	i = guts_cifile_find(&j, name);
-	if (i < GUTS_CIJOB_FILES_MAX && (!c || c->have & 1u << i))
+	if (i < GUTS_CIJOB_FILES_MAX)
 		return guts_cifile_read(ci->store, &j, i, offset, &out->data);
 	return file.n == 0 || guts_cijob_is_open(&j) ? GUTS_OK : GUTS_ENOTFOUND;
 }

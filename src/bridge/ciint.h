@@ -6,6 +6,7 @@
  *	cifile.c   logs and other files
  *	cicopy.c   jobs of other nodes that are kept
  *	cifetch.c  jobs and files, wherever they are
+ *	cirelay.c  those that peers asked for
  *	cihand.c   jobs canceled and run again, runners that wait
  */
 #ifndef GUTS_BRIDGE_CIINT_H
@@ -80,6 +81,7 @@ struct guts_ci {
 	struct guts_ciending *endings; /* jobs whose end is being made */
 	struct guts_cicopies copies;
 	struct guts_cifetch *fetches;  /* under way */
+	struct guts_cirelay *relays;   /* oldest first */
 	bool is_waking;                /* those that wait are being looked at */
 	struct guts_cimarks marks;     /* as they will be */
 	uint64_t marked_fact;          /* marks.fact as it is in the store */

@@ -9,6 +9,7 @@ libguts_a_SOURCES += %reldir%/cifile.c
 libguts_a_SOURCES += %reldir%/cihand.c
 libguts_a_SOURCES += %reldir%/cijob.c
 libguts_a_SOURCES += %reldir%/cilease.c
+libguts_a_SOURCES += %reldir%/cirelay.c
 libguts_a_SOURCES += %reldir%/ciview.c
 libguts_a_SOURCES += %reldir%/delivery.c
 libguts_a_SOURCES += %reldir%/fleeting.c

@@ -38,6 +38,7 @@ destroy_call(struct guts_call *c)
 
 	explicit_bzero(p->lease, sizeof p->lease);
 	explicit_bzero(&p->job, sizeof p->job);
+	guts_buf_deinit(&p->fetch.data);
 }
 
 static struct ci_call *

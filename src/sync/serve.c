@@ -606,7 +606,7 @@ serve_job(struct guts_serve *v, const struct guts_msg_get_job *q)
 	if (s->events->job)
 		err = s->events->job(s->owner, v->repository, q->job.p, q->file, q->offset, &told);
 	if (err) {
-		put_error(v, err, "no such job or file", 0);
+		put_error(v, err, err == GUTS_EBUSY ? "it is being fetched" : "no such job or file", 0);
 	} else {
 		m.job.json = guts_buf_slice(&told.json);
 		m.job.record = guts_buf_slice(&told.record);

@@ -39,7 +39,8 @@ enum guts_policy {
 enum guts_verdict { GUTS_ACCEPT, GUTS_IGNORE, GUTS_REJECT, GUTS_LATER };
 
 /* What the layer above knows of a CI job: its JSON (a CiJob of api/openapi.yaml) or, once it has ended, the record that the node
- * signed which ran it; and of a file that is named, bytes from `offset` on, as many as fit.  GUTS_ENOTFOUND. */
+ * signed which ran it; and of a file that is named, bytes from `offset` on, as many as fit.  GUTS_ENOTFOUND; GUTS_EBUSY it is being
+ * fetched. */
 struct guts_job_told {
 	struct guts_buf json, record, data;
 };

@@ -1,10 +1,11 @@
 """ci_copies.py - the result of a CI job is read on any node: kept where it was read, given to others, checked, within bounds."""
+import concurrent.futures
 import glob
 import hashlib
 import os
 import sqlite3
 
-from gutslib import LONG, Tap, git, wait_for, work_tree
+from gutslib import DEADLINE, LONG, Tap, git, wait_for, work_tree
 from hooklib import ALLOW, Receiver, hook
 
 MIB = 1 << 20
@@ -98,6 +99,43 @@ def line_of_three(tap, net):
         assert [read(c, repo, job, name) for name in ("log", "out.bin")] == [files["log"], files["out.bin"]]
 
 
+def relayed(tap, net):
+    a = net.node("ran")
+    b = net.node("between", bootstrap=[a])
+    ends = [net.node("end%d" % i, bootstrap=[b]) for i in range(2)]
+    repo = a.create("demo")
+    work = work_tree(net.path("relayed"))
+    git("push", a.git_url(repo), "main", cwd=work)
+    tip = git("rev-parse", "HEAD", cwd=work).strip()
+    files = {"log": b"one\ntwo\n", "out.bin": os.urandom(3 * MIB + 5)}
+    job = run_job(a, repo, tip, files)
+    for node in ends:
+        wait_job(node, repo, tip)
+    with tap.case("nobody read it between: nodes that are linked to that one alone get it through it, all at once, and it keeps it"), \
+            concurrent.futures.ThreadPoolExecutor() as pool:
+        got = [pool.submit(read, node, repo, job, name) for node in ends for name in files for _ in range(2)]
+        assert [g.result(timeout=DEADLINE) for g in got] == [files[name] for _ in ends for name in files for _ in range(2)]
+        assert all(a.id not in node.peers() for node in ends)
+        assert show(ends[0], repo, job).json["state"] == "success" and read(ends[1], repo, job, "nothing") == 404
+        held = run_job(a, repo, tip, {"log": b"late"}, "late")
+        for node in ends:
+            wait_job(node, repo, tip, "late")
+        assert show(ends[0], repo, held).json["files"][0]["name"] == "log"
+    with tap.case("of a job that runs only the node itself tells"):
+        runs = a.post(of(repo, "/ci/jobs"), {"commit": tip, "context": "runs"})
+        wait_for(lambda: [s for s in ends[0].get(of(repo, "/commits/%s/statuses" % tip)) if s["context"] == "runs"], "its status")
+        answer = show(ends[0], repo, runs)
+        assert answer.status == 503 and b"not connected" in answer.data, answer.data
+        assert show(b, repo, runs).json["state"] == "running"
+    a.kill()
+    with tap.case("its node is gone: what was read is at the one between, what was not is not"):
+        wait_for(lambda: a.id not in b.peers(), "the end of the link")
+        assert read(b, repo, job, "out.bin") == files["out.bin"] and show(b, repo, held).json["state"] == "success"
+        assert read(ends[1], repo, held, "log") == 503
+    for node in (b, *ends):
+        node.stop()
+
+
 def hostile_middle(tap, net):
     told = Receiver()
     a = net.node("runner")
@@ -172,6 +210,7 @@ if __name__ == "__main__":
     tap = Tap()
     with tap.net() as net:
         line_of_three(tap, net)
+        relayed(tap, net)
         hostile_middle(tap, net)
         bounds(tap, net)
     tap.done()

@@ -192,10 +192,8 @@ guts_rest_token_create(struct guts_req *r)
 		t->scopes |= bit;
 	}
 	for (size_t i = 0; err == 0 && i < v[2].n; i++) {
-		if (guts_repoid_parse(t->repos[t->nrepos++], guts_slice_str(v[2].list[i])) < 0) {
-			err = guts_body_add_error(&body, "/repos", "holds something that is no repository id");
-			guts_err_set(&ei, err, "/repos holds something that is no repository id");
-		}
+		if (guts_repoid_parse(t->repos[t->nrepos++], guts_slice_str(v[2].list[i])) < 0)
+			err = guts_body_refuse(&body, "/repos", "holds something that is no repository id", &ei);
 	}
 	if (err < 0) {
 		guts_reply_body_error(r, err, &ei, &body);

@@ -153,10 +153,8 @@ guts_rest_dht_lookup(struct guts_req *r)
 		d = guts_call_new(sizeof *d, run_lookup, answer_lookup, destroy);
 		d->record = v[1].is_set && v[1].flag;
 		err = parse_target(d, guts_slice(v[0].text, v[0].n));
-		if (err < 0) {
-			err = guts_body_add_error(&body, "/target", "must be a peer id, a repository id or guts://ID");
-			guts_err_set(&ei, err, "/target must be a peer id, a repository id or guts://ID");
-		}
+		if (err < 0)
+			err = guts_body_refuse(&body, "/target", "must be a peer id, a repository id or guts://ID", &ei);
 	}
 	if (err < 0) {
 		guts_reply_body_error(r, err, &ei, &body);

@@ -253,10 +253,8 @@ guts_rest_publish(struct guts_req *r)
 	if (!take_topic(r, topic))
 		return;
 	err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 2, false, v, &ei);
-	if (err == 0 && decode_data(&v[0], &v[1], &data, &n) < 0) {
-		err = guts_body_add_error(&body, "/data", "must be at most 16 KiB of the encoding named");
-		guts_err_set(&ei, err, "/data must be at most 16 KiB of the encoding named");
-	}
+	if (err == 0 && decode_data(&v[0], &v[1], &data, &n) < 0)
+		err = guts_body_refuse(&body, "/data", "must be at most 16 KiB of the encoding named", &ei);
 	if (err < 0) {
 		guts_reply_body_error(r, err, &ei, &body);
 		free(data);

@@ -428,10 +428,8 @@ take_fields(struct hook_call *p, struct guts_body *body, const struct guts_value
 		}
 	}
 	copy(h->url, sizeof h->url, &v[URL]);
-	if (v[URL].is_set && guts_hook_url_check(h->url, &why)) {
-		err = guts_body_add_error(body, "/config/url", why.text);
-		guts_err_set(ei, err, "/config/url %s", why.text);
-	}
+	if (v[URL].is_set && guts_hook_url_check(h->url, &why))
+		err = guts_body_refuse(body, "/config/url", why.text, ei);
 	copy(h->secret, sizeof h->secret, &v[SECRET]);
 	h->any_certificate = v[INSECURE].is_set && v[INSECURE].text[0] == '1';
 	copy(h->branches, sizeof h->branches, &v[BRANCHES]);

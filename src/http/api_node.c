@@ -218,10 +218,8 @@ guts_rest_alias_put(struct guts_req *r)
 	struct guts_peerid peer;
 	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 1, false, v, &ei);
 
-	if (err == 0 && guts_peerid_parse(&peer, guts_slice_str(v[0].text)) < 0) {
-		err = guts_body_add_error(&body, "/peer", "is no peer id");
-		guts_err_set(&ei, err, "/peer is no peer id");
-	}
+	if (err == 0 && guts_peerid_parse(&peer, guts_slice_str(v[0].text)) < 0)
+		err = guts_body_refuse(&body, "/peer", "is no peer id", &ei);
 	if (err < 0) {
 		guts_reply_body_error(r, err, &ei, &body);
 	} else if (alias.n > GUTS_NAME_MAX) {

@@ -263,10 +263,8 @@ guts_rest_peer_connect(struct guts_req *r)
 	struct guts_maddr addr;
 	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 1, false, v, &ei);
 
-	if (err == 0 && guts_maddr_parse(&addr, guts_slice_str(v[0].text)) < 0) {
-		err = guts_body_add_error(&body, "/address", "is no multiaddr");
-		guts_err_set(&ei, err, "/address is no multiaddr");
-	}
+	if (err == 0 && guts_maddr_parse(&addr, guts_slice_str(v[0].text)) < 0)
+		err = guts_body_refuse(&body, "/address", "is no multiaddr", &ei);
 	if (err < 0) {
 		guts_reply_body_error(r, err, &ei, &body);
 	} else {

@@ -235,7 +235,7 @@ check_source(const struct guts_value *path, const struct guts_value *url, struct
 		wrong = "must be absolute";
 	else if (url->is_set && !guts_import_is_url(url->text))
 		wrong = "must begin with http://, https:// or git://";
-	return wrong ? guts_err_set(ei, guts_body_add_error(body, where, wrong), "%s %s", where, wrong) : GUTS_OK;
+	return wrong ? guts_body_refuse(body, where, wrong, ei) : GUTS_OK;
 }
 
 void
@@ -331,10 +331,8 @@ take_peers(struct guts_peerid *out, size_t *n, const struct guts_value *v, const
 
 		for (size_t k = 0; k < i && !wrong; k++)
 			wrong = guts_peerid_eq(&out[k], &out[i]) ? "names a peer twice" : NULL;
-		if (wrong) {
-			guts_body_add_error(body, where, wrong);
-			return guts_err_set(ei, GUTS_EINVAL, "%s %s", where, wrong);
-		}
+		if (wrong)
+			return guts_body_refuse(body, where, wrong, ei);
 		*n = i + 1;
 	}
 	return 0;
@@ -344,10 +342,8 @@ static int
 take_contexts(struct repo_call *p, const struct guts_value *v, struct guts_body *body, struct guts_errinfo *ei)
 {
 	for (size_t i = 0; v->is_set && i < v->n; i++) {
-		if (strlen(v->list[i]) > GUTS_CONTEXT_MAX) {
-			guts_body_add_error(body, "/required_contexts", "holds one of more than 100 bytes");
-			return guts_err_set(ei, GUTS_EINVAL, "/required_contexts holds one of more than 100 bytes");
-		}
+		if (strlen(v->list[i]) > GUTS_CONTEXT_MAX)
+			return guts_body_refuse(body, "/required_contexts", "holds one of more than 100 bytes", ei);
 		snprintf(p->contexts[p->ncontexts++], sizeof p->contexts[0], "%s", v->list[i]);
 	}
 	return 0;

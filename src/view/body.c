@@ -23,6 +23,12 @@ guts_body_add_error(struct guts_body *b, const char *pointer, const char *detail
 	return GUTS_EINVAL;
 }
 
+int
+guts_body_refuse(struct guts_body *b, const char *pointer, const char *detail, struct guts_errinfo *ei)
+{
+	return guts_err_set(ei, guts_body_add_error(b, pointer, detail), "%s %s", pointer, detail);
+}
+
 static void
 complain(struct guts_body *b, const char *name, const char *detail)
 {

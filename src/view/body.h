@@ -60,4 +60,7 @@ void guts_body_deinit(struct guts_body *b);
 /* Add an error that a handler found; returns GUTS_EINVAL. */
 int guts_body_add_error(struct guts_body *b, const char *pointer, const char *detail);
 
+/* The same, when that is all there is to say: "pointer detail" is in *ei too. */
+int guts_body_refuse(struct guts_body *b, const char *pointer, const char *detail, struct guts_errinfo *ei);
+
 #endif

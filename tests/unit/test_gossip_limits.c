@@ -1,43 +1,10 @@
 /* tests/unit/test_gossip_limits.c - repair by IHAVE and IWANT, frames, queues, floods. */
-#include "../sim/gossip_net.h"
 #include "base/alloc.h"
 #include "gossip/gossip_int.h"
-#include "gossip_one.h"
-#include "unit.h"
+#include "gossip_case.h"
 #include "wire/varint.h"
 
 #include <stdlib.h>
-
-static struct one o;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	one_init(&o, NULL);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	gossip_check(o.g);
-	one_deinit(&o);
-	return 0;
-}
-
-static void
-join(unsigned n)
-{
-	assert_int_equal(guts_gossip_subscribe(o.g, S("t"), o.now), 0);
-	for (unsigned i = 0; i < n; i++) {
-		one_add(&o, i, i % 2 == 0, GUTS_GOSSIP_MESHSUB_12);
-		one_sub(&o, i, "t", true);
-		one_graft(&o, i, "t");
-	}
-	one_forget(&o);
-}
 
 /* --- IHAVE and IWANT ----------------------------------------------------- */
 
@@ -47,7 +14,7 @@ announced_message_is_fetched(void **state)
 	struct one_message m;
 
 	(void)state;
-	join(3);
+	join_mesh(3);
 	one_sign(&o, &m, 9, "t", S("x"));
 	one_ihave(&o, 0, "elsewhere", m.id); /* a topic that is not ours */
 	one_pull_all(&o);
@@ -74,7 +41,7 @@ unanswered_question_is_repeated(void **state)
 	struct one_message m;
 
 	(void)state;
-	join(3);
+	join_mesh(3);
 	one_sign(&o, &m, 9, "t", S("x"));
 	one_ihave(&o, 0, "t", m.id);
 	one_ihave(&o, 1, "t", m.id);
@@ -96,7 +63,7 @@ sleep_breaks_no_promise(void **state)
 	struct one_message m;
 
 	(void)state;
-	join(2);
+	join_mesh(2);
 	one_sign(&o, &m, 9, "t", S("x"));
 	one_ihave(&o, 0, "t", m.id);
 	o.now += 3600 * ONE_S; /* the machine slept */
@@ -113,7 +80,7 @@ answers_are_counted(void **state)
 	struct one_message m;
 
 	(void)state;
-	join(2);
+	join_mesh(2);
 	one_sign(&o, &m, 9, "t", S("x"));
 	one_send(&o, 0, &m);
 	one_forget(&o);
@@ -134,7 +101,7 @@ announcements_follow_the_schedule(void **state)
 	size_t outside = 0;
 
 	(void)state;
-	join(12); /* the mesh is full */
+	join_mesh(12); /* the mesh is full */
 	for (unsigned i = 20; i < 24; i++) {
 		one_add(&o, i, false, GUTS_GOSSIP_MESHSUB_11);
 		one_sub(&o, i, "t", true);
@@ -186,7 +153,7 @@ ihave_flood_is_bounded(void **state)
 	(void)state;
 	one_deinit(&o);
 	one_init(&o, &cfg);
-	join(3);
+	join_mesh(3);
 	for (unsigned i = 0; i < 11; i++)
 		flood_ihave(0, 10, i * 10);
 	assert_int_equal(o.offences[GUTS_GOSSIP_IHAVE_FLOOD], 1);
@@ -216,7 +183,7 @@ iwant_and_control_floods_are_bounded(void **state)
 	(void)state;
 	one_deinit(&o);
 	one_init(&o, &cfg);
-	join(2);
+	join_mesh(2);
 	for (int i = 0; i < 150; i++)
 		one_iwant(&o, 0, id);
 	assert_int_equal(o.offences[GUTS_GOSSIP_IWANT_FLOOD], 1);
@@ -240,7 +207,7 @@ frames_may_be_cut_anywhere(void **state)
 	struct guts_slice all;
 
 	(void)state;
-	join(2);
+	join_mesh(2);
 	for (size_t step = 1; step < 400; step += 37) {
 		uint8_t data[3] = {0, 0, (uint8_t)step};
 
@@ -278,7 +245,7 @@ broken_bytes_end_the_stream(void **state)
 	size_t n;
 
 	(void)state;
-	join(3);
+	join_mesh(3);
 	assert_int_equal(one_recv_bytes(&o, 0, guts_slice(overlong, 2)), GUTS_EPROTO);
 	assert_int_equal(one_recv_bytes(&o, 0, guts_slice(nonsense, 4)), GUTS_EPROTO);
 	assert_int_equal(o.offences[GUTS_GOSSIP_UNDECODABLE], 2);
@@ -313,7 +280,7 @@ oversized_message_is_skipped(void **state)
 	size_t n;
 
 	(void)state;
-	join(2);
+	join_mesh(2);
 	one_sign(&o, &m, 9, "t", guts_slice(data, GUTS_GOSSIP_DATA_MAX));
 	assert_int_equal(one_send(&o, 0, &m), 0);
 	assert_int_equal(o.delivered, 1);
@@ -343,7 +310,7 @@ output_is_split(void **state)
 	uint8_t data[1000] = {0}, id[32];
 
 	(void)state;
-	join(2);
+	join_mesh(2);
 	o.stuck[0] = true;
 	for (unsigned i = 0; i < 200; i++) {
 		data[0] = (uint8_t)i;
@@ -380,7 +347,7 @@ slow_reader_costs_its_cap(void **state)
 	size_t got;
 
 	(void)state;
-	join(2);
+	join_mesh(2);
 	o.stuck[0] = true;
 	for (unsigned i = 0; i < 200; i++) {
 		data[0] = (uint8_t)i;
@@ -461,7 +428,7 @@ caches_are_bounded(void **state)
 	(void)state;
 	one_deinit(&o);
 	one_init(&o, &cfg);
-	join(2);
+	join_mesh(2);
 	one_sign(&o, &first, 9, "t", S("first"));
 	one_send(&o, 0, &first);
 	for (unsigned i = 0; i < 200; i++) {
@@ -492,7 +459,7 @@ cache_backs_up_seen(void **state)
 	(void)state;
 	one_deinit(&o);
 	one_init(&o, &cfg);
-	join(2);
+	join_mesh(2);
 	for (unsigned i = 0; i < 10; i++) {
 		one_sign(&o, &m[i], 9, "t", guts_slice(&"0123456789"[i], 1));
 		one_send(&o, 0, &m[i]);

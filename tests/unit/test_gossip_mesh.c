@@ -1,31 +1,10 @@
 /* tests/unit/test_gossip_mesh.c - subscriptions, mesh bounds, back-off, scores, fanout. */
-#include "../sim/gossip_net.h"
 #include "gossip/gossip_int.h"
-#include "gossip_one.h"
-#include "unit.h"
+#include "gossip_case.h"
 
 #include <stdio.h>
 
 #define PEERS 30
-
-static struct one o;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	one_init(&o, NULL);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	gossip_check(o.g);
-	one_deinit(&o);
-	return 0;
-}
 
 /* `n` peers that subscribe to "t", as we do; every third is outbound. */
 static void

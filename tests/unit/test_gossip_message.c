@@ -1,44 +1,9 @@
 /* tests/unit/test_gossip_message.c - what becomes of messages: signatures, verdicts, doors, repair,
  * caps. */
-#include "../sim/gossip_net.h"
 #include "gossip/gossip_int.h"
-#include "gossip_one.h"
-#include "unit.h"
+#include "gossip_case.h"
 #include "vectors.h"
 #include "wire/varint.h"
-
-static struct one o;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	one_init(&o, NULL);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	gossip_check(o.g);
-	one_deinit(&o);
-	return 0;
-}
-
-/* We and `n` peers on "t"; all of them in the mesh. */
-static void
-join(unsigned n)
-{
-	assert_int_equal(guts_gossip_subscribe(o.g, S("t"), o.now), 0);
-	for (unsigned i = 0; i < n; i++) {
-		one_add(&o, i, i % 2 == 0, GUTS_GOSSIP_MESHSUB_12);
-		one_sub(&o, i, "t", true);
-		one_graft(&o, i, "t");
-		assert_true(one_in_mesh(&o, i, "t"));
-	}
-	one_forget(&o);
-}
 
 static uint64_t
 dropped(enum guts_gossip_drop why)
@@ -54,7 +19,7 @@ good_message_is_delivered_and_forwarded(void **state)
 	struct one_message m;
 
 	(void)state;
-	join(5);
+	join_mesh(5);
 	one_sign(&o, &m, 4, "t", S("hello"));
 	assert_int_equal(one_send(&o, 1, &m), 0);
 	assert_int_equal(o.delivered, 1);
@@ -80,7 +45,7 @@ bad_copy_does_not_shadow(void **state)
 	struct one_message m, bad;
 
 	(void)state;
-	join(3);
+	join_mesh(3);
 	one_sign(&o, &m, 5, "t", S("hello"));
 
 	bad = m; /* signature broken; another author's name; no signature at all */
@@ -116,7 +81,7 @@ rejection_blames_everybody_who_sent_it(void **state)
 	struct one_message m;
 
 	(void)state;
-	join(4);
+	join_mesh(4);
 	o.verdict = GUTS_GOSSIP_LATER;
 	one_sign(&o, &m, 5, "t", S("bad data"));
 	one_send(&o, 0, &m);
@@ -153,7 +118,7 @@ late_acceptance_forwards(void **state)
 	struct one_message m;
 
 	(void)state;
-	join(4);
+	join_mesh(4);
 	o.verdict = GUTS_GOSSIP_LATER;
 	one_sign(&o, &m, 0, "t", S("x"));
 	one_send(&o, 0, &m);
@@ -190,7 +155,7 @@ validations_are_capped(void **state)
 	(void)state;
 	one_deinit(&o);
 	one_init(&o, &cfg);
-	join(3);
+	join_mesh(3);
 	o.verdict = GUTS_GOSSIP_LATER;
 	for (unsigned i = 0; i < 30; i++) {
 		data[0] = (uint8_t)i;
@@ -231,7 +196,7 @@ callbacks_may_act(void **state)
 	struct guts_rpc rpc = {.publish = {raw, 3}};
 
 	(void)state;
-	join(3);
+	join_mesh(3);
 	o.verdict = GUTS_GOSSIP_LATER;
 	o.on_validate = validate_now; /* an answer before the question ends */
 	one_sign(&o, &m[0], 5, "t", S("1"));
@@ -263,7 +228,7 @@ publish_floods(void **state)
 	struct one_message m;
 
 	(void)state;
-	join(4);
+	join_mesh(4);
 	for (unsigned i = 4; i < 20; i++) {
 		one_add(&o, i, false, GUTS_GOSSIP_MESHSUB_11);
 		one_sub(&o, i, "t", i < 18);
@@ -326,7 +291,7 @@ node_door_gets_its_own_copy(void **state)
 	uint8_t id[32];
 
 	(void)state;
-	join(3);
+	join_mesh(3);
 	one_add(&o, 10, true, GUTS_GOSSIP_NODE_DOOR);
 	one_add(&o, 11, true, GUTS_GOSSIP_NODE_DOOR);
 	one_sign(&o, &m, 20, "t", S("by stream"));
@@ -363,7 +328,7 @@ large_messages_are_called_off(void **state)
 	uint8_t id[32];
 
 	(void)state;
-	join(4);
+	join_mesh(4);
 	one_add(&o, 3, false, GUTS_GOSSIP_MESHSUB_11); /* does not know the word */
 	one_sign(&o, &m, 9, "t", guts_slice(small, sizeof small));
 	one_send(&o, 0, &m);
@@ -398,7 +363,7 @@ large_messages_go_whole_to_a_few(void **state)
 	struct one_message m;
 
 	(void)state;
-	join(7);
+	join_mesh(7);
 	one_sign(&o, &m, 9, "t", guts_slice(big, sizeof big));
 	one_send(&o, 0, &m);
 	one_pull_all(&o);

@@ -1,28 +1,7 @@
 /* tests/unit/test_gossip_score.c - the score by component, per peer and per topic. */
-#include "../sim/gossip_net.h"
-#include "gossip_one.h"
-#include "unit.h"
+#include "gossip_case.h"
 
 #include <stdio.h>
-
-static struct one o;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	one_init(&o, NULL);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	gossip_check(o.g);
-	one_deinit(&o);
-	return 0;
-}
 
 /* Peers 0 … n-1 in the mesh of `topic`. */
 static void

@@ -3,43 +3,10 @@
  * Each case sends more of one thing than any honest peer would and looks at three sides: what we
  * answered, what we remember, and how the sender stands afterwards.
  */
-#include "../sim/gossip_net.h"
 #include "gossip/gossip_int.h"
-#include "gossip_one.h"
-#include "unit.h"
+#include "gossip_case.h"
 
 #include <stdio.h>
-
-static struct one o;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	one_init(&o, NULL);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	gossip_check(o.g);
-	one_deinit(&o);
-	return 0;
-}
-
-static void
-join(unsigned n)
-{
-	assert_int_equal(guts_gossip_subscribe(o.g, S("t"), o.now), 0);
-	for (unsigned i = 0; i < n; i++) {
-		one_add(&o, i, false, GUTS_GOSSIP_MESHSUB_12);
-		one_sub(&o, i, "t", true);
-		one_graft(&o, i, "t");
-	}
-	one_forget(&o);
-}
 
 static int64_t
 score(unsigned peer)
@@ -69,7 +36,7 @@ iwant(void **state)
 	uint8_t id[32];
 
 	(void)state;
-	join(2);
+	join_mesh(2);
 	one_sign(&o, &m, 40, "t", S("wanted"));
 	one_send(&o, 1, &m);
 	one_forget(&o);
@@ -93,7 +60,7 @@ ihave(void **state)
 	uint8_t id[32];
 
 	(void)state;
-	join(1);
+	join_mesh(1);
 	for (unsigned beat = 0; beat < 10; beat++) {
 		for (unsigned i = 0; i < 50; i++) {
 			number_id(id, beat * 1000 + i);
@@ -123,7 +90,7 @@ unknown_topics(void **state)
 	struct one_message m;
 
 	(void)state;
-	join(1);
+	join_mesh(1);
 	for (unsigned i = 0; i < 1000; i++) {
 		snprintf(name, sizeof name, "nothing/%u", i);
 		one_graft(&o, 0, name);
@@ -146,7 +113,7 @@ static void
 graft_in_backoff(void **state)
 {
 	(void)state;
-	join(1);
+	join_mesh(1);
 	assert_true(one_in_mesh(&o, 0, "t"));
 	o.scores[0] = -1;
 	one_pass(&o, ONE_S);
@@ -177,7 +144,7 @@ bad_signatures(void **state)
 	struct one_message m;
 
 	(void)state;
-	join(1);
+	join_mesh(1);
 	for (unsigned i = 0; i < 100; i++) {
 		one_sign(&o, &m, 40, "t", S("forged"));
 		m.sig[5] ^= 0x10;
@@ -204,7 +171,7 @@ idontwant(void **state)
 	struct gpeer *p = NULL;
 
 	(void)state;
-	join(2);
+	join_mesh(2);
 	for (unsigned i = 0; i < 30000; i++) {
 		number_id(id, i);
 		one_idontwant(&o, 0, id);
@@ -237,7 +204,7 @@ emptiness(void **state)
 	struct guts_rpc rpc = {.subs = {&sub, 1}, .publish = {&none, 1}, .has_control = true};
 
 	(void)state;
-	join(1);
+	join_mesh(1);
 	rpc.control.graft.v = &graft;
 	rpc.control.prune.v = &prune;
 	rpc.control.ihave.v = &ihave;
@@ -265,7 +232,7 @@ static void
 flapping(void **state)
 {
 	(void)state;
-	join(1);
+	join_mesh(1);
 	for (unsigned i = 0; i < 12000; i++) {
 		one_sub(&o, 0, "t", false);
 		one_sub(&o, 0, "t", true);
@@ -285,7 +252,7 @@ messages(void **state)
 	char text[8];
 
 	(void)state;
-	join(2);
+	join_mesh(2);
 	o.allowance = 3;
 	for (unsigned i = 0; i < 4; i++) {
 		snprintf(text, sizeof text, "m%u", i);

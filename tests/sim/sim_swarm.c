@@ -174,6 +174,25 @@ on_subscribed(void *owner, int err, const struct guts_errinfo *ei)
 	assert_int_equal(err, GUTS_OK);
 }
 
+/* Places 0 … n-1 subscribe to a topic of users. */
+static void
+chat(struct simnet_world *w, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		guts_node_subscribe(simnet_world_node(w, i)->node, "chat", true, on_subscribed, NULL);
+}
+
+/* Place 0 publishes message `n` there. */
+static void
+publish(struct simnet_world *w, unsigned n)
+{
+	struct guts_errinfo ei;
+	char id[65], text[16];
+
+	snprintf(text, sizeof text, "message %u", n);
+	assert_int_equal(guts_node_publish(simnet_world_node(w, 0)->node, "chat", guts_slice_str(text), id, &ei), 0);
+}
+
 /* Links that places 1 … n-1 have among themselves. */
 static size_t
 links_beside_hub(struct simnet_world *w, unsigned n)
@@ -199,19 +218,15 @@ a_full_mesh_names_others(void **state)
 	struct sim_config c = { .seed = seed(), .places = ALL };
 	struct simnet_world w = { .core = 1 };
 	struct sim *s = sim_new(&c);
-	struct guts_errinfo ei;
-	char id[65], text[16];
 
 	(void)state;
 	simnet_world_start(&w, s, ALL, 0);
 	sim_run_for(s, 5 * S);
-	for (unsigned i = 0; i < ALL; i++)
-		guts_node_subscribe(simnet_world_node(&w, i)->node, "chat", true, on_subscribed, NULL);
+	chat(&w, ALL);
 	sim_run_for(s, 20 * S);
 	assert_int_equal(links_beside_hub(&w, ALL), 0);
 	for (unsigned i = 0; i < 40; i++) { /* the hub earns that its word counts */
-		snprintf(text, sizeof text, "message %u", i);
-		assert_int_equal(guts_node_publish(simnet_world_node(&w, 0)->node, "chat", guts_slice_str(text), id, &ei), 0);
+		publish(&w, i);
 		sim_run_for(s, 5 * S);
 	}
 	assert_true(links_beside_hub(&w, ALL) >= 3);
@@ -235,8 +250,7 @@ silence_costs_where_messages_are_expected(void **state)
 	assert_int_equal(guts_node_gossip_peers(simnet_world_node(&w, 0)->node, &v), 1);
 	assert_true(v[0].mesh > 0 && v[0].score >= 0);
 	free(v);
-	for (unsigned i = 0; i < 2; i++)
-		guts_node_subscribe(simnet_world_node(&w, i)->node, "chat", true, on_subscribed, NULL);
+	chat(&w, 2);
 	sim_run_for(s, 45 * S);
 	assert_int_equal(guts_node_gossip_peers(simnet_world_node(&w, 0)->node, &v), 1);
 	assert_true(v[0].components.p3 + v[0].components.p3b < 0);
@@ -270,21 +284,15 @@ a_message_is_kept_once(void **state)
 	struct sim_config c = { .seed = seed(), .places = ALL };
 	struct simnet_world w = { 0 };
 	struct sim *s = sim_new(&c);
-	struct guts_errinfo ei;
-	char id[65], text[16];
 
 	(void)state;
 	simnet_world_start(&w, s, ALL, 2);
 	sim_run_for(s, 5 * S);
-	for (unsigned i = 0; i < ALL; i++)
-		guts_node_subscribe(simnet_world_node(&w, i)->node, "chat", true, on_subscribed, NULL);
+	chat(&w, ALL);
 	sim_run_for(s, 5 * S);
 	for (unsigned round = 1; round <= 3; round++) {
-		for (unsigned k = 0; k < SENT; k++) {
-			snprintf(text, sizeof text, "message %u/%u", round, k);
-			assert_int_equal(
-			    guts_node_publish(simnet_world_node(&w, 0)->node, "chat", guts_slice_str(text), id, &ei), 0);
-		}
+		for (unsigned k = 0; k < SENT; k++)
+			publish(&w, round * SENT + k);
 		sim_run_for(s, 5 * S);
 		sim_crash(s, 2, SIM_CRASH_PROCESS);
 		sim_restart(s, 2);

@@ -7,13 +7,13 @@
  *
  * gossipend.mjs does the same with js-libp2p; gossip.py leads both.
  */
-#include "base/alloc.h"
 #include "gossip/gossip.h"
 #include "loop/uvenv.h"
 #include "transport/link.h"
 
+#include "../interop/lines.h"
+
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -285,28 +285,6 @@ on_line(void *arg)
 }
 
 static void
-on_end(void *arg)
-{
-	(void)arg;
-	guts_uvenv_stop(uv);
-}
-
-/* Its own thread: standard input blocks. */
-static void *
-read_commands(void *arg)
-{
-	char *line = NULL;
-	size_t size = 0;
-
-	(void)arg;
-	while (getline(&line, &size, stdin) > 0)
-		guts_env_post(env, on_line, guts_strdup(line));
-	free(line);
-	guts_env_post(env, on_end, NULL);
-	return NULL;
-}
-
-static void
 serve(void)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -340,7 +318,6 @@ static int
 end_of_gossip(const char *address)
 {
 	uint8_t seed[32];
-	pthread_t reader;
 
 	if (guts_crypto_init() != 0 || guts_uvenv_new(NULL, &uv) != 0)
 		return 1;
@@ -356,9 +333,9 @@ end_of_gossip(const char *address)
 		dial(address);
 	else
 		serve();
-	pthread_create(&reader, NULL, read_commands, NULL);
-	pthread_detach(reader);
+	lines_start(uv, on_line);
 	guts_uvenv_run(uv);
+	lines_end();
 	return 0; /* the process ends with its link */
 }
 

@@ -10,14 +10,13 @@
  * A message carries the time it was made at by the monotonic clock, which all processes of a machine share.
  * gossipnet.mjs does the same with js-libp2p; gossip.py leads both.
  */
-#include "base/alloc.h"
 #include "loop/uvenv.h"
 #include "peer/peers.h"
 
+#include "../interop/lines.h"
 #include "../interop/probe_gossip.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -117,28 +116,6 @@ on_line(void *arg)
 }
 
 static void
-on_end(void *arg)
-{
-	(void)arg;
-	guts_uvenv_stop(uv);
-}
-
-/* Its own thread: standard input blocks. */
-static void *
-read_commands(void *arg)
-{
-	char *line = NULL;
-	size_t size = 0;
-
-	(void)arg;
-	while (getline(&line, &size, stdin) > 0)
-		guts_env_post(env, on_line, guts_strdup(line));
-	free(line);
-	guts_env_post(env, on_end, NULL);
-	return NULL;
-}
-
-static void
 on_identified(void *owner, const struct guts_peerid *id)
 {
 	(void)owner;
@@ -164,7 +141,6 @@ main(void)
 	struct guts_maddr at, bound;
 	struct guts_errinfo ei;
 	uint8_t seed[32];
-	pthread_t reader;
 
 	if (guts_crypto_init() != 0 || guts_uvenv_new(NULL, &uv) != 0)
 		return 1;
@@ -184,8 +160,8 @@ main(void)
 	guts_maddr_text(text, &bound);
 	printf("%s\n", text);
 	fflush(stdout);
-	pthread_create(&reader, NULL, read_commands, NULL);
-	pthread_detach(reader);
+	lines_start(uv, on_line);
 	guts_uvenv_run(uv);
+	lines_end();
 	return 0; /* the process ends with its links */
 }

@@ -15,6 +15,8 @@
 #include "loop/uvenv.h"
 #include "transport/link.h"
 
+#include "../interop/lines.h"
+
 #include <inttypes.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -471,38 +473,13 @@ on_line(void *arg)
 }
 
 static void
-on_end(void *arg)
-{
-	(void)arg;
-	guts_uvenv_stop(uv);
-}
-
-/* Its own thread: standard input blocks. */
-static void *
-read_commands(void *arg)
-{
-	char *line = NULL;
-	size_t size = 0;
-
-	(void)arg;
-	while (getline(&line, &size, stdin) > 0)
-		guts_env_post(env, on_line, guts_strdup(line));
-	free(line);
-	guts_env_post(env, on_end, NULL);
-	return NULL;
-}
-
-static void
 lasting_up(void *owner, struct guts_link *l)
 {
-	pthread_t reader;
-
 	(void)owner;
 	lasting = l;
 	printf("ready\n");
 	fflush(stdout);
-	pthread_create(&reader, NULL, read_commands, NULL);
-	pthread_detach(reader);
+	lines_start(uv, on_line);
 }
 
 static void
@@ -531,9 +508,7 @@ dial(const char *text)
 static int
 end_of_link(int argc, char **argv)
 {
-	bool serves = strcmp(argv[1], "serve") == 0;
 	uint8_t seed[32];
-	pthread_t reader;
 
 	if (guts_crypto_init() != 0 || guts_uvenv_new(NULL, &uv) != 0)
 		return 1;
@@ -541,15 +516,14 @@ end_of_link(int argc, char **argv)
 	guts_env_random(env, seed, sizeof(seed));
 	guts_key_from_seed(&key, seed);
 	ctx = guts_link_context_new(env, &key, 0, 0);
-	if (serves)
+	if (strcmp(argv[1], "serve") == 0) {
 		serve();
-	else if (argc == 3)
+		lines_start(uv, on_line);
+	} else if (argc == 3) {
 		dial(argv[2]);
-	if (serves) {
-		pthread_create(&reader, NULL, read_commands, NULL);
-		pthread_detach(reader);
 	}
 	guts_uvenv_run(uv);
+	lines_end();
 	return 0; /* the process ends with its links */
 }
 

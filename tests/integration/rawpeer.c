@@ -20,7 +20,8 @@
 #include "loop/uvenv.h"
 #include "peer/peers.h"
 
-#include <pthread.h>
+#include "../interop/lines.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <uthash.h>
@@ -361,33 +362,10 @@ on_line(void *arg)
 	free(arg);
 }
 
-static void
-on_end(void *arg)
-{
-	(void)arg;
-	guts_uvenv_stop(uv);
-}
-
-/* Its own thread: standard input blocks. */
-static void *
-read_commands(void *arg)
-{
-	char *line = NULL;
-	size_t size = 0;
-
-	(void)arg;
-	while (getline(&line, &size, stdin) > 0)
-		guts_env_post(env, on_line, guts_strdup(line));
-	free(line);
-	guts_env_post(env, on_end, NULL);
-	return NULL;
-}
-
 int
 main(int argc, char **argv)
 {
 	struct raw *r, *tmp;
-	pthread_t reader;
 
 	if (guts_crypto_init() != 0 || guts_uvenv_new(NULL, &uv) != 0)
 		return 1;
@@ -395,9 +373,9 @@ main(int argc, char **argv)
 	served = argv + 1;
 	nserved = argc - 1;
 	rekey();
-	pthread_create(&reader, NULL, read_commands, NULL);
+	lines_start(uv, on_line);
 	guts_uvenv_run(uv);
-	pthread_join(reader, NULL);
+	lines_end();
 	guts_peers_free(peers);
 	HASH_ITER (hh, streams, r, tmp)
 		forget(r);

@@ -1,5 +1,8 @@
 # Scripts that print TAP, one line each, sorted:   script_tests += %reldir%/x.py
 # Helper programs they start (built, not run):     test_programs += %reldir%/x
+# Code they share:                                  libtests_a_SOURCES += %reldir%/x.c
+libtests_a_SOURCES += %reldir%/lines.c
+libtests_a_SOURCES += %reldir%/probe_gossip.c
 script_tests += %reldir%/buildbot.py
 script_tests += %reldir%/eventsource.mjs
 script_tests += %reldir%/forge.mjs
@@ -10,4 +13,3 @@ script_tests += %reldir%/libp2p.mjs
 script_tests += %reldir%/webhook.py
 script_tests += %reldir%/mdns.mjs
 test_programs += %reldir%/peer_probe
-tests_interop_peer_probe_SOURCES = %reldir%/peer_probe.c %reldir%/probe_gossip.c

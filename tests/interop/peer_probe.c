@@ -22,11 +22,11 @@
 #include "base/rng.h"
 #include "loop/uvenv.h"
 #include "peer/peers.h"
+#include "lines.h"
 #include "probe_gossip.h"
 
 #include <inttypes.h>
 #include <json-c/json.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -520,28 +520,6 @@ on_line(void *arg)
 }
 
 static void
-on_end(void *arg)
-{
-	(void)arg;
-	guts_uvenv_stop(uv);
-}
-
-/* Its own thread: standard input blocks. */
-static void *
-read_commands(void *arg)
-{
-	char *line = NULL;
-	size_t size = 0;
-
-	(void)arg;
-	while (getline(&line, &size, stdin) > 0)
-		guts_env_post(env, on_line, guts_strdup(line));
-	free(line);
-	guts_env_post(env, on_end, NULL);
-	return NULL;
-}
-
-static void
 say_ready(const struct guts_maddr *bound)
 {
 	json_object *o = event_of("ready", NULL);
@@ -563,7 +541,6 @@ main(void)
 	struct guts_maddr at, bound;
 	struct guts_errinfo ei;
 	uint8_t seed[32];
-	pthread_t reader;
 
 	if (guts_crypto_init() != 0 || guts_uvenv_new(NULL, &uv) != 0)
 		return 1;
@@ -579,9 +556,9 @@ main(void)
 		return 1;
 	}
 	say_ready(&bound);
-	pthread_create(&reader, NULL, read_commands, NULL);
+	lines_start(uv, on_line);
 	guts_uvenv_run(uv);
-	pthread_join(reader, NULL);
+	lines_end();
 	guts_peers_free(peers);
 	probe_gossip_stop();
 	guts_uvenv_free(uv);

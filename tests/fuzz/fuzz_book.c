@@ -1,13 +1,12 @@
 /* Rows of the address book as they lie in the store, of either version: any bytes are passed over, or make an entry that
  * survives being tried, failed, written and read again. */
+#include "fuzz.h"
 #include "peer/book.h"
 
 #include "base/buf.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct row {
 	struct guts_slice key;

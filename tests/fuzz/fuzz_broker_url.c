@@ -1,12 +1,11 @@
 /* Addresses of brokers and the file with their credentials: any bytes are read or refused with a reason, and nothing that is not clean
  * text comes out. */
 #include "base/text.h"
+#include "fuzz.h"
 #include "sink/url.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void
 check(const struct guts_broker_url *u)

@@ -2,11 +2,10 @@
  * is the same job. */
 #include "base/text.h"
 #include "bridge/ciview.h"
+#include "fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void
 check_text(const char *s, size_t max)

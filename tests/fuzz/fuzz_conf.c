@@ -1,13 +1,12 @@
 /* A configuration file: any bytes are read or refused with a reason; what was read can be set again. */
 #include "conf/conf.h"
+#include "fuzz.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void
 set_again(const struct guts_conf *c)

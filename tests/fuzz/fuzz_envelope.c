@@ -2,12 +2,11 @@
  *
  * Bytes are opened as they are; then they are sealed as a payload, which must open. */
 #include "crypto/envelope.h"
+#include "fuzz.h"
 
 #include <assert.h>
 
 #define DOMAIN "libp2p-peer-record"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

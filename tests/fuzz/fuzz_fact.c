@@ -1,9 +1,8 @@
 /* Facts as they lie in the database: any bytes either fail or decode to what encodes to the same bytes. */
+#include "fuzz.h"
 #include "store/fact.h"
 
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

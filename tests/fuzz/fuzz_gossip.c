@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/cursor.h"
+#include "fuzz.h"
 #include "wire/varint.h"
 
 #include <stdlib.h>
@@ -20,8 +21,6 @@
 #define PEERS    4
 #define MESSAGES 6
 #define SECOND   UINT64_C(1000000000)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const topics[] = {"t", "u", "v", ""};
 

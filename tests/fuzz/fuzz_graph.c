@@ -1,10 +1,9 @@
 /* A commit-graph of up to two layers: whatever its bytes say, every commit, parent and filter is read inside them. */
+#include "fuzz.h"
 #include "git/graph.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 read_all(struct guts_graph *g)

@@ -1,12 +1,11 @@
 /* A stranger's bytes to a listening link, before it has proven anything: it is cut by the deadline at the latest. */
 #include "base/alloc.h"
 #include "../unit/memenv.h"
+#include "fuzz.h"
 #include "transport/link.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct fuzz {
 	struct guts_link_context *ctx;

@@ -1,5 +1,6 @@
 /* Request targets, headers and hosts: first byte picks, the rest is the text.  No part of a decoded path is
  * empty, "." or "..", or holds a control byte. */
+#include "fuzz.h"
 #include "http/guard.h"
 #include "http/remote.h"
 #include "http/target.h"
@@ -8,8 +9,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void
 try_target(struct guts_slice in)

@@ -1,8 +1,7 @@
 /* tests/fuzz/fuzz_identify.c - Identify, its merging, and the peer record inside. */
 #include "proto/libp2p.h"
+#include "fuzz.h"
 #include "recode.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

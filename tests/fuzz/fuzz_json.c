@@ -1,12 +1,11 @@
 /* The strict check, and that json-c agrees with what it lets through; what is written parses again. */
+#include "fuzz.h"
 #include "view/body.h"
 #include "view/check.h"
 #include "view/json.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

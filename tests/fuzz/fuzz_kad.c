@@ -1,8 +1,7 @@
 /* tests/fuzz/fuzz_kad.c - Kademlia's message. */
 #include "proto/libp2p.h"
+#include "fuzz.h"
 #include "recode.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

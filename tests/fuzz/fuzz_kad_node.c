@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/cursor.h"
+#include "fuzz.h"
 
 #include <stdlib.h>
 
@@ -18,8 +19,6 @@
 #define KEYS   4
 #define ASKED  32
 #define SECOND UINT64_C(1000000000)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct {
 	struct guts_key us, peers[PEERS];

@@ -1,10 +1,9 @@
 /* The file of last commits: what it says lies in the arena, and every entry has a name. */
 #include "git/lastfile.h"
+#include "fuzz.h"
 #include "sealed.h"
 
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,9 +1,8 @@
 /* A request for refs: every prefix lies in it, and a request that is understood begins as one. */
+#include "fuzz.h"
 #include "git/lsrefs.h"
 
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -5,10 +5,9 @@
  */
 #include "base/cursor.h"
 #include "discover/mdns.h"
+#include "fuzz.h"
 
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 #define MS UINT64_C(1000000)
 

@@ -1,9 +1,8 @@
 /* tests/fuzz/fuzz_multiaddr.c - addresses: whatever is let in has both forms and comes back from either. */
+#include "fuzz.h"
 #include "wire/multiaddr.h"
 
 #include <assert.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 check(const struct guts_maddr *m)

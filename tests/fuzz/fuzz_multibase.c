@@ -1,10 +1,9 @@
 /* tests/fuzz/fuzz_multibase.c - base58, base32, repository ids and peer ids: one value, one text. */
 #include "crypto/key.h"
+#include "fuzz.h"
 #include "wire/multibase.h"
 
 #include <assert.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 check_bases(struct guts_slice text)

@@ -1,10 +1,9 @@
 /* Multistream-select: any bytes, in any pieces, to a dialer and to a listener; the pieces must not matter. */
 #include "base/err.h"
+#include "fuzz.h"
 #include "mux/multistream.h"
 
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const names[] = { "/a/1", "/b/1", "/noise" };
 

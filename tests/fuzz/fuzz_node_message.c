@@ -1,8 +1,7 @@
 /* tests/fuzz/fuzz_node_message.c - frames of /guts/node, and gossip data on the repository topics. */
 #include "proto/messages.h"
+#include "fuzz.h"
 #include "recode.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -9,11 +9,10 @@
  */
 #include "crypto/noise.h"
 #include "crypto/noisexx.h"
+#include "fuzz.h"
 
 #include <assert.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const muxers[] = { "/yamux/1.0.0", "/mplex/6.7.0", NULL };
 static struct guts_noise_identity us, them;

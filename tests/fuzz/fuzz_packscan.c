@@ -1,9 +1,8 @@
 /* The first look at a pack: at once or byte by byte, the same verdict, and never more objects than promised. */
+#include "fuzz.h"
 #include "git/packscan.h"
 
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int
 scan(const uint8_t *data, size_t size, size_t piece)

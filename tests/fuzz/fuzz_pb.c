@@ -1,12 +1,11 @@
 /* tests/fuzz/fuzz_pb.c - varints, frames, and a table with every kind of field. */
 #include "../unit/pb_sample.h"
 
+#include "fuzz.h"
 #include "recode.h"
 #include "wire/varint.h"
 
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A varint that is read is the one that would be written. */
 static void

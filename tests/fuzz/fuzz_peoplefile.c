@@ -1,10 +1,9 @@
 /* The file of contributors: what it says lies in the arena, and everybody has commits. */
 #include "git/peoplefile.h"
+#include "fuzz.h"
 #include "sealed.h"
 
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,9 +1,8 @@
 /* git's frames: reading never passes the end, and what was read can be written again. */
+#include "fuzz.h"
 #include "git/pktline.h"
 
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

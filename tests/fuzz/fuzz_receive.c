@@ -1,9 +1,8 @@
 /* The head of a push: fed at once and in pieces of a size the input chooses, the parser comes to the same end. */
+#include "fuzz.h"
 #include "git/receive.h"
 
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Feed it all; *left gets the bytes behind the head. */
 static int

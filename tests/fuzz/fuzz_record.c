@@ -4,11 +4,10 @@
  * because no fuzzer guesses a signature.  A record that opens must be made again from its values
  * and open to the same values. */
 #include "../unit/record_samples.h"
+#include "fuzz.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct guts_key key;
 

@@ -1,9 +1,8 @@
 /* Ref names: whatever is taken stays below refs/, has no empty, dotted or over-long part, and no byte git forbids. */
 #include "base/oid.h"
+#include "fuzz.h"
 
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,9 +1,8 @@
 /* packed-refs: any bytes are read without fault into sorted rows without repetition. */
+#include "fuzz.h"
 #include "git/refsfile.h"
 
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

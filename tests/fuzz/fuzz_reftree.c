@@ -3,11 +3,10 @@
  * What applies must be found again, differ from the base by exactly what was applied, and the
  * difference applied must give the same root. */
 #include "../unit/message_samples.h"
+#include "fuzz.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct changes {
 	struct guts_refentry *v;

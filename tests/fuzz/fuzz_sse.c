@@ -1,10 +1,9 @@
 /* An event stream gives the same events in whatever pieces it is read. */
 #include "client/sse.h"
+#include "fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 struct sum {
 	uint64_t value, events;

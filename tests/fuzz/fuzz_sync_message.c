@@ -1,8 +1,7 @@
 /* tests/fuzz/fuzz_sync_message.c - frames of /guts/sync, each input as request and as response. */
 #include "proto/messages.h"
+#include "fuzz.h"
 #include "recode.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -4,11 +4,10 @@
  * within the budget, every stream ends exactly once, and all charges are given back.
  */
 #include "base/alloc.h"
+#include "fuzz.h"
 #include "mux/yamux.h"
 
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define STREAMS_MAX 64
 #define RECV_MAX (300u << 10)

@@ -6,6 +6,8 @@
  * named on the command line (a crash of libFuzzer) are replayed as they are.
  * One TAP line per file; a fault shows as a sanitizer's report and no plan kept.
  */
+#include "fuzz.h"
+
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdint.h>
@@ -15,8 +17,6 @@
 
 #define INPUT_MAX (1u << 20) /* [bytes] larger seeds have no place in the tree */
 #define SEEDS_MAX 4096u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint64_t state;
 

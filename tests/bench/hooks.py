@@ -6,7 +6,7 @@ The second gives one node 1,000 deliveries per second, to nginx; in the third a 
 from benchlib import QUICK, compare, figure, quantile
 from gutslib import Net, children, commit, git, wait_for, work_tree
 from hooklib import ALLOW, Receiver, dead_url, hook, listener_backlog
-from nginxend import Backend, Nginx
+from nginxend import Backend, serving
 import http.client
 import json
 import os
@@ -110,7 +110,7 @@ class Counter:
         folder = net.path("receiver")
         os.mkdir(folder)
         self.log = folder + "/hooks.log"
-        self.nginx = Nginx(folder, "", "\t\tlocation / { access_log %s; return 200; }\n" % self.log)
+        self.nginx = serving(folder, "", "\t\tlocation / { access_log %s; return 200; }\n" % self.log)
 
     def count(self):
         with open(self.log, "rb") as f:

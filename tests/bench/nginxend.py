@@ -1,30 +1,14 @@
-"""nginxend - nginx beside us: one worker, on a port that the kernel chose; alone, or with git-http-backend behind it."""
+"""nginxend - nginx beside us, alone or with git-http-backend behind it."""
 from gutslib import wait_for
+from nginxlib import Nginx, program
 import os
-import shutil
 import signal
-import socket
 import subprocess
 
-CONF = """
-worker_processes 1;
-daemon off;
-master_process on;
-user root;
-pid %(dir)s/nginx.pid;
-error_log %(dir)s/nginx.log;
-events { worker_connections 1024; }
-http {
-	access_log off;
-	client_body_temp_path %(dir)s;
-	proxy_temp_path %(dir)s;
-	fastcgi_temp_path %(dir)s;
-	uwsgi_temp_path %(dir)s;
-	scgi_temp_path %(dir)s;
+SERVER = """\
 %(settings)s	server {
 		listen 127.0.0.1:%(port)d backlog=511;
 %(locations)s	}
-}
 """
 GIT_LOCATIONS = """\
 		location / {
@@ -46,26 +30,9 @@ GIT_LOCATIONS = """\
 """
 
 
-def program(name):
-    return shutil.which(name) or "/usr/sbin/" + name
-
-
-class Nginx:
-    def __init__(self, folder, settings, locations):
-        """`settings` are lines for http { }, `locations` for its one server.  It takes over a socket of ours."""
-        conf, log = os.path.join(folder, "nginx.conf"), os.path.join(folder, "nginx.log")
-        with socket.create_server(("127.0.0.1", 0), backlog=511) as s:
-            port = s.getsockname()[1]
-            self.url = "http://127.0.0.1:%d" % port
-            with open(conf, "w") as f:
-                f.write(CONF % {"dir": folder, "port": port, "settings": settings, "locations": locations})
-            os.set_inheritable(s.fileno(), True)
-            self.process = subprocess.Popen([program("nginx"), "-p", folder, "-c", conf, "-e", log], pass_fds=[s.fileno()],
-                                            stderr=subprocess.DEVNULL, env=dict(os.environ, NGINX="%d;" % s.fileno()))
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
+def serving(folder, settings, locations):
+    """nginx with these locations in its one server; `settings` are lines for http { }."""
+    return Nginx(folder, lambda port: SERVER % {"port": port, "settings": settings, "locations": locations})
 
 
 class Backend:
@@ -77,8 +44,8 @@ class Backend:
                                     start_new_session=True)
         wait_for(lambda: os.path.exists(folder + "/cgi.sock"), "fcgiwrap")
         exec_path = subprocess.run(["git", "--exec-path"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-        self.nginx = Nginx(folder, "\tclient_max_body_size 0;\n",
-                           GIT_LOCATIONS % {"dir": folder, "backend": exec_path + "/git-http-backend"})
+        self.nginx = serving(folder, "\tclient_max_body_size 0;\n",
+                             GIT_LOCATIONS % {"dir": folder, "backend": exec_path + "/git-http-backend"})
         self.url = self.nginx.url
 
     def stop(self):

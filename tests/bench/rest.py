@@ -5,7 +5,7 @@ is one page of each list.  nginx runs one worker; it and the bare program answer
 """
 from benchlib import Ends, compare, figure, helper, median, rounds, wrk
 from gutslib import Net, wait_for
-from nginxend import Nginx
+from nginxend import serving
 import os
 import subprocess
 import urllib.request
@@ -33,7 +33,7 @@ def start_nginx(folder, files):
     for i, path in enumerate(files):
         with open(path, encoding="utf-8") as f:
             answers += answer(i, f.read())
-    return Nginx(folder, NGINX_SETTINGS, answers)
+    return serving(folder, NGINX_SETTINGS, answers)
 
 
 def check_same(nginx, bare, path):

@@ -12,24 +12,9 @@ import stat
 import subprocess
 import time
 
-from gutslib import DEADLINE, GUTS, SRCDIR, Lines, Tap, commit, free_port, git, request, wait_for, work_tree
+from gutslib import DEADLINE, GUTS, SRCDIR, Lines, Tap, commit, git, request, wait_for, work_tree
+from nginxlib import Nginx, listener
 
-NGINX = """
-daemon off;
-worker_processes 1;
-pid %(dir)s/nginx.pid;
-error_log %(dir)s/nginx.log;
-events {}
-http {
-	access_log off;
-	client_body_temp_path %(dir)s;
-	proxy_temp_path %(dir)s;
-	fastcgi_temp_path %(dir)s;
-	uwsgi_temp_path %(dir)s;
-	scgi_temp_path %(dir)s;
-%(server)s
-}
-"""
 SERVER = """
 	server {
 		listen 127.0.0.1:%(port)d;
@@ -55,28 +40,13 @@ def curl(*args, check=True):
     return int(lines[0].split()[1]), {k.lower(): v for k, _, v in (x.partition(": ") for x in lines[1:])}, body
 
 
-class Nginx:
-    """A running nginx with this server { } in its configuration."""
-
-    def __init__(self, net, name, server, ready):
-        self.dir = net.path(name)
-        os.mkdir(self.dir)
-        with open(self.dir + "/conf", "w") as f:
-            f.write(NGINX % {"dir": self.dir, "server": server})
-        program = "/usr/sbin/nginx" if os.path.exists("/usr/sbin/nginx") else "nginx"
-        self.process = subprocess.Popen([program, "-c", self.dir + "/conf", "-e", self.dir + "/nginx.log"], stderr=subprocess.DEVNULL)
-        try:
-            wait_for(ready, "nginx")
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *why):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(DEADLINE)
+def start_nginx(net, stack, name, server, sock=None):
+    """nginx with server(port) in its configuration, for as long as the stack; its address."""
+    folder = net.path(name)
+    os.mkdir(folder)
+    nginx = Nginx(folder, server, sock)
+    stack.callback(nginx.stop)
+    return nginx.url
 
 
 def unix_socket(tap, net):
@@ -147,10 +117,7 @@ def behind_nginx(tap, net, stack):
                                "--set", "http.address_rate=6"])
     def proxy_from(name, last):
         """It connects from 127.0.0.<last> to the node."""
-        port = free_port()
-        url = "http://127.0.0.1:%d" % port
-        stack.enter_context(Nginx(net, name, SERVER % {"port": port, "to": node.url, "from": last}, lambda: request(url, "GET", "/livez").status == 200))
-        return url
+        return start_nginx(net, stack, name, lambda port: SERVER % {"port": port, "to": node.url, "from": last})
 
     trusted, other = proxy_from("trusted", 7), proxy_from("foreign", 8)
 
@@ -312,7 +279,8 @@ def encrypted(tap, net):
 def the_example(tap, net, stack):
     """examples/nginx.conf, with our ports and files in it."""
     cert, key, _ = make_cert(net, "proxy")
-    port = free_port()
+    sock = listener()
+    port = sock.getsockname()[1]
     url = "https://localhost:%d" % port
     node = net.node("E", args=["--set", "http.trusted_proxies=127.0.0.1", "--set", "http.public_url=" + url])
     with open(os.path.join(SRCDIR, "examples", "nginx.conf")) as f:
@@ -321,7 +289,7 @@ def the_example(tap, net, stack):
                      ("/etc/ssl/git.example.key", key), ("http://127.0.0.1:8080;", node.url + ";")):
         assert old in server, old
         server = server.replace(old, new)
-    stack.enter_context(Nginx(net, "example", server, lambda: curl("--cacert", cert, url + "/livez", check=False).returncode == 0))
+    start_nginx(net, stack, "example", lambda _: server, sock)
     with tap.case("examples/nginx.conf: pages, a push of 3 MiB, a clone and an event stream pass through it"):
         assert curl("--cacert", cert, url + "/api/v1/status")[0] == 200
         repo = node.create("demo")

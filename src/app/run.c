@@ -326,15 +326,15 @@ take_apart(struct run *r)
 {
 	if (r->http != NULL)
 		guts_http_stop(r->http);
-	if (r->children != NULL)
-		guts_children_stop(r->children);
-	if (r->loop != NULL)
-		guts_uvenv_end_jobs(r->loop);
-	if (r->sqlite != NULL) { /* what was written last gets its answers, while those who wait for them are there */
+	if (r->sqlite != NULL) { /* what was written last gets its answers, while all who wait for them are there */
 		guts_sqlite_stop(r->sqlite);
 		guts_env_post(guts_uvenv_env(r->loop), on_stopped, r);
 		guts_uvenv_run(r->loop);
 	}
+	if (r->children != NULL) /* no turn of the loop after this: owners still hold what it forgot */
+		guts_children_stop(r->children);
+	if (r->loop != NULL)
+		guts_uvenv_end_jobs(r->loop);
 	guts_http_free(r->http);
 	guts_sinks_free(r->sinks);
 	guts_bridge_free(r->bridge);

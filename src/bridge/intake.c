@@ -2,7 +2,8 @@
  *
  * One page after another: facts behind the cursor are held against the hooks, a job on a worker makes the payloads that
  * are wanted, and one batch stores the deliveries with the cursor behind them.  So nothing is missed and nothing is
- * made twice, whenever the node ends.  A page is split into several batches when it is large, between facts.
+ * made twice, whenever the node ends.  A page is split into several batches when it is large, between facts.  The next
+ * batch waits for the one before it: a disk that is slower than the events come holds up the reading, not the memory.
  *
  * A ref's first move with the repository's first copy (attribute `first`) fires nothing but the repository's own event:
  * else a new seeder would shower its receivers with history.
@@ -43,8 +44,8 @@ struct item {
 struct guts_intake {
 	struct guts_bridge *b;
 	struct guts_job job;
-	struct item *items;
-	size_t nitems, nread;
+	struct item *items;                /* not stored yet */
+	size_t nitems, nread;              /* of the whole page */
 	uint64_t fact, message;            /* the cursors when it is done */
 	char *base;                        /* a copy: the bridge may get another one meanwhile */
 	guts_bridge_done *done;            /* of a delivery by hand */
@@ -322,24 +323,33 @@ make_guid(struct guts_bridge *b, uint8_t guid[16], const struct item *it, uint64
 	guid[8] = (uint8_t)((guid[8] & 0x3f) | 0x80);
 }
 
+/* All up to these have become deliveries; 0 = as before. */
+static void
+pass_to(struct guts_bridge *b, uint64_t fact, uint64_t message)
+{
+	if (fact)
+		b->marks.fact = fact;
+	if (message)
+		b->marks.message = message;
+}
+
 /* A batch under way, and the deliveries that wait for it. */
 struct commit {
 	struct guts_bridge *b;
+	struct guts_intake *in;     /* whose items it stores; NULL = only the marks */
 	struct guts_batch *batch;
 	size_t bytes, n;
 	struct guts_delivery *made; /* to be queued */
 	struct guts_bridge_marks before;
-	guts_bridge_done *done;
-	void *owner;
-	uint64_t number;
 };
 
 static struct commit *
-commit_new(struct guts_bridge *b)
+commit_new(struct guts_bridge *b, struct guts_intake *in)
 {
 	struct commit *c = guts_alloc(sizeof *c);
 
 	c->b = b;
+	c->in = in;
 	c->batch = guts_batch_new();
 	c->before = b->marks;
 	return c;
@@ -364,6 +374,25 @@ step_back(struct commit *c)
 		guts_env_timer_set(b->env, &b->intake_timer, guts_env_now(b->env) + GUTS_SECOND_NS);
 }
 
+static void store_page(struct guts_intake *in);
+
+/* The last of it is stored, or nothing more is to be. */
+static void
+end_page(struct guts_intake *in, int err)
+{
+	struct guts_bridge *b = in->b;
+	bool was_page = b->intake == in;
+
+	if (in->done)
+		in->done(in->owner, err, NULL, in->number);
+	guts_intake_free(in);
+	if (!was_page)
+		return;
+	b->intake = NULL;
+	if (b->wants_intake && !err)
+		guts_intake_run(b);
+}
+
 static void
 on_committed(void *owner, int err, uint64_t first, uint64_t last)
 {
@@ -386,14 +415,16 @@ on_committed(void *owner, int err, uint64_t first, uint64_t last)
 	} else if (first) {
 		guts_node_announce(b->node, first, last);
 	}
-	if (c->done)
-		c->done(c->owner, err, NULL, c->number);
+	if (c->in && c->in->items && !err && b->is_running)
+		store_page(c->in);
+	else if (c->in)
+		end_page(c->in, err);
 	guts_send_run(b);
 	commit_free(c);
 }
 
-/* Store it with the marks as they are now.  Errors: on_committed had it too. */
-static int
+/* Store it with the marks as they are now. */
+static void
 commit(struct commit *c)
 {
 	int err;
@@ -402,7 +433,6 @@ commit(struct commit *c)
 	err = guts_store_commit(c->b->store, c->batch, on_committed, c);
 	if (err)
 		on_committed(c, err, 0, 0);
-	return err;
 }
 
 /* A delivery of `it` for a hook, into the batch; it is queued when that is stored. */
@@ -420,7 +450,7 @@ deliver(struct commit *c, struct guts_lane *l, const struct item *it)
 	if (d.has_repo)
 		memcpy(d.repo, it->fact.repo.p, sizeof d.repo);
 	make_guid(b, d.guid, it, l->id);
-	c->number = d.number;
+	c->in->number = d.number;
 	c->bytes += it->body[form].len;
 	guts_delivery_put_body(c->batch, &d, guts_buf_slice(&it->body[form]));
 	if (it->err[form]) {
@@ -435,34 +465,32 @@ deliver(struct commit *c, struct guts_lane *l, const struct item *it)
 	}
 }
 
-/* The payloads are there: store the deliveries, in several batches if they are many, between two facts. */
+/* The payloads are there: store the deliveries of as many items as a batch takes, those of one fact together. */
 static void
 store_page(struct guts_intake *in)
 {
 	struct guts_bridge *b = in->b;
-	struct commit *c = commit_new(b);
+	struct commit *c = commit_new(b, in);
+	uint64_t fact = 0, message = 0;
 	struct item *it;
 
-	LL_FOREACH (in->items, it) {
+	while ((it = in->items) != NULL && (c->bytes < BATCH_BYTES || (fact && it->fact.id == fact))) {
 		for (struct guts_lane *l = b->lanes; l; l = l->hh.next) {
 			/* fleeting ones leave half of a queue to the others */
 			if (wants(l, it) && !(it->is_signal && l->nqueue + l->nmaking >= GUTS_BRIDGE_WAITING_MAX / 2))
 				deliver(c, l, it);
 		}
-		if (c->bytes < BATCH_BYTES || !it->next || it->only || it->message || it->next->fact.id == it->fact.id)
-			continue;
-		b->marks.fact = it->fact.id;
-		if (commit(c))
-			return;
-		c = commit_new(b);
+		fact = it->fact.id;
+		message = it->message;
+		LL_DELETE(in->items, it);
+		item_free(it);
 	}
-	if (in->fact)
-		b->marks.fact = in->fact;
-	if (in->message)
-		b->marks.message = in->message;
-	c->done = in->done;
-	c->owner = in->owner;
-	(void)commit(c);
+	if (!in->items) {
+		fact = in->fact;
+		message = in->message;
+	}
+	pass_to(b, fact, message);
+	commit(c);
 }
 
 static void
@@ -490,18 +518,8 @@ run_job(struct guts_job *j)
 static void
 on_job(struct guts_job *j, void *owner)
 {
-	struct guts_intake *in = owner;
-	struct guts_bridge *b = in->b;
-	bool was_page = b->intake == in;
-
 	(void)j;
-	store_page(in);
-	guts_intake_free(in);
-	if (!was_page)
-		return;
-	b->intake = NULL;
-	if (b->wants_intake)
-		guts_intake_run(b);
+	store_page(owner);
 }
 
 static struct guts_intake *
@@ -520,12 +538,9 @@ new_intake(struct guts_bridge *b)
 static void
 pass(struct guts_bridge *b, struct guts_intake *in)
 {
-	if (in->fact)
-		b->marks.fact = in->fact;
-	if (in->message)
-		b->marks.message = in->message;
+	pass_to(b, in->fact, in->message);
 	if (b->marks.fact - b->marked_fact >= UNMARKED_FACTS)
-		(void)commit(commit_new(b));
+		commit(commit_new(b, NULL));
 	guts_intake_free(in);
 }
 

@@ -263,6 +263,7 @@ def when_it_fires(tap, net):
         b.post("/api/v1/peers", {"address": a.addr})
         wait_for(lambda: repo["id"] in [x["id"] for x in b.get("/api/v1/repos")], "the repository at B")
         wait_for(lambda: [d for d in r.good if d.path == "/b" and d.event == "repository"], "the event")
+        wait_for(lambda: b.refs(repo["id"]) == a.refs(repo["id"]), "all refs at B")
         b.stop()
         tip = [commit(work, "while it was away %d" % i) for i in range(3)][-1]
         for i in range(3):

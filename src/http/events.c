@@ -348,24 +348,35 @@ wake_readers(struct guts_ring *ring)
 	pthread_mutex_unlock(&ring->h->lock);
 }
 
+/* How long the next fan-out after this one waits: longer while there is always something to hand out. */
+static void
+set_pace(struct guts_ring *ring, uint64_t now_ns)
+{
+	const uint64_t most = GUTS_EVENTS_PACE_MAX_MS * GUTS_MS_NS;
+
+	ring->pace_ns = !ring->is_held ? GUTS_EVENTS_PACE_MIN_MS * GUTS_MS_NS : 2 * ring->pace_ns < most ? 2 * ring->pace_ns : most;
+	ring->is_held = false;
+	ring->due_ns = now_ns + ring->pace_ns;
+}
+
 uint64_t
 guts_ring_pump(struct guts_ring *ring, uint64_t now_ns)
 {
-	uint64_t due = ring->pumped_ns + GUTS_EVENTS_TICK_MS * GUTS_MS_NS;
-
 	pthread_mutex_lock(&ring->lock);
 	bool any = ring->fresh || ring->committed > ring->newest;
 	pthread_mutex_unlock(&ring->lock);
 	if (!any)
 		return GUTS_NEVER;
-	if (now_ns < due)
-		return due;
+	if (now_ns < ring->due_ns) {
+		ring->is_held = true;
+		return ring->due_ns;
+	}
+	set_pace(ring, now_ns);
 	take_facts(ring);
 	pthread_mutex_lock(&ring->lock);
 	ring->fresh = false;
 	wake_readers(ring);
 	pthread_mutex_unlock(&ring->lock);
-	ring->pumped_ns = now_ns;
 	return GUTS_NEVER;
 }
 

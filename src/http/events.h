@@ -2,8 +2,9 @@
  *
  *	loop: facts committed, signals ──► ring (encoded once) ──► each stream reads by its own cursor
  *
- * A fact is read from the store after its commit by the watch thread, which also paces: at most
- * one fan-out per GUTS_EVENTS_TICK_MS.  A stream that starts in the past reads the store until
+ * A fact is read from the store after its commit by the watch thread, which also paces: what
+ * comes alone is handed out at once; while more comes than that, the fan-outs are twice as far apart each time, up to
+ * GUTS_EVENTS_PACE_MAX_MS.  A stream that starts in the past reads the store until
  * it has caught up with the ring.  A stream that the ring's end overtakes is ended, and resumes by its
  * Last-Event-ID.
  */
@@ -14,7 +15,8 @@
 
 #define GUTS_EVENTS_MAX 4096            /* events in the ring */
 #define GUTS_EVENTS_BYTES (4u << 20)    /* [bytes] of them */
-#define GUTS_EVENTS_TICK_MS 20          /* [ms] between two fan-outs */
+#define GUTS_EVENTS_PACE_MIN_MS 1       /* [ms] from a fan-out of what came alone to the next */
+#define GUTS_EVENTS_PACE_MAX_MS 20      /* [ms] between two fan-outs when events do not cease */
 #define GUTS_EVENTS_HEARTBEAT_S 15      /* [s] */
 #define GUTS_EVENTS_TYPES_MAX 16        /* types in one filter */
 #define GUTS_LOG_LINES_MAX 1000
@@ -71,7 +73,8 @@ struct guts_ring {
 	size_t bytes;
 	uint64_t newest;                /* fact id in the ring or before it */
 	uint64_t committed;             /* newest fact told of by the node */
-	uint64_t pumped_ns;
+	uint64_t due_ns, pace_ns;       /* the next fan-out comes at the earliest then, that long after the last */
+	bool is_held;                   /* something waits for due_ns */
 	bool fresh;                     /* something to hand out */
 	struct guts_reader *readers;
 	struct guts_log_line log[GUTS_LOG_LINES_MAX];

@@ -11,6 +11,7 @@ libtests_a_SOURCES += %reldir%/simnet.c
 libtests_a_SOURCES += %reldir%/simnode.c
 libtests_a_SOURCES += %reldir%/simobject.c
 libtests_a_SOURCES += %reldir%/simpack.c
+libtests_a_SOURCES += %reldir%/simpeers.c
 libtests_a_SOURCES += %reldir%/simreal.c
 libtests_a_SOURCES += %reldir%/simrepo.c
 libtests_a_SOURCES += %reldir%/simstore.c

@@ -7,13 +7,10 @@
  * and again while the victim itself starts anew.  At all times most of what the victim chose is honest,
  * and no honest link makes room.
  */
-#include "tests/unit/memrows.h"
-#include "sim.h"
-#include "simdead.h"
 #include "simdigest.h"
+#include "simpeers.h"
 
 #include "base/alloc.h"
-#include "peer/peers.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -33,26 +30,9 @@
 #define SYBIL_NET 100
 #define SEEDS 2
 #define SEEDS_LONG 20
-#define GUTS_ID "/guts/node/1.0.0"
-#define PORT 9000
-
-struct world;
-
-/* A place: what outlives a crash, and what does not. */
-struct place {
-	struct world *w;
-	unsigned number;
-	struct guts_key key;
-	struct memrows rows;
-	struct guts_env *env;
-	struct guts_peers *peers; /* NULL = down */
-	struct guts_protocol proto;
-};
 
 struct world {
-	struct sim *sim;
-	struct place place[PLACES];
-	bool attack;
+	struct simpeers net;
 	unsigned evicted_honest, evicted_sybils;
 };
 
@@ -68,35 +48,38 @@ is_faithful(unsigned place)
 	return place > HONEST - FAITHFUL && place <= HONEST;
 }
 
-static const struct place *
-place_of(const struct world *w, const struct guts_peerid *id)
+static unsigned
+place_of(const struct simpeers *net, const struct guts_peerid *id)
 {
 	for (unsigned i = 0; i < PLACES; i++)
-		if (guts_peerid_eq(&w->place[i].key.id, id))
-			return &w->place[i];
-	return NULL;
+		if (guts_peerid_eq(&net->place[i].key.id, id))
+			return i;
+	fail();
+	return 0;
 }
 
-/* --- the program --- */
+/* --- the places --- */
 
 static void
 on_disconnected(void *owner, const struct guts_peerid *id, int err, const char *reason)
 {
-	struct place *p = owner;
-	const struct place *other = place_of(p->w, id);
+	struct simpeers_place *p = owner;
+	struct world *w = (struct world *)p->w;
 
 	(void)err;
 	sim_audit(p->w->sim, p->number, "disconnected", guts_peerid_slice(id));
 	if (p->number == 0 && strstr(reason, "makes room")) {
-		p->w->evicted_honest += is_honest(other->number);
-		p->w->evicted_sybils += !is_honest(other->number);
+		bool honest = is_honest(place_of(p->w, id));
+
+		w->evicted_honest += honest;
+		w->evicted_sybils += !honest;
 	}
 }
 
 static void
 on_connected(void *owner, const struct guts_peerid *id, bool inbound)
 {
-	struct place *p = owner;
+	struct simpeers_place *p = owner;
 
 	(void)inbound;
 	sim_audit(p->w->sim, p->number, "connected", guts_peerid_slice(id));
@@ -104,98 +87,30 @@ on_connected(void *owner, const struct guts_peerid *id, bool inbound)
 
 static const struct guts_peers_events events = { .connected = on_connected, .disconnected = on_disconnected };
 
-static bool
-on_stream(void *owner, struct guts_stream *s, const struct guts_protocol *proto)
-{
-	(void)owner;
-	(void)s;
-	(void)proto;
-	return false;
-}
-
 static void
-address(struct world *w, unsigned place, bool with_peer, struct guts_maddr *m)
+started(struct simpeers_place *p)
 {
-	struct sockaddr_storage sa;
-
-	sim_place_address(w->sim, place, PORT, &sa);
-	guts_maddr_from_tcp(m, (struct sockaddr *)&sa);
-	if (with_peer)
-		guts_maddr_add_peer(m, guts_peerid_slice(&w->place[place].key.id));
+	if (is_faithful(p->number))
+		simpeers_keep(p->w, p->number, 0);
 }
-
-static void
-keep(struct world *w, unsigned from, unsigned to)
-{
-	struct guts_maddr m;
-
-	address(w, to, true, &m);
-	assert_int_equal(guts_peers_keep(w->place[from].peers, &m, true), 0);
-}
-
-static void *
-start(struct guts_env *e, struct guts_store *st, struct guts_repos *r, unsigned number, void *arg)
-{
-	struct world *w = arg;
-	struct place *p = &w->place[number];
-	struct guts_peers_config cfg = {
-		.env = e, .key = &p->key, .agent = "sim", .guts_protocol = GUTS_ID, .store = memrows_store(&p->rows),
-		.no_auto_dial = number > HONEST,
-	};
-	struct guts_maddr m;
-
-	(void)st;
-	(void)r;
-	p->env = e;
-	p->peers = guts_peers_new(&cfg, &events, p);
-	p->proto = (struct guts_protocol){ .id = GUTS_ID, .on_stream = on_stream };
-	guts_peers_handle(p->peers, &p->proto);
-	address(w, number, false, &m);
-	assert_int_equal(guts_peers_listen(p->peers, &m, NULL, NULL), 0);
-	if (is_faithful(number))
-		keep(w, number, 0);
-	return p;
-}
-
-static void
-stop(void *owner)
-{
-	struct place *p = owner;
-
-	guts_peers_free(p->peers);
-	p->peers = NULL;
-}
-
-static void
-crash_free(void *owner)
-{
-	struct place *p = owner;
-	const struct guts_env_ops *ops = p->env->ops;
-
-	p->env->ops = &sim_dead_env;
-	stop(p);
-	p->env->ops = ops;
-}
-
-static const struct sim_program program = { start, stop, crash_free };
 
 /* --- the book --- */
 
 static struct guts_book_source
-told_by(struct world *w, unsigned place, enum guts_book_via via)
+told_by(struct simpeers *w, unsigned place, enum guts_book_via via)
 {
 	struct guts_book_source s = { .via = via, .teller = w->place[place].key.id };
 	struct guts_maddr m;
 
-	address(w, place, false, &m);
+	simpeers_address(w, place, false, &m);
 	s.group = guts_netgroup_of(&m);
 	return s;
 }
 
 static void
-add(struct world *w, const struct guts_peerid *id, const struct guts_maddr *m, struct guts_book_source s)
+add(struct simpeers *w, const struct guts_peerid *id, const struct guts_maddr *m, struct guts_book_source s)
 {
-	struct place *victim = &w->place[0];
+	struct simpeers_place *victim = &w->place[0];
 
 	guts_book_add(guts_peers_book(victim->peers), id, m, &s, guts_env_wall(victim->env));
 }
@@ -215,13 +130,13 @@ invent(struct guts_rng *r, struct guts_peerid *id, struct guts_maddr *m)
 }
 
 static void
-fill_book(struct world *w, struct guts_rng *r)
+fill_book(struct simpeers *w, struct guts_rng *r)
 {
 	struct guts_peerid id;
 	struct guts_maddr m;
 
 	for (unsigned i = 1; i <= KNOWN; i++) {
-		address(w, i, false, &m);
+		simpeers_address(w, i, false, &m);
 		add(w, &w->place[i].key.id, &m, told_by(w, 1 + i % 5, GUTS_BOOK_SIGNED));
 	}
 	for (unsigned i = 0; i < POISON; i++) {
@@ -230,7 +145,7 @@ fill_book(struct world *w, struct guts_rng *r)
 		if (i % 3 == 0) {
 			unsigned sybil = 1 + HONEST + (unsigned)guts_rng_below(r, SYBILS);
 
-			address(w, sybil, false, &m);
+			simpeers_address(w, sybil, false, &m);
 			add(w, &w->place[sybil].key.id, &m, told_by(w, sybil, GUTS_BOOK_SIGNED));
 			continue;
 		}
@@ -248,7 +163,7 @@ struct view {
 };
 
 static struct view
-look(const struct world *w)
+look(const struct simpeers *w)
 {
 	const struct guts_peers *p = w->place[0].peers;
 	struct guts_peer_state *st = guts_alloc(sizeof(*st));
@@ -256,7 +171,7 @@ look(const struct world *w)
 	struct view v = { 0 };
 
 	for (const void *it = NULL; guts_peers_next(p, &it, &id);) {
-		unsigned n = place_of(w, &id)->number;
+		unsigned n = place_of(w, &id);
 
 		guts_peers_state(p, &id, st);
 		v.honest_out += !st->inbound && is_honest(n);
@@ -271,7 +186,7 @@ look(const struct world *w)
 static void
 check(const struct world *w, uint64_t seed, const char *when, unsigned least)
 {
-	struct view v = look(w);
+	struct view v = look(&w->net);
 
 	if (v.honest_out < least || v.faithful < FAITHFUL || w->evicted_honest > 0)
 		fail_msg("seed %" PRIu64 ", %s: %u honest and %u sybils outbound, %u faithful, %u sybils inbound, %u honest evicted",
@@ -283,28 +198,22 @@ check(const struct world *w, uint64_t seed, const char *when, unsigned least)
 /* --- the run --- */
 
 static void
-begin(struct world *w, uint64_t seed)
+begin(struct simpeers *w, uint64_t seed)
 {
 	struct sim_config c = { .seed = seed, .places = PLACES };
 
-	w->sim = sim_new(&c);
-	for (unsigned i = 0; i < PLACES; i++) {
-		uint8_t secret[32] = { (uint8_t)(i + 1), (uint8_t)(i >> 8), (uint8_t)seed, (uint8_t)(seed >> 8) };
-
-		w->place[i].w = w;
-		w->place[i].number = i;
-		guts_key_from_seed(&w->place[i].key, secret);
+	simpeers_begin(w, &c);
+	for (unsigned i = 0; i < PLACES; i++)
 		sim_set_network(w->sim, i, i > HONEST ? SYBIL_NET : (uint8_t)(1 + i));
-	}
 	for (unsigned i = 0; i <= HONEST; i++)
-		sim_start(w->sim, i, &program, w);
+		simpeers_start(w, i);
 	sim_run_for(w->sim, S);
 	fill_book(w, sim_rng(w->sim));
 }
 
 /* An honest node that the victim dialled goes, and comes back a minute later. */
 static void
-crash_one(struct world *w, struct guts_rng *r)
+crash_one(struct simpeers *w, struct guts_rng *r)
 {
 	unsigned i = 1 + (unsigned)guts_rng_below(r, KNOWN);
 
@@ -314,37 +223,25 @@ crash_one(struct world *w, struct guts_rng *r)
 }
 
 static void
-end(struct world *w, uint8_t digest[SIM_DIGEST_SIZE])
-{
-	sim_digest(w->sim, digest);
-	for (unsigned i = 0; i < PLACES; i++)
-		if (sim_runs(w->sim, i))
-			sim_stop(w->sim, i);
-	sim_free(w->sim);
-	for (unsigned i = 0; i < PLACES; i++)
-		memrows_free(&w->place[i].rows);
-	free(w);
-}
-
-static void
 run(uint64_t seed, uint8_t digest[SIM_DIGEST_SIZE])
 {
-	struct world *w = guts_alloc(sizeof(*w));
+	struct world world = { .net = { .dialling = 1 + HONEST, .events = &events, .started = started } };
+	struct simpeers *w = &world.net;
 	struct guts_peers_stats stats;
 
 	begin(w, seed);
 	sim_run_for(w->sim, 600 * S);
-	check(w, seed, "before", 8);
+	check(&world, seed, "before", 8);
 	for (unsigned i = 1 + HONEST; i < PLACES; i++) {
-		sim_start(w->sim, i, &program, w);
-		keep(w, i, 0);
+		simpeers_start(w, i);
+		simpeers_keep(w, i, 0);
 	}
 	for (int i = 0; i < 12; i++) {
 		sim_run_for(w->sim, 180 * S);
 		crash_one(w, sim_rng(w->sim));
 		sim_run_for(w->sim, 60 * S);
 	}
-	check(w, seed, "under attack", 8);
+	check(&world, seed, "under attack", 8);
 	assert_true(look(w).sybils_in > 20);
 	guts_peers_stats(w->place[0].peers, &stats);
 	assert_true(stats.feelers > 10);
@@ -352,22 +249,15 @@ run(uint64_t seed, uint8_t digest[SIM_DIGEST_SIZE])
 	sim_run_for(w->sim, 10 * S);
 	sim_restart(w->sim, 0);
 	sim_run_for(w->sim, 300 * S);
-	check(w, seed, "after a restart", 4);
-	end(w, digest);
+	check(&world, seed, "after a restart", 4);
+	simpeers_end(w, digest);
 }
 
 static void
 a_crowd_of_one_network_does_not_surround_a_node(void **state)
 {
-	const char *first = getenv("GUTS_SEED");
-	uint64_t seed = first ? strtoull(first, NULL, 10) : 1, n = getenv("GUTS_LONG") ? SEEDS_LONG : SEEDS;
-	uint8_t digest[SIM_DIGEST_SIZE], again[SIM_DIGEST_SIZE];
-
 	(void)state;
-	for (uint64_t i = 0; i < n; i++)
-		run(seed + i, digest);
-	run(seed + n - 1, again);
-	assert_memory_equal(digest, again, sizeof(digest));
+	simpeers_seeds(run, getenv("GUTS_LONG") ? SEEDS_LONG : SEEDS);
 }
 
 int

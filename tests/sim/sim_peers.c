@@ -4,13 +4,8 @@
  * faults end: who was to be linked is linked, both ends of every pair agree that they are, by
  * one link each, and the same seed gives the same digest.
  */
-#include "sim.h"
-#include "tests/unit/memrows.h"
-#include "simdead.h"
 #include "simdigest.h"
-
-#include "base/alloc.h"
-#include "peer/peers.h"
+#include "simpeers.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -24,32 +19,13 @@
 #define PLACES 12
 #define SEEDS 20
 #define SEEDS_LONG 300
-#define GUTS_ID "/guts/node/1.0.0"
 
-struct world;
-
-/* A place: what outlives a crash, and what does not. */
-struct place {
-	struct world *w;
-	unsigned number;
-	struct guts_key key;
-	struct memrows rows;
-	struct guts_env *env;
-	struct guts_peers *peers; /* NULL = down */
-	struct guts_protocol proto;
-};
-
-struct world {
-	struct sim *sim;
-	struct place place[PLACES];
-};
-
-/* --- the program --- */
+/* --- the places --- */
 
 static void
 note(void *owner, const char *what, const struct guts_peerid *id)
 {
-	struct place *p = owner;
+	struct simpeers_place *p = owner;
 
 	sim_audit(p->w->sim, p->number, what, guts_peerid_slice(id));
 }
@@ -79,84 +55,24 @@ static const struct guts_peers_events events = {
 	.connected = on_connected, .disconnected = on_disconnected, .identified = on_identified,
 };
 
-static bool
-on_stream(void *owner, struct guts_stream *s, const struct guts_protocol *proto)
-{
-	(void)owner;
-	(void)s;
-	(void)proto;
-	return false;
-}
-
-static void
-address(struct world *w, unsigned place, struct guts_maddr *m, bool with_peer)
-{
-	struct sockaddr_storage sa;
-
-	sim_address(place, 9000, &sa);
-	guts_maddr_from_tcp(m, (struct sockaddr *)&sa);
-	if (with_peer)
-		guts_maddr_add_peer(m, guts_peerid_slice(&w->place[place].key.id));
-}
-
 static unsigned
 neighbour(unsigned place, unsigned i)
 {
 	return (place + PLACES - 1 - i) % PLACES;
 }
 
-static void *
-start(struct guts_env *e, struct guts_store *st, struct guts_repos *r, unsigned number, void *arg)
-{
-	struct world *w = arg;
-	struct place *p = &w->place[number];
-	struct guts_peers_config cfg = {
-		.env = e, .key = &p->key, .agent = "sim", .guts_protocol = GUTS_ID, .store = memrows_store(&p->rows),
-	};
-	struct guts_maddr m;
-
-	(void)st;
-	(void)r;
-	p->env = e;
-	p->peers = guts_peers_new(&cfg, &events, p);
-	p->proto = (struct guts_protocol){ .id = GUTS_ID, .on_stream = on_stream };
-	guts_peers_handle(p->peers, &p->proto);
-	address(w, number, &m, false);
-	assert_int_equal(guts_peers_listen(p->peers, &m, NULL, NULL), 0);
-	for (unsigned i = 0; i < 2; i++) {
-		address(w, neighbour(number, i), &m, true);
-		assert_int_equal(guts_peers_keep(p->peers, &m, true), 0);
-	}
-	return p;
-}
-
 static void
-stop(void *owner)
+started(struct simpeers_place *p)
 {
-	struct place *p = owner;
-
-	guts_peers_free(p->peers);
-	p->peers = NULL;
+	for (unsigned i = 0; i < 2; i++)
+		simpeers_keep(p->w, p->number, neighbour(p->number, i));
 }
-
-static void
-crash_free(void *owner)
-{
-	struct place *p = owner;
-	const struct guts_env_ops *ops = p->env->ops;
-
-	p->env->ops = &sim_dead_env;
-	stop(p);
-	p->env->ops = ops;
-}
-
-static const struct sim_program program = { start, stop, crash_free };
 
 /* --- the judge --- */
 
 /* What is wrong with the world now, or NULL. */
 static const char *
-fault(struct world *w)
+fault(const struct simpeers *w)
 {
 	static char text[96];
 
@@ -184,7 +100,7 @@ fault(struct world *w)
 }
 
 static void
-storm(struct world *w, struct guts_rng *r)
+storm(struct simpeers *w, struct guts_rng *r)
 {
 	unsigned group[PLACES];
 
@@ -215,53 +131,31 @@ static void
 run(uint64_t seed, uint8_t digest[SIM_DIGEST_SIZE])
 {
 	struct sim_config c = { .seed = seed, .places = PLACES, .loss_ppm = 50000 };
-	struct world *w = guts_alloc(sizeof(*w));
+	struct simpeers w = { .dialling = PLACES, .events = &events, .started = started };
 	const char *bad;
 
-	w->sim = sim_new(&c);
-	for (unsigned i = 0; i < PLACES; i++) {
-		uint8_t secret[32] = { (uint8_t)(i + 1) };
-
-		w->place[i].w = w;
-		w->place[i].number = i;
-		guts_key_from_seed(&w->place[i].key, secret);
-	}
+	simpeers_begin(&w, &c);
 	for (unsigned i = 0; i < PLACES; i++)
-		sim_start(w->sim, i, &program, w);
-	sim_run_for(w->sim, 5 * S);
-	storm(w, sim_rng(w->sim));
-	sim_heal(w->sim);
+		simpeers_start(&w, i);
+	sim_run_for(w.sim, 5 * S);
+	storm(&w, sim_rng(w.sim));
+	sim_heal(w.sim);
 	for (unsigned i = 0; i < PLACES; i++)
-		if (!sim_runs(w->sim, i))
-			sim_restart(w->sim, i);
+		if (!sim_runs(w.sim, i))
+			sim_restart(w.sim, i);
 	/* The longest back-off, the longest silence, and a handshake. */
-	sim_run_for(w->sim, 180 * S);
-	bad = fault(w);
+	sim_run_for(w.sim, 180 * S);
+	bad = fault(&w);
 	if (bad)
 		fail_msg("seed %" PRIu64 ": %s", seed, bad);
-	sim_digest(w->sim, digest);
-	for (unsigned i = 0; i < PLACES; i++)
-		sim_stop(w->sim, i);
-	sim_free(w->sim);
-	for (unsigned i = 0; i < PLACES; i++)
-		memrows_free(&w->place[i].rows);
-	free(w);
+	simpeers_end(&w, digest);
 }
 
 static void
 links_return_after_every_storm(void **state)
 {
-	const char *first = getenv("GUTS_SEED");
-	uint64_t seed = first ? strtoull(first, NULL, 10) : 1, n = getenv("GUTS_LONG") ? SEEDS_LONG : SEEDS;
-	uint8_t digest[SIM_DIGEST_SIZE], again[SIM_DIGEST_SIZE];
-
 	(void)state;
-	for (uint64_t i = 0; i < n; i++)
-		run(seed + i, digest);
-	run(seed + n - 1, again);
-	assert_memory_equal(digest, again, sizeof(digest));
-	run(seed + n, again);
-	assert_memory_not_equal(digest, again, sizeof(digest));
+	simpeers_seeds(run, getenv("GUTS_LONG") ? SEEDS_LONG : SEEDS);
 }
 
 int

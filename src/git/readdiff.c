@@ -11,6 +11,7 @@
 #define DIFF_FILE_MAX (1 << 20) /* [bytes] larger files are shown without a patch */
 
 struct diff_run {
+	git_repository *repo;
 	struct guts_arena *a;
 	struct guts_read_diff *out;
 	enum depth { NAMES, COUNTS, PATCHES } depth;
@@ -72,6 +73,24 @@ fill_patch(struct diff_run *d, struct guts_read_file *f, git_patch *patch)
 	return err;
 }
 
+/* libgit2 shows nothing of a file that became a symlink, or the other way; their texts are compared. */
+static git_patch *
+type_patch(git_repository *repo, const git_diff_delta *delta)
+{
+	git_diff_options opt;
+	git_blob *from = NULL, *to = NULL;
+	git_patch *patch = NULL;
+
+	git_diff_options_init(&opt, GIT_DIFF_OPTIONS_VERSION);
+	opt.max_size = DIFF_FILE_MAX;
+	if (git_blob_lookup(&from, repo, &delta->old_file.id) == 0 && git_blob_lookup(&to, repo, &delta->new_file.id) == 0 &&
+	    git_patch_from_blobs(&patch, from, delta->old_file.path, to, delta->new_file.path, &opt))
+		patch = NULL;
+	git_blob_free(from);
+	git_blob_free(to);
+	return patch;
+}
+
 static int
 fill_file(struct diff_run *d, struct guts_read_file *f, git_diff *diff, size_t i)
 {
@@ -91,7 +110,11 @@ fill_file(struct diff_run *d, struct guts_read_file *f, git_diff *diff, size_t i
 	f->blob = guts_read_oid(f->status == GUTS_FILE_REMOVED ? &delta->old_file.id : &delta->new_file.id);
 	if (d->depth == NAMES)
 		return GUTS_OK;
-	if (git_patch_from_diff(&patch, diff, i) || patch == NULL)
+	if (delta->status == GIT_DELTA_TYPECHANGE)
+		patch = type_patch(d->repo, delta);
+	else if (git_patch_from_diff(&patch, diff, i))
+		patch = NULL;
+	if (patch == NULL)
 		return GUTS_OK; /* a submodule, or an object that is not there: named, not shown */
 	f->is_binary = git_patch_get_delta(patch)->flags & GIT_DIFF_FLAG_BINARY;
 	git_patch_line_stats(NULL, &additions, &deletions, patch);
@@ -126,7 +149,7 @@ static int
 diff_trees(struct guts_read *r, git_tree *from, git_tree *to, enum depth depth, struct guts_arena *a,
     struct guts_read_diff *out)
 {
-	struct diff_run run = { a, out, depth, GUTS_READ_PATCHES_MAX };
+	struct diff_run run = { r->repo, a, out, depth, GUTS_READ_PATCHES_MAX };
 	git_diff_options opt;
 	git_diff_find_options find;
 	git_diff *diff = NULL;

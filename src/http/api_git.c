@@ -237,10 +237,11 @@ make_raw_readme(struct guts_readjob *p, struct guts_read *g, struct guts_arena *
 }
 
 static const char no_path[] = "no such path at this commit";
+static const char no_readme[] = "no README at this commit";
 static const struct guts_readop contents = { "contents", make_contents, NULL, no_path, false };
-static const struct guts_readop readme = { "readme", make_readme, NULL, no_path, false };
+static const struct guts_readop readme = { "readme", make_readme, NULL, no_readme, false };
 static const struct guts_readop raw = { "raw", make_raw, guts_readjob_answer_bytes, no_path, false };
-static const struct guts_readop raw_readme = { "raw readme", make_raw_readme, guts_readjob_answer_bytes, no_path, false };
+static const struct guts_readop raw_readme = { "raw readme", make_raw_readme, guts_readjob_answer_bytes, no_readme, false };
 
 /* Start to read the file that parameter 2 names (none: the whole tree). */
 static void

@@ -292,6 +292,7 @@ guts_rest_peer_disconnect(struct guts_req *r)
 	if (!take_peer(r, 0, &id))
 		return;
 	struct peer_call *p = guts_call_new(sizeof *p, run_disconnect, guts_call_answer_empty, NULL);
+	p->c.not_found = "no such peer is connected";
 	p->id = id;
 	guts_call_loop(r, &p->c);
 }

@@ -216,8 +216,11 @@ guts_readjob_at(struct guts_req *r, struct guts_readjob *p, struct guts_slice na
 		snprintf(p->ref, sizeof p->ref, "%.*s", (int)name.n, (const char *)name.p);
 		return true;
 	}
-	if (p->op->needs_branch && guts_slice_eq(name, guts_slice_str(branch)))
-		guts_reply_problem(r, 409, "the repository is empty");
+	bool is_default = guts_slice_eq(name, guts_slice_str(branch));
+	if (is_default && p->info->canonical && p->info->canonical->n > 0)
+		guts_reply_problem(r, 404, "the default branch is not there: push it, or make another one the default");
+	else if (is_default)
+		guts_reply_problem(r, p->op->needs_branch ? 409 : 404, "the repository is empty");
 	else
 		guts_reply_problem(r, 404, "no such branch, tag or commit");
 	guts_readjob_drop(p);

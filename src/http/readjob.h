@@ -23,7 +23,7 @@ struct guts_readop {
 	/* On the HTTP thread, when make gave no error; NULL: JSON with the ETag. */
 	void (*answer)(struct guts_req *r, struct guts_readjob *p);
 	const char *missing;    /* detail of a 404 */
-	bool needs_branch;      /* 409 while the default branch is asked for and nothing was pushed */
+	bool needs_branch;      /* 409, not 404, while the default branch is asked for and nothing was pushed */
 };
 
 struct guts_readjob {

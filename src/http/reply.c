@@ -198,7 +198,7 @@ static void
 reply_problem(struct guts_req *r, int status, const char *text, const char *code, const struct guts_body *b)
 {
 	const char *extra[5] = { NULL };
-	char wait[24];
+	char wait[24], allow[GUTS_ALLOW_SIZE];
 	struct guts_buf body;
 	struct guts_json j;
 	bool git = r->match.route && r->match.route->kind == GUTS_ROUTE_GIT;
@@ -210,6 +210,10 @@ reply_problem(struct guts_req *r, int status, const char *text, const char *code
 	if (status == 401) {
 		extra[0] = "WWW-Authenticate";
 		extra[1] = git ? "Basic realm=\"guts\", charset=\"UTF-8\"" : "Bearer realm=\"guts\"";
+	} else if (status == 405) {
+		guts_router_allow(allow, r->match.allowed);
+		extra[0] = "Allow";
+		extra[1] = allow;
 	} else if (status == 503 || status == 429) {
 		extra[0] = "Retry-After";
 		extra[1] = status == 429 ? "60" : "1";
@@ -257,7 +261,7 @@ guts_reply_err(struct guts_req *r, int err, const struct guts_errinfo *ei)
 void
 guts_reply_body_error(struct guts_req *r, int err, const struct guts_errinfo *ei, const struct guts_body *b)
 {
-	int status = err == GUTS_EINVAL ? 422 : err == GUTS_ELIMIT ? 413 : 400;
+	int status = err == GUTS_EINVAL ? 422 : 400;
 
 	reply_problem(r, status, ei->text, status == 422 ? "invalid" : "malformed", b);
 }

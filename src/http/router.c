@@ -3,6 +3,8 @@
 
 #include "wire/multibase.h"
 
+#include <stdio.h>
+
 static bool
 is_repo_id(struct guts_slice s)
 {
@@ -59,7 +61,7 @@ take_git(const struct guts_target *t, size_t at, struct guts_match *m, size_t *n
 bool
 guts_router_fits(const char *path, const struct guts_target *t, struct guts_match *m)
 {
-	size_t at = 0, np = 0, used;
+	size_t at = 0, np = 0, used, odd = t->odd;
 
 	memset(m->param, 0, sizeof m->param);
 	while (*path == '/' && path[1]) {
@@ -81,6 +83,8 @@ guts_router_fits(const char *path, const struct guts_target *t, struct guts_matc
 		} else if (word[n - 2] == '*') {
 			if (at >= t->nseg)
 				return false;
+			if (n == 7 && memcmp(word, "{path*}", 7) == 0 && t->odd >= at)
+				odd = t->nseg;
 			set_param(m, &np, at, t->nseg - at);
 			at = t->nseg;
 		} else {
@@ -89,7 +93,7 @@ guts_router_fits(const char *path, const struct guts_target *t, struct guts_matc
 			set_param(m, &np, at++, 1);
 		}
 	}
-	return at == t->nseg;
+	return at == t->nseg && odd == t->nseg;
 }
 
 void
@@ -112,6 +116,17 @@ guts_router_find(struct guts_match *m, enum guts_method method, const struct gut
 		}
 	}
 	*m = best;
+}
+
+void
+guts_router_allow(char out[GUTS_ALLOW_SIZE], unsigned allowed)
+{
+	size_t at = (size_t)snprintf(out, GUTS_ALLOW_SIZE, "OPTIONS");
+
+	for (unsigned m = 1; m < GUTS_OPTIONS; m <<= 1) {
+		if (allowed & m)
+			at += (size_t)snprintf(out + at, GUTS_ALLOW_SIZE - at, ", %s", guts_method_name((enum guts_method)m));
+	}
 }
 
 const char *

@@ -1,7 +1,7 @@
 /* http/router.h - the table of routes: method, path, right, body, handler.
  *
- * Paths are templates: `{x}` is one segment, `{x*}` the rest of the path (one segment or more), `{repo}` a repository
- * (its id, or owner and name), `{git}` the same with ".git" behind it, or an id and a peer id with ".git".
+ * Paths are templates: `{x}` is one segment, `{x*}` the rest of the path (one segment or more), `{path*}` that as the name of
+ * a file in git, which alone may hold control bytes and backslashes, `{repo}` a repository (its id, or owner and name), `{git}` the same with ".git" behind it, or an id and a peer id with ".git".
  */
 #ifndef GUTS_HTTP_ROUTER_H
 #define GUTS_HTTP_ROUTER_H
@@ -67,6 +67,10 @@ void guts_router_find(struct guts_match *m, enum guts_method method, const struc
 
 /* Does `path` fit the template?  For tests. */
 bool guts_router_fits(const char *path, const struct guts_target *t, struct guts_match *m);
+
+/* What the header Allow says of `allowed` (guts_match). */
+#define GUTS_ALLOW_SIZE 64
+void guts_router_allow(char out[GUTS_ALLOW_SIZE], unsigned allowed);
 
 /* "GET", …; of a set the first. */
 const char *guts_method_name(enum guts_method m);

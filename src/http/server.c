@@ -110,8 +110,10 @@ check_head(struct guts_req *r, const char *method, const char *version)
 	if (status)
 		refuse(r, status, status == 421 ? "this host name is not ours (http.allowed_hosts)" : "malformed Host");
 	int err = guts_target_parse(&r->target, r->text, r->ntext);
-	if (err < 0)
-		refuse(r, err == GUTS_ELIMIT ? 414 : 400, "malformed or too long request target");
+	if (err == GUTS_ELIMIT)
+		refuse(r, 414, "the request target is too long or has too many parts");
+	else if (err < 0)
+		refuse(r, 400, "malformed request target: a bad escape or byte, an empty segment, '.' or '..'");
 }
 
 static void
@@ -222,6 +224,8 @@ find_route(struct guts_req *r)
 		refuse(r, 204, "");
 	else if (r->match.allowed)
 		refuse(r, 405, "this method is not for this address");
+	else if (r->target.odd < r->target.nseg)
+		refuse(r, 400, "a control character or backslash where no name of a file is");
 	else
 		refuse(r, 404, "no such address");
 }
@@ -244,31 +248,22 @@ take_request_id(struct guts_req *r)
 /* -- answers of our own ------------------------------------------------------------------- */
 
 static void
-reply_allowed(struct guts_req *r)
+reply_options(struct guts_req *r)
 {
-	char allow[64] = "OPTIONS";
+	char allow[GUTS_ALLOW_SIZE];
 	const char *extra[] = { "Allow", allow, NULL };
 	struct MHD_Response *resp = guts_reply_nothing();
-	size_t at = 7;
 
-	for (unsigned m = 1; m < GUTS_OPTIONS; m <<= 1) {
-		if (r->match.allowed & m) {
-			const char *name = guts_method_name((enum guts_method)m);
-			memcpy(allow + at, ", ", 2);
-			memcpy(allow + at + 2, name, strlen(name) + 1);
-			at += 2 + strlen(name);
-		}
-	}
-	if (r->early == 204)
-		guts_cors_preflight(r, resp, allow);
-	guts_reply(r, r->early, resp, extra);
+	guts_router_allow(allow, r->match.allowed);
+	guts_cors_preflight(r, resp, allow);
+	guts_reply(r, 204, resp, extra);
 }
 
 static void
 reply_early(struct guts_req *r)
 {
-	if (r->early == 204 || r->early == 405)
-		reply_allowed(r);
+	if (r->early == 204)
+		reply_options(r);
 	else
 		guts_reply_problem(r, r->early, "%s", r->early_why);
 }

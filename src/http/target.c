@@ -7,6 +7,7 @@ struct scan {
 	char *text;
 	size_t at, n;  /* next raw byte */
 	size_t to;     /* next decoded byte */
+	bool odd;      /* the last part held an encoded control byte or backslash */
 };
 
 static int
@@ -25,6 +26,7 @@ hex_value(char c)
 static bool
 take_part(struct scan *s, const char *stops, bool plus)
 {
+	s->odd = false;
 	while (s->at < s->n && !strchr(stops, s->text[s->at])) {
 		unsigned char c = (unsigned char)s->text[s->at++];
 		if (c <= 0x20 || c >= 0x7f || c == '\\' || c == '#')
@@ -37,8 +39,9 @@ take_part(struct scan *s, const char *stops, bool plus)
 			if (hi < 0 || lo < 0)
 				return false;
 			c = (unsigned char)(hi << 4 | lo);
-			if (c < 0x20 || c == 0x7f || c == '\\')
+			if (c == 0)
 				return false;
+			s->odd |= c < 0x20 || c == 0x7f || c == '\\';
 			s->at += 2;
 		}
 		s->text[s->to++] = (char)c;
@@ -55,6 +58,7 @@ is_dots(const char *p, size_t n)
 static int
 take_path(struct guts_target *t, struct scan *s)
 {
+	t->odd = GUTS_TARGET_SEGMENTS_MAX;
 	while (s->at < s->n && s->text[s->at] == '/') {
 		s->at++;
 		if (s->at == s->n || s->text[s->at] == '?') {
@@ -66,9 +70,13 @@ take_path(struct guts_target *t, struct scan *s)
 			return GUTS_EPROTO;
 		if (t->nseg == GUTS_TARGET_SEGMENTS_MAX)
 			return GUTS_ELIMIT;
+		if (s->odd && t->odd > t->nseg)
+			t->odd = t->nseg;
 		t->seg[t->nseg].off = (uint16_t)from;
 		t->seg[t->nseg++].n = (uint16_t)(s->to - from);
 	}
+	if (t->odd > t->nseg)
+		t->odd = t->nseg;
 	return 0;
 }
 
@@ -77,12 +85,12 @@ take_query(struct guts_target *t, struct scan *s)
 {
 	while (s->at < s->n) {
 		size_t key = s->to, val;
-		if (!take_part(s, "&=", true))
+		if (!take_part(s, "&=", true) || s->odd)
 			return GUTS_EPROTO;
 		val = s->to;
 		if (s->at < s->n && s->text[s->at] == '=') {
 			s->at++;
-			if (!take_part(s, "&", true))
+			if (!take_part(s, "&", true) || (s->odd && !guts_slice_eq(guts_slice(s->text + key, val - key), guts_slice_str("path"))))
 				return GUTS_EPROTO;
 		}
 		if (s->at < s->n)

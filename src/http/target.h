@@ -1,8 +1,9 @@
 /* http/target.h - the target of a request: path segments and query, decoded one by one.
  *
  * The raw text is split first and decoded afterwards, so that %2F stays inside its segment.
- * Only the origin form is taken.  Refused: control bytes (raw or encoded, %00 too), backslash, bytes
- * above 0x7e, '#', bad escapes, empty segments inside, and "." or "..", however they are written.
+ * Only the origin form is taken.  Refused: raw control bytes, backslash, bytes above 0x7e and '#', %00, bad
+ * escapes, empty segments inside, and "." or "..", however they are written.  Other control bytes and the backslash
+ * may be in the name of a file in git: encoded, they are taken where such a name can be (`odd`, parameter `path`).
  *
  * Source: RFC 9112 section 3.2, RFC 3986.
  */
@@ -18,6 +19,7 @@
 struct guts_target {
 	const char *text;            /* decoded in place */
 	uint16_t nseg, nquery;
+	uint16_t odd;                /* the first segment that holds an encoded control byte or backslash; nseg = none does */
 	bool slash;                  /* the path ended with one */
 	struct {
 		uint16_t off, n;

@@ -26,7 +26,7 @@ bad(struct check *c, const char *what)
 static int
 over(struct check *c, const char *what)
 {
-	return guts_err_set(c->ei, GUTS_ELIMIT, "%s at byte %zu", what, (size_t)(c->p - c->start));
+	return guts_err_set(c->ei, GUTS_ELIMIT, "this JSON is not taken: %s at byte %zu", what, (size_t)(c->p - c->start));
 }
 
 static void

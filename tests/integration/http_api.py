@@ -70,7 +70,7 @@ def node_itself(tap, a):
         options = plain_request(a.url, "OPTIONS", "/api/v1/repos")
         assert options.status == 204 and {"GET", "HEAD", "POST", "OPTIONS"} == set(options.headers["allow"].split(", "))
         wrong = plain_request(a.url, "DELETE", "/api/v1/status", token=a.token)
-        assert wrong.status == 405 and "GET" in wrong.headers["allow"]
+        assert wrong.status == 405 and "GET" in wrong.headers["allow"] and "method" in wrong.json["message"], wrong.data
 
 
 def peers(tap, a, b):
@@ -93,6 +93,8 @@ def peers(tap, a, b):
         a.get("/api/v1/dials")
         assert all(o["count"] == 0 for o in a.get("/api/v1/offences") if o["ends"] == "ban")
         assert a.request("GET", "/api/v1/peers/xyz").status == 400
+        gone = a.request("DELETE", "/api/v1/peers/12D3KooWLt4kqhaib9sDQuZk3jKkUtZNxpnugFJ4UZNF6kH5vvHm")
+        assert gone.status == 404 and "connected" in gone.json["message"], gone.data
         assert a.request("GET", "/api/v1/peers/12D3KooWLt4kqhaib9sDQuZk3jKkUtZNxpnugFJ4UZNF6kH5vvHm").status == 404
     with tap.case("the address book: sources, tables, filters, cursor"):
         of_b = wait_for(lambda: [e for e in a.get("/api/v1/addresses") if e["peer"] == b.id and e["source"] == "configured"], "B's entry")[0]

@@ -32,6 +32,7 @@ script_tests += %reldir%/history.py
 script_tests += %reldir%/hostile.py
 script_tests += %reldir%/kill_points.py
 script_tests += %reldir%/kill_random.py
+script_tests += %reldir%/odd_repo.py
 script_tests += %reldir%/offences.py
 script_tests += %reldir%/objects.py
 script_tests += %reldir%/private.py

@@ -54,6 +54,8 @@ test_query(void **state)
 	assert_int_equal(guts_target_query(&target, "flag").n, 0);
 	expect(guts_target_query(&target, "e"), "/?:");
 	assert_null(guts_target_query(&target, "z").p);
+	assert_int_equal(parse("/x?path=a%0a%5c"), 0);
+	expect(guts_target_query(&target, "path"), "a\n\\");
 	assert_int_equal(parse("/?x=%2e%2e"), 0);
 	expect(guts_target_query(&target, "x"), "..");
 }
@@ -62,8 +64,8 @@ static void
 test_refused(void **state)
 {
 	static const char *const bad[] = { "", "x", "*", "http://h/x", "//", "//a", "/a//b", "/.", "/..", "/a/../b", "/%2e",
-		"/%2E%2e/x", "/a/.%2e", "/%", "/%4", "/%zz", "/%00", "/a%00b", "/%0a", "/%1f", "/%7f", "/a b", "/a\tb", "/a\\b",
-		"/a%5cb", "/a#b", "/\xc3\xa4", "/a\x7f", "/x?a=%0d", "/x?a=\x01", "/x?%" };
+		"/%2E%2e/x", "/a/.%2e", "/%", "/%4", "/%zz", "/%00", "/a%00b", "/a b", "/a\tb", "/a\\b", "/a\nb",
+		"/a#b", "/\xc3\xa4", "/a\x7f", "/x?a=%0d", "/x?a=\x01", "/x?%", "/x?path=%00", "/x?pat%68s=%09", "/x?a%09=1" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -117,6 +119,12 @@ test_templates(void **state)
 	assert_int_equal(m.param[1].n, 1);
 	assert_true(fits("/r/{repo}/tags", "/r/" ID "/tags", &m));
 	assert_int_equal(m.param[1].n, 0);
+	assert_true(fits("/r/{repo}/raw/{path*}", "/r/o/n/raw/a/%09%5c%0a/b", &m)); /* names of files in git */
+	expect(guts_target_segment(&target, 5), "\t\\\n");
+	assert_false(fits("/r/{repo}/raw/{path*}", "/r/o/%0a/raw/a", &m));
+	assert_false(fits("/r/{repo}/raw/{ref*}", "/r/o/n/raw/a%5cb", &m));
+	assert_false(fits("/a/{x}", "/a/b%0d", &m));
+	assert_false(fits("/{rest*}", "/b%7f", &m));
 	assert_true(fits("/r/{repo}", "/r/o/tags", &m));
 	assert_false(fits("/r/{repo}", "/r/o", &m));
 	assert_true(fits("/r/{repo}/c/{p*}", "/r/o/n/c/x/y/z", &m));

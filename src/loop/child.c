@@ -79,8 +79,12 @@ guts_children_stop(struct guts_children *s)
 void
 guts_children_free(struct guts_children *s)
 {
+	struct guts_child *c, *next;
+
 	if (!s)
 		return;
+	DL_FOREACH_SAFE (s->stopped, c, next)
+		guts_child_free(c);
 	pthread_cond_destroy(&s->granted);
 	pthread_mutex_destroy(&s->lock);
 	free(s->mem);

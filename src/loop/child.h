@@ -85,7 +85,8 @@ struct guts_children *
 guts_children_new(struct guts_uvenv *u, const struct guts_children_options *opt);
 
 /* Kill and reap all children of the loop without events, end waiting and running blocking calls
- * with GUTS_ECANCELED, refuse new ones.  Thread: loop; before guts_uvenv_free. */
+ * with GUTS_ECANCELED, refuse new ones.  What is done to a child afterwards has no effect.
+ * Thread: loop; before guts_uvenv_free. */
 void guts_children_stop(struct guts_children *s);
 
 /* Free; after guts_children_stop and guts_uvenv_free (no worker may be inside).  NULL is fine. */

@@ -22,6 +22,7 @@ struct guts_children {
 	unsigned running, waiting, blocking;
 	unsigned serving, serving_waiting; /* of these, is_serving */
 	struct guts_child *list; /* in order of arrival */
+	struct guts_child *stopped; /* on the loop only */
 	bool stopping, pump_posted;
 	bool is_refused;         /* the system did not let the last one start */
 	uint8_t *mem; /* the loop's read buffer; not locked */
@@ -59,6 +60,7 @@ struct guts_child {
 	struct guts_buf input;
 	bool started, input_ended, input_full, paused, resting, exited, done;
 	bool tell_stop; /* its exit event comes even from guts_children_stop */
+	bool stopped;   /* by guts_children_stop without a word: its owner may still name it, so it stays */
 };
 
 /* Copy a spec. */

@@ -8,7 +8,7 @@
  *	guts_child_start → (slot) → running → output ended and leader ended → reap → exit event
  *	                                    ↘ cancel: group killed, reaped when it ended, no event
  *
- * The struct is freed when libuv has closed the four handles.
+ * The struct is freed when libuv has closed the four handles; if the supervisor stopped meanwhile, with the supervisor.
  */
 #include "loop/child_int.h"
 #include "loop/spawn.h"
@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #define REST_BYTES (32u << 10) /* [bytes] a read of fewer is followed by a rest */
 #define REST_NS GUTS_MS_NS      /* the kernel's pipe holds 64 KiB meanwhile */
@@ -33,7 +34,7 @@ on_closed(uv_handle_t *h)
 	struct guts_child_poll *p = h->data;
 	struct guts_child *c = p->c;
 
-	if (--c->handles == 0 && c->done)
+	if (--c->handles == 0 && c->done && !c->stopped)
 		guts_child_free(c);
 }
 
@@ -265,7 +266,7 @@ finish(struct guts_child *c)
 	if (ev)
 		ev->exit(c->owner, &c->r);
 	c->done = true;
-	if (c->handles == 0)
+	if (c->handles == 0 && !c->stopped)
 		guts_child_free(c);
 }
 
@@ -460,6 +461,8 @@ guts_child_pause(struct guts_child *c, bool pause)
 void
 guts_child_cancel(struct guts_child *c)
 {
+	if (c->stopped)
+		return;
 	c->ev = NULL;
 	if (!c->started) {
 		finish(c);
@@ -476,7 +479,10 @@ guts_child_cancel(struct guts_child *c)
 void
 guts_childloop_stop(struct guts_child *c)
 {
-	if (!c->tell_stop)
+	struct guts_children *s = c->s;
+
+	c->stopped = c->ev && !c->tell_stop;
+	if (c->stopped)
 		c->ev = NULL;
 	if (c->started) {
 		guts_child_kill(c, GUTS_ECANCELED);
@@ -484,5 +490,10 @@ guts_childloop_stop(struct guts_child *c)
 	} else {
 		c->r.err = GUTS_ECANCELED;
 	}
+	if (!c->stopped) {
+		finish(c);
+		return;
+	}
 	finish(c);
+	DL_APPEND(s->stopped, c);
 }

@@ -659,6 +659,24 @@ test_blocking_canceled(void **state)
 
 static struct task left[4];
 
+/* Owners that are freed after the supervisor has stopped cancel what they still name. */
+static void
+test_stop_then_cancel(void **state)
+{
+	struct world *w = *state;
+	struct guts_child_spec spec = SH("exec cat");
+	struct watched running = { 0 }, gone = { 0 };
+
+	assert_int_equal(launch(w, &gone, &spec), 0);
+	guts_child_cancel(gone.c);
+	assert_int_equal(launch(w, &running, &spec), 0);
+	guts_children_stop(w->s);
+	guts_uvenv_end_jobs(w->u);
+	guts_child_pause(running.c, true);
+	assert_int_equal(guts_child_write(running.c, guts_slice_str("x")), 1);
+	guts_child_cancel(running.c);
+}
+
 static void
 test_stop_ends_blocking_runs(void **state)
 {
@@ -701,6 +719,7 @@ main(void)
 		T(test_waiting_has_an_end),
 		T(test_blocking),
 		T(test_blocking_canceled),
+		T(test_stop_then_cancel),
 		T(test_stop_ends_blocking_runs),
 	};
 

@@ -551,6 +551,14 @@ guts_ci_tune(struct guts_ci *ci, const struct guts_bridge_setup *s)
 	}
 }
 
+static void
+on_removed(void *owner, const uint8_t repo[GUTS_REPOID_SIZE])
+{
+	struct guts_ci *ci = owner;
+
+	guts_cicopies_drop(&ci->copies, repo);
+}
+
 void
 guts_ci_start(struct guts_ci *ci)
 {
@@ -559,7 +567,7 @@ guts_ci_start(struct guts_ci *ci)
 	(void)guts_cijob_each(ci->store, load_job, ci);
 	guts_cicopies_load(&ci->copies);
 	ci->is_running = true;
-	guts_node_serve_jobs(ci->node, guts_ci_answer, ci);
+	guts_node_serve_jobs(ci->node, guts_ci_answer, on_removed, ci);
 	listen_to_node(ci);
 	read_facts(&ci->intake_timer, ci);
 	guts_ci_run(ci);
@@ -569,7 +577,7 @@ void
 guts_ci_stop(struct guts_ci *ci)
 {
 	ci->is_running = false;
-	guts_node_serve_jobs(ci->node, NULL, NULL);
+	guts_node_serve_jobs(ci->node, NULL, NULL, NULL);
 	listen_to_node(ci);
 	guts_env_timer_clear(ci->env, &ci->intake_timer);
 	guts_env_timer_clear(ci->env, &ci->timer);

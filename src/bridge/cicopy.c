@@ -152,6 +152,30 @@ guts_cicopies_prune(struct guts_cicopies *k)
 	(void)guts_store_commit(k->store, b, on_changed, NULL);
 }
 
+void
+guts_cicopies_drop(struct guts_cicopies *k, const uint8_t repo[GUTS_REPOID_SIZE])
+{
+	struct guts_batch *b = guts_batch_new();
+	struct guts_cicopy *c, *next;
+
+	DL_FOREACH_SAFE (k->list, c, next) {
+		if (!is_fixed(c) && memcmp(c->repo, repo, sizeof c->repo) == 0)
+			forget(k, c, b);
+	}
+	(void)guts_store_commit(k->store, b, on_changed, NULL);
+}
+
+/* What was on its way has come, or will not: if its repository was removed meanwhile, it goes (*c, too). */
+static void
+tell(struct guts_cicopies *k, const struct guts_cicopy *c)
+{
+	struct guts_cicopy was = *c;
+
+	if (!guts_sync_find(guts_node_sync(k->ci->node), was.repo))
+		guts_cicopies_drop(k, was.repo);
+	guts_cifetch_wake(k->ci, was.id);
+}
+
 static int
 by_use(struct guts_cicopy *x, struct guts_cicopy *y)
 {
@@ -237,20 +261,19 @@ static void
 on_kept(void *owner, int err, uint64_t first, uint64_t last)
 {
 	struct keeping *w = owner;
-	struct guts_ci *ci = w->k->ci;
-	char id[GUTS_CIJOB_ID_SIZE];
+	struct guts_cicopies *k = w->k;
+	struct guts_cicopy was = *w->c;
 
 	on_changed(NULL, err, first, last);
-	memcpy(id, w->c->id, sizeof id);
 	w->c->is_stored = true;
 	if (err) {
 		struct guts_batch *b = guts_batch_new();
 
-		forget(w->k, w->c, b);
+		forget(k, w->c, b);
 		guts_batch_free(b);
 	}
 	free(w);
-	guts_cifetch_wake(ci, id);
+	tell(k, &was);
 }
 
 struct guts_cicopy *
@@ -331,5 +354,5 @@ guts_cicopy_settle(struct guts_cicopies *k, struct guts_cicopy *c, const struct 
 		k->bytes -= j->files[i].bytes;
 	}
 	(void)guts_store_commit(k->store, b, on_changed, NULL);
-	guts_cifetch_wake(k->ci, c->id);
+	tell(k, c);
 }

@@ -35,6 +35,8 @@ struct guts_cicopies {
 /* Read what is kept; copies of repositories that are gone are dropped. */
 void guts_cicopies_load(struct guts_cicopies *k);
 void guts_cicopies_free(struct guts_cicopies *k);
+/* Forget those of a repository that was removed; what is on its way of one goes when it has come. */
+void guts_cicopies_drop(struct guts_cicopies *k, const uint8_t repo[GUTS_REPOID_SIZE]);
 /* Forget the least recently used while there is more than `max`. */
 void guts_cicopies_prune(struct guts_cicopies *k);
 

@@ -101,6 +101,7 @@ struct guts_node {
 	struct guts_dht *dht;
 	struct guts_nodepeer *nodepeers;       /* uthash by id */
 	guts_job_source *ci_source;        /* answers for CI jobs; NULL = none */
+	guts_job_removed *ci_removed;      /* set as it is */
 	void *ci_owner;
 	struct guts_node_listener *listeners;
 	bool is_ready, is_stopping;

@@ -145,6 +145,10 @@ on_added(void *owner, const struct guts_repo *r)
 static void
 on_removed(void *owner, const struct guts_repo *r)
 {
+	struct guts_node *n = owner;
+
+	if (n->ci_source)
+		n->ci_removed(n->ci_owner, guts_repo_id(r));
 	guts_swarm_remove(owner, r);
 	guts_dht_repo_gone(owner, r);
 	guts_snapshot_dirty(owner);
@@ -219,9 +223,10 @@ static const struct guts_sync_events sync_events = {
 };
 
 void
-guts_node_serve_jobs(struct guts_node *n, guts_job_source *source, void *owner)
+guts_node_serve_jobs(struct guts_node *n, guts_job_source *source, guts_job_removed *removed, void *owner)
 {
 	n->ci_source = source;
+	n->ci_removed = removed;
 	n->ci_owner = owner;
 }
 

@@ -75,8 +75,9 @@ struct guts_store *guts_node_store(struct guts_node *n);
 struct guts_env *guts_node_env(struct guts_node *n);
 const struct guts_key *guts_node_key(const struct guts_node *n);
 
-/* Who answers peers that ask about CI jobs; NULL = nobody.  Loop thread. */
-void guts_node_serve_jobs(struct guts_node *n, guts_job_source *source, void *owner);
+/* Who answers peers that ask about CI jobs (NULL = nobody), and hears of a repository that is removed.  Loop thread. */
+typedef void guts_job_removed(void *owner, const uint8_t repo[GUTS_REPOID_SIZE]);
+void guts_node_serve_jobs(struct guts_node *n, guts_job_source *source, guts_job_removed *removed, void *owner);
 
 /* -- snapshots (any thread) -------------------------------------------------------------------- */
 

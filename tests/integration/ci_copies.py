@@ -1,5 +1,6 @@
 """ci_copies.py - the result of a CI job is read on any node: kept where it was read, given to others, checked, within bounds."""
 import concurrent.futures
+import contextlib
 import glob
 import hashlib
 import os
@@ -48,20 +49,30 @@ def wait_job(node, repo, tip, context="ci"):
              "the status at " + node.name)
 
 
-def spoil(node, kind):
-    """What a hostile node would do: a bit of the last byte of each of its rows of this kind is another."""
-    db = sqlite3.connect(glob.glob(os.path.join(node.home, "*.db"))[0])
+@contextlib.contextmanager
+def ci_table(node):
+    """Its database, with the names of the table of CI jobs, its key and its value."""
+    db = sqlite3.connect(glob.glob(os.path.join(node.home, "*.db"))[0], timeout=DEADLINE)
     table = next(t for (t,) in db.execute("select name from sqlite_master where type = 'table'") if t.lower() == "ci")
     key, value = [row[1] for row in db.execute("pragma table_info(%s)" % table)][:2]
-    rows = [(k, v) for k, v in db.execute("select %s, %s from %s" % (key, value, table)) if k[0] == kind]
-    for k, v in rows:
-        bad = bytearray(v)
-        bad[-1] ^= 1
-        db.execute("update %s set %s = ? where %s = ?" % (table, value, key), (bytes(bad), k))
-    db.commit()
+    yield db, table, key, value
     db.close()
-    assert rows
-    return len(rows)
+
+
+def rows(node, kind):
+    """Of this kind: 3 pieces of files, 4 records of other nodes' jobs."""
+    with ci_table(node) as (db, table, key, value):
+        return [(k, v) for k, v in db.execute("select %s, %s from %s" % (key, value, table)) if k[0] == kind]
+
+
+def spoil(node, kind):
+    """What a hostile node would do: a bit of the last byte of each of its rows of this kind is another."""
+    found = rows(node, kind)
+    assert found
+    with ci_table(node) as (db, table, key, value):
+        for k, v in found:
+            db.execute("update %s set %s = ? where %s = ?" % (table, value, key), (v[:-1] + bytes([v[-1] ^ 1]), k))
+        db.commit()
 
 
 def line_of_three(tap, net):
@@ -200,9 +211,9 @@ def bounds(tap, net):
         assert kept == [0, n - 2, n - 1], kept
         assert read(b, repo, jobs[0], "log") == b"A" * MIB
     with tap.case("a copy of a repository that was removed is gone, too"):
+        assert rows(b, 3) and rows(b, 4)
         b.delete("/api/v1/repos/" + repo["id"])
-        wait_for(lambda: b.request("GET", "/api/v1/repos/" + repo["id"]).status == 404, "its end")
-        b.restart()
+        wait_for(lambda: not rows(b, 3) and not rows(b, 4), "its end")
         assert show(b, repo, jobs[0]).status == 404
 
 

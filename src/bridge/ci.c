@@ -458,9 +458,25 @@ commit_queue(struct queue_change *c, struct guts_batch *b)
 		on_queue_changed(c, err, 0, 0);
 }
 
+/* A queue that makes the same jobs; NULL: none. */
+static const struct guts_ciqueue_row *
+find_same(const struct guts_ci *ci, const struct guts_ciqueue *q)
+{
+	const struct guts_ciqueue_row *row;
+
+	DL_FOREACH (ci->queues, row) {
+		if (memcmp(row->q.repo, q->repo, sizeof q->repo) == 0 && strcmp(row->q.branches, q->branches) == 0 &&
+		    strcmp(row->q.context, q->context) == 0 && row->q.events == q->events)
+			break;
+	}
+	return row;
+}
+
 void
 guts_ci_queue_put(struct guts_ci *ci, const struct guts_ciqueue *q, guts_bridge_done *done, void *owner)
 {
+	const struct guts_ciqueue_row *same;
+	char text[80];
 	struct queue_change *c;
 	struct guts_ciqueue_row *row, *old;
 	struct guts_batch *b;
@@ -471,6 +487,11 @@ guts_ci_queue_put(struct guts_ci *ci, const struct guts_ciqueue *q, guts_bridge_
 	DL_SEARCH_SCALAR(ci->queues, old, q.id, q->id);
 	if (q->id && !old) {
 		guts_ci_tell(done, owner, GUTS_ENOTFOUND, "no such queue");
+		return;
+	}
+	if (!old && (same = find_same(ci, q)) != NULL) {
+		snprintf(text, sizeof text, "queue %llu is the same; each push would make two jobs", (unsigned long long)same->q.id);
+		guts_ci_tell(done, owner, GUTS_EEXIST, text);
 		return;
 	}
 	if (!old && n >= GUTS_CIQUEUES_MAX) {

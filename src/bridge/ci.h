@@ -47,7 +47,8 @@ const struct guts_ciqueue *guts_ci_queue_next(struct guts_ci *ci, uint64_t after
 /* Jobs of a queue that wait. */
 size_t guts_ci_queue_waiting(struct guts_ci *ci, uint64_t id);
 /* Store a queue: q->id 0 = a new one, whose id `done` gets; times and cursor are set here.
- * Errors in `done`: GUTS_ELIMIT (too many), GUTS_ENOTFOUND, those of the store. */
+ * Errors in `done`: GUTS_EEXIST (a new one would make the jobs of another), GUTS_ELIMIT (too many), GUTS_ENOTFOUND, those of the
+ * store. */
 void guts_ci_queue_put(struct guts_ci *ci, const struct guts_ciqueue *q, guts_bridge_done *done, void *owner);
 /* Remove one; its jobs that wait end unrun.  GUTS_ENOTFOUND. */
 void guts_ci_queue_remove(struct guts_ci *ci, uint64_t id, guts_bridge_done *done, void *owner);

@@ -222,13 +222,17 @@ static void
 runner_row(void *owner, struct guts_jv v)
 {
 	struct guts_rows *t = owner;
+	size_t repos = guts_jv_count(guts_jv_get(v, "repositories"));
 	char events[64];
 
 	guts_ask_join(events, sizeof(events), guts_jv_get(v, "events"));
 	guts_rows_add(t, guts_jv_str(guts_jv_get(v, "name"), "(no name)"));
 	guts_rows_add(t, events);
 	guts_rows_add(t, guts_jv_str_of(v, "branch_filter"));
-	guts_rows_addf(t, "%zu", guts_jv_count(guts_jv_get(v, "repositories")));
+	if (repos > 0)
+		guts_rows_addf(t, "%zu", repos);
+	else
+		guts_rows_add(t, "all");
 }
 
 int

@@ -28,8 +28,11 @@ print_opts(const struct guts_opt *opts)
 void
 guts_help_command(const struct guts_command *cmd)
 {
-	printf("usage: guts %s%s%s%s\n\n%s.\n", cmd->name, cmd->operands[0] ? " " : "", cmd->operands,
-	    cmd->opts != NULL ? " [OPTION]…" : "", cmd->summary);
+	const char *options = cmd->opts != NULL ? " [OPTION]…" : "";
+	bool is_last = strncmp(cmd->operands, "[--]", 4) != 0; /* else what follows is a command with options of its own */
+
+	printf("usage: guts %s%s%s%s%s\n\n%s.\n", cmd->name, is_last ? "" : options, cmd->operands[0] ? " " : "", cmd->operands,
+	    is_last ? options : "", cmd->summary);
 	if (cmd->text != NULL)
 		printf("%s\n", cmd->text);
 	if (cmd->opts != NULL) {

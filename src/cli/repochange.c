@@ -228,6 +228,7 @@ guts_cmd_repo_trust(struct guts_cli *c)
 {
 	struct guts_reply r;
 	char *path, *id, *tail, *full;
+	bool remove = guts_args_get(&c->args, "remove") != NULL;
 	int code = guts_ask_repo(c, c->args.pos[0], &path);
 
 	if (code)
@@ -236,7 +237,9 @@ guts_cmd_repo_trust(struct guts_cli *c)
 	if (!code) {
 		tail = guts_ask_path("/trust/{}", id);
 		full = guts_asprintf("%s%s", path, tail);
-		code = guts_ask_call(c, &r, guts_args_get(&c->args, "remove") != NULL ? "DELETE" : "PUT", full, NULL);
+		code = guts_ask_call(c, &r, remove ? "DELETE" : "PUT", full, NULL);
+		if (!code && !c->json)
+			puts(remove ? "no longer trusted on this node" : "its statuses count on this node");
 		guts_reply_deinit(&r);
 		free(full);
 		free(tail);

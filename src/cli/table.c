@@ -210,8 +210,9 @@ const struct guts_command guts_commands[] = {
 	{ "repo delete", "REPO", "remove it from this node and block it",
 	    "Other nodes keep theirs; `guts repo policy ID default` lets it come back.", delete_opts, false, false, 1, 1,
 	    guts_cmd_repo_delete },
-	{ "repo trust", "REPO PEER", "let a signer's commit statuses count on this node", NULL, trust_opts, false, false, 2,
-	    2, guts_cmd_repo_trust },
+	{ "repo trust", "REPO PEER", "let a signer's commit statuses count on this node",
+	    "Those of delegates, and of signers that the owner named (`guts repo update --signer`), count everywhere without this.  Other nodes "
+	    "are not told.", trust_opts, false, false, 2, 2, guts_cmd_repo_trust },
 
 	{ "gossip topics", "", "topics this node takes part in", NULL, NULL, false, false, 0, 0, guts_cmd_gossip_topics },
 	{ "gossip mesh", "TOPIC", "peers that subscribe to a topic, and their scores in it", NULL, NULL, false, false, 1, 1,
@@ -235,15 +236,17 @@ const struct guts_command guts_commands[] = {
 	    false, 1, 1, guts_cmd_dht_providers },
 
 	{ "hook add", "URL", "make a webhook: what happens here is sent to an address",
-	    "Addresses that are not public need the option bridge.allow.  What fails is sent again for a day.", hook_add_opts,
-	    false, false, 1, 1, guts_cmd_hook_add },
+	    "Addresses that are not public need the option bridge.allow.  What fails is sent again for a day.  * is every event but the "
+	    "signals repo.sync.progress and peer.penalized, which may come once a second: name them to get them too.",
+	    hook_add_opts, false, false, 1, 1, guts_cmd_hook_add },
 	{ "hook list", "", "webhooks of this node", NULL, hook_list_opts, false, false, 0, 0, guts_cmd_hook_list },
-	{ "hook show", "HOOK", "one webhook", NULL, NULL, false, false, 1, 1, guts_cmd_hook_show },
-	{ "hook remove", "HOOK", "remove a webhook and its deliveries", NULL, NULL, false, false, 1, 1, guts_cmd_hook_remove },
-	{ "hook ping", "HOOK", "send a ping", NULL, NULL, false, false, 1, 1, guts_cmd_hook_ping },
-	{ "hook deliveries", "HOOK", "its newest deliveries and how they went", NULL, NULL, false, false, 1, 1,
+	{ "hook show", "HOOK", "one webhook", "HOOK is a number of `guts hook list`.", NULL, false, false, 1, 1, guts_cmd_hook_show },
+	{ "hook remove", "HOOK", "remove a webhook and its deliveries", "HOOK is a number of `guts hook list`.", NULL, false, false, 1, 1, guts_cmd_hook_remove },
+	{ "hook ping", "HOOK", "send a ping", "HOOK is a number of `guts hook list`.", NULL, false, false, 1, 1, guts_cmd_hook_ping },
+	{ "hook deliveries", "HOOK", "its newest deliveries and how they went", "HOOK is a number of `guts hook list`.", NULL, false, false, 1, 1,
 	    guts_cmd_hook_deliveries },
-	{ "hook redeliver", "HOOK DELIVERY", "send a delivery again, under the same id", NULL, NULL, false, false, 2, 2,
+	{ "hook redeliver", "HOOK DELIVERY", "send a delivery again, under the same id",
+	    "HOOK is a number of `guts hook list`, DELIVERY one of `guts hook deliveries HOOK`.", NULL, false, false, 2, 2,
 	    guts_cmd_hook_redeliver },
 	{ "sink list", "", "message brokers that get the node's events", "The options sink.* of the configuration say which, and what they get.",
 	    NULL, false, false, 0, 0, guts_cmd_sink_list },
@@ -252,7 +255,7 @@ const struct guts_command guts_commands[] = {
 	    "Runners take them: `guts ci run`, or others by the API.  Without a queue a node makes no jobs.", ci_add_opts, false,
 	    false, 1, 1, guts_cmd_ci_add },
 	{ "ci list", "", "queues of CI jobs on this node", NULL, NULL, false, false, 0, 0, guts_cmd_ci_list },
-	{ "ci remove", "QUEUE", "remove a queue; its waiting jobs end", NULL, NULL, false, false, 1, 1, guts_cmd_ci_remove },
+	{ "ci remove", "QUEUE", "remove a queue; its waiting jobs end", "QUEUE is a number of `guts ci list`.", NULL, false, false, 1, 1, guts_cmd_ci_remove },
 	{ "ci run", "[--] COMMAND...", "be a runner: take jobs, run COMMAND in a fresh clone of each, report",
 	    "It only dials out, and needs a token with the scope ci (and read, for private repositories).  COMMAND gets CI=true, "
 	    "GUTS_JOB, GUTS_REPOSITORY, GUTS_REPOSITORY_ID, GUTS_REF, GUTS_BRANCH or GUTS_TAG, GUTS_COMMIT, GUTS_BEFORE, "

@@ -421,7 +421,9 @@ take_fields(struct hook_call *p, struct guts_body *body, const struct guts_value
 	snprintf(h->events[0], sizeof h->events[0], "push");
 	for (size_t i = 0; v[EVENTS].is_set && i < v[EVENTS].n; i++) {
 		if (!guts_hook_event_exists(v[EVENTS].list[i], of_repo)) {
-			err = guts_body_add_error(body, "/events", "names no event of this kind of webhook");
+			err = guts_body_add_error(body, "/events", of_repo ?
+			    "must be of: push create delete status repository ping repo.sync.* *" :
+			    "must be of: push create delete status repository ping repo.sync.* peer.* gossip.* *");
 			guts_err_set(ei, err, "/events: there is no \"%.40s\" for this kind of webhook", v[EVENTS].list[i]);
 		} else {
 			snprintf(h->events[i], sizeof h->events[i], "%s", v[EVENTS].list[i]);

@@ -77,6 +77,8 @@ def life(tap, net):
         queue = a.post(of(repo, "/ci/queues"), {})
         assert queue["events"] == ["push"] and queue["context"] == "ci" and queue["branch_filter"] == "*"
         assert lease(a) is None and a.get("/api/v1/ci/queues") == [queue]
+        same = a.request("POST", of(repo, "/ci/queues"), {})
+        assert same.status == 409 and "queue %d is the same" % queue["id"] in same.json["message"], same.data
     with tap.case("a runner that waits gets the job of a push at once, another gets none"):
         before = git("rev-parse", "HEAD", cwd=work).strip()
         with concurrent.futures.ThreadPoolExecutor() as pool:

@@ -9,6 +9,7 @@ export type Hook = Schemas['Hook']
 
 const EVENTS = ['push', 'create', 'delete', 'status', 'repository', 'repo.sync.failed', 'repo.sync.progress']
 const NODE_EVENTS = [...EVENTS, 'peer.connected', 'peer.disconnected', 'peer.banned', 'peer.lifted', 'peer.penalized', 'gossip.message']
+const SIGNALS = ['repo.sync.progress', 'peer.penalized'] // frequent, and so not among "all"
 const POINTERS = ['/config/url', '/config/secret', '/events', '/branch_filter', '/authorization_header']
 
 const FORMATS = [
@@ -31,9 +32,14 @@ function Events({ of, options, error }: { of: string[]; options: string[]; error
 			</label>
 			{options.map((name) => (
 				<label class="check">
-					<input type="checkbox" name={'on ' + name} defaultChecked={of.includes(name)} disabled={all} /> <T s={name} />
+					<input type="checkbox" name={'on ' + name} defaultChecked={of.includes(name)} disabled={all && !SIGNALS.includes(name)} />{' '}
+					<T s={name} />
 				</label>
 			))}
+			<small class="hint">
+				“all” is without {options.filter((name) => SIGNALS.includes(name)).join(' and ')}, which may come once a second; they can be chosen
+				beside it.
+			</small>
 			<Wrong s={error} />
 		</fieldset>
 	)
@@ -68,11 +74,12 @@ function Secret({ name, label, hint, has, error }: { name: string; label: string
 }
 
 function body(f: Record<string, string>, options: string[]) {
+	const chosen = options.filter((name) => f['on ' + name] === 'on' && (f.all !== 'on' || SIGNALS.includes(name)))
 	const secret = (name: string) => (f['no ' + name] === 'on' ? '' : f[name] || undefined)
 	return {
 		type: f.type,
 		active: f.active === 'on',
-		events: f.all === 'on' ? ['*'] : options.filter((name) => f['on ' + name] === 'on'),
+		events: f.all === 'on' ? ['*', ...chosen] : chosen,
 		config: { url: f.url!.trim(), secret: secret('secret'), insecure_ssl: f.insecure === 'on' ? '1' : '0' },
 		branch_filter: f.branches!.trim() || '*',
 		authorization_header: secret('authorization'),

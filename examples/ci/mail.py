@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """mail.py - a webhook receiver that mails, or says in a chat, what became of a commit.
 
+	guts config set bridge.allow loopback          (or private: where the receiver is, as the node sees it)
+	openssl rand -hex 20 >secret
 	guts hook add http://127.0.0.1:8025/ --event status --secret-file secret --repo OWNER/NAME     (without --repo: of all)
 	MAIL_TO=team@example.org mail.py --secret-file secret
 

@@ -233,6 +233,16 @@ counts(struct guts_health *x, unsigned part, const struct verdict *v, enum guts_
 	return wall_ms >= *since + v->after_ms;
 }
 
+static enum guts_health_state
+worst_of(const struct guts_health_row rows[GUTS_HEALTH_N])
+{
+	enum guts_health_state worst = GUTS_HEALTH_OK;
+
+	for (unsigned i = 0; i < GUTS_HEALTH_N; i++)
+		worst = rows[i].state > worst ? rows[i].state : worst;
+	return worst;
+}
+
 static void
 take(struct guts_health *x, unsigned part, const struct verdict *v, uint64_t wall_ms)
 {
@@ -248,6 +258,7 @@ take(struct guts_health *x, unsigned part, const struct verdict *v, uint64_t wal
 		x->worse_ms[part] = 0;
 	}
 	memcpy(row->reason, v->reason, sizeof row->reason);
+	x->report.worst = worst_of(x->report.rows);
 	if (changed || strcmp(before.reason, row->reason) != 0)
 		x->report.version++;
 	pthread_mutex_unlock(&x->lock);
@@ -262,18 +273,12 @@ look(struct guts_health *x)
 		look_p2p, look_dht, look_gossip, look_sync, look_store, look_git, look_http, look_webhooks, look_sinks, look_ci };
 	struct guts_snapshot *s = guts_node_snapshot(x->h->node);
 	uint64_t wall_ms = guts_http_wall_ms();
-	enum guts_health_state worst = GUTS_HEALTH_OK;
 
 	for (unsigned i = 0; i < GUTS_HEALTH_N && s->ready && !s->stopping; i++) {
 		struct verdict v = { .state = GUTS_HEALTH_OK };
 		looks[i](x, s, &v);
 		take(x, i, &v, wall_ms);
 	}
-	for (unsigned i = 0; i < GUTS_HEALTH_N; i++)
-		worst = x->report.rows[i].state > worst ? x->report.rows[i].state : worst;
-	pthread_mutex_lock(&x->lock);
-	x->report.worst = worst;
-	pthread_mutex_unlock(&x->lock);
 	guts_snapshot_unref(s);
 }
 

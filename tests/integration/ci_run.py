@@ -125,7 +125,7 @@ def private_clone(tap, net, a, work):
 
 
 def ends(tap, net):
-    a = net.node("B", args=["--set", "ci.lease=3s"])
+    a = net.node("B", args=["--set", "ci.lease=8s"])
     repo = a.create("demo")
     work = work_tree(net.path("ends"), {"a": "1\n"})
     r = Runner(net, a, "--", "true")

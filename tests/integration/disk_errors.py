@@ -54,18 +54,18 @@ with tap.net() as net:
 
     def push_once(error, n):
         kp = Killpoint(a, "fail", error, n, 1)
-        done = story.step(a, timeout=60)
+        done = story.step(a)
         lines = kp.end()
         assert a.running(), "the node ended"
         if done.returncode:
             assert is_clear(done), "%s\n%s" % (lines, done.stderr)
         assert shown(a, story.seen.get("A", 0))
-        wait_for(lambda: shown(a, story.acked), "step %d at A after %s" % (story.acked, lines), timeout=30)
+        wait_for(lambda: shown(a, story.acked), "step %d at A after %s" % (story.acked, lines))
         return lines, "refused" if done.returncode else "done"
 
     def replicate_once(error, n):
         kp = Killpoint(b, "fail", error, n, 1)
-        done = story.step(a, timeout=60)
+        done = story.step(a)
         assert done.returncode == 0, done.stderr
         # In this order: git serves a step a moment before the snapshot behind REST shows it.
         wait_for(lambda: story.shows(b, story.acked) and shown(b, story.acked), "step %d at B" % story.acked)
@@ -86,7 +86,7 @@ with tap.net() as net:
         kp = Killpoint(a, "fail", "ENOSPC", 1, 0, TAKES_ROOM)
         before = story.acked
         for _ in range(3):
-            done = story.step(a, timeout=60)
+            done = story.step(a)
             assert done.returncode != 0, "acknowledged without room"
             assert is_clear(done), done.stderr
             assert shown(a, before)

@@ -118,7 +118,6 @@ def dead_url():
 
 
 ALLOW = ["--set", "bridge.allow=loopback"]
-QUICK = ALLOW + ["--set", "bridge.retry=50ms", "--set", "bridge.timeout=1s"]
 
 
 def hook(node, repo, url, **kw):

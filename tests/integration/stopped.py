@@ -20,7 +20,7 @@ MIB = 1024  # [KiB]
 SANITIZED = b"__asan_init" in open(GUTS, "rb").read()
 # Red zones and shadow of a sanitizer cost about as much again, twice.
 EACH_MAX = MIB * (3 if SANITIZED else 1)
-ENV = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"} if SANITIZED else None
+ENV = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1:thread_local_quarantine_size_kb=64"} if SANITIZED else None
 
 
 def rid_of(text):
@@ -146,8 +146,8 @@ with tap.net() as net:
     with tap.case("%d stopped peers that ask for a bit of everything hold at most %d KiB each" % (PEERS, EACH_MAX)):
         stopped(PEERS, [(4, [(1, rid), (2, oid)])] * 2 + [whole] * 4 + [(2, []), (5, [(1, rid)])])
     fresh()
-    with tap.case("4 stopped peers that ask 8 times for all refs hold at most %d KiB each" % EACH_MAX):
-        stopped(4, [whole] * 8)
+    with tap.case("8 stopped peers that ask 8 times for all refs hold at most %d KiB each" % EACH_MAX):
+        stopped(8, [whole] * 8)
     fresh()
     with tap.case("stopped clone clients hold at most %d KiB each" % EACH_MAX):
         peak = Peak(a)

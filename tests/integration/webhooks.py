@@ -7,7 +7,7 @@ import sys
 import gutslib
 from contract import Contract
 from gutslib import Answer, Tap, commit, git, wait_for, work_tree
-from hooklib import ALLOW, QUICK, Receiver, dead_url, hook
+from hooklib import ALLOW, Receiver, dead_url, hook
 
 contract = Contract()
 plain_request = gutslib.request
@@ -369,7 +369,7 @@ def later(tap, net):
     with tap.case("Retry-After is waited for; 410 and the end of the time make a delivery dead, and a fact tells"):
         answers = [(503, {"Retry-After": "2"}, b"")]
         r = Receiver(lambda d: answers.pop() if answers and d.path == "/busy" else 410 if d.path == "/gone" else 200)
-        a = net.node("L", args=QUICK + ["--set", "bridge.give_up=4s"])
+        a = net.node("L", args=ALLOW + ["--set", "bridge.retry=50ms", "--set", "bridge.give_up=8s"])
         repo = a.create("demo")
         work = work_tree(net.path("work3"))
         busy, gone, nobody = hook(a, repo, r.url("/busy")), hook(a, repo, r.url("/gone")), hook(a, repo, dead_url())

@@ -2,8 +2,9 @@
  *
  * Four uv_poll: input (while something is queued), output (unless paused), standard error, and
  * the pidfd.  One timer per child looks at the deadlines; a byte that moves only notes the time,
- * the timer finds out when it fires.  A second one lets the output of a serving child gather: git
- * upload-pack writes 8 KiB at a time, and each piece would wake the gateway and the client.
+ * the timer finds out when it fires.  A second one lets the output of a serving child gather, once
+ * there is much of it and until the child has ended: git upload-pack writes 8 KiB at a time, and each piece would wake the
+ * gateway and the client.
  *
  *	guts_child_start → (slot) → running → output ended and leader ended → reap → exit event
  *	                                    ↘ cancel: group killed, reaped when it ended, no event
@@ -22,6 +23,7 @@
 #include <utlist.h>
 
 #define REST_BYTES (32u << 10) /* [bytes] a read of fewer is followed by a rest */
+#define REST_AFTER (64u << 10) /* [bytes] that go out as they come: a short answer does not wait */
 #define REST_NS GUTS_MS_NS      /* the kernel's pipe holds 64 KiB meanwhile */
 
 static void finish_if_over(struct guts_child *c);
@@ -196,7 +198,7 @@ on_output(uv_poll_t *h, int status, int events)
 	(void)events;
 	if (n) {
 		c->r.out_bytes += n;
-		if (c->is_serving && n < REST_BYTES)
+		if (c->is_serving && n < REST_BYTES && c->r.out_bytes > REST_AFTER && !c->exited)
 			rest(c);
 		if (c->ev)
 			c->ev->data(c->owner, guts_slice(c->s->mem, n));
@@ -235,6 +237,10 @@ see_exit(struct guts_child *c)
 	guts_buf_clear(&c->input);
 	guts_child_kill(c, c->why); /* its helpers too: they may hold the streams open */
 	guts_env_timer_set(c->s->e, &c->timer, 0);
+	if (c->resting) { /* no more will gather */
+		guts_env_timer_clear(c->s->e, &c->rest);
+		on_rested(&c->rest, c);
+	}
 	finish_if_over(c);
 	return true;
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -182,6 +183,26 @@ test_megabytes_through(void **state)
 	assert_int_equal(x.r.in_bytes, n);
 	guts_buf_deinit(&x.out);
 	free(mem);
+}
+
+/* Its output gathers between two reads, and its end comes while it does. */
+static void
+test_serving_little_at_a_time(void **state)
+{
+	struct guts_child_spec spec = SH("for i in $(seq 300); do printf %01000d $i; done");
+	struct watched x = { 0 };
+	char number[8];
+
+	spec.is_serving = true;
+	run_one(*state, &x, spec);
+	assert_int_equal(x.r.err, 0);
+	assert_int_equal(x.out.len, 300 * 1000);
+	assert_int_equal(x.r.out_bytes, x.out.len);
+	for (size_t i = 1; i <= 300; i++) {
+		snprintf(number, sizeof number, "%03zu", i);
+		assert_memory_equal(guts_buf_slice(&x.out).p + i * 1000 - 3, number, 3);
+	}
+	guts_buf_deinit(&x.out);
 }
 
 static void
@@ -701,6 +722,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_output_and_environment),
 		T(test_megabytes_through),
+		T(test_serving_little_at_a_time),
 		T(test_child_that_reads_nothing),
 		T(test_no_such_program),
 		T(test_last_words_are_kept),

@@ -17,6 +17,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define NATPMP_TRIES 2                /* datagrams: 250 ms, then 500 ms are waited */
 #define SSDP_WAIT_MS 1500             /* for devices to answer */
@@ -100,12 +102,25 @@ struct igd {
 	char lan[64]; /* our address on its network */
 };
 
+/* Is there a way to the devices' group?  libminiupnpc writes to standard error if there is none. */
+static bool
+has_multicast(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(1900), .sin_addr.s_addr = htonl(0xeffffffa) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is_there = fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return is_there;
+}
+
 /* Find a gateway that is connected; its `urls` are to be freed. */
 static bool
 igd_find(struct igd *g)
 {
 	int err, found;
-	struct UPNPDev *devices = upnpDiscover(SSDP_WAIT_MS, NULL, NULL, 0, 0, 2, &err);
+	struct UPNPDev *devices = has_multicast() ? upnpDiscover(SSDP_WAIT_MS, NULL, NULL, 0, 0, 2, &err) : NULL;
 
 	if (!devices)
 		return false;

@@ -108,6 +108,8 @@ fill_listen(struct guts_node *n, struct guts_snapshot *s)
 	struct guts_maddr addrs[GUTS_PEER_ADDRS_MAX];
 	size_t count = guts_peers_addresses(n->peers, addrs, GUTS_PEER_ADDRS_MAX);
 
+	if (!count) /* a wildcard, and nobody has told yet what we are reached at */
+		count = guts_peers_listening(n->peers, addrs, GUTS_PEER_ADDRS_MAX);
 	s->listen = guts_calloc(count + 1, sizeof *s->listen);
 	for (size_t i = 0; i < count; i++) {
 		(void)guts_maddr_add_peer(&addrs[i], guts_peerid_slice(&n->s.key.id));

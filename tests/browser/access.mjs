@@ -65,6 +65,7 @@ try {
 		'import a repository': 'repos?new=import',
 		files: at(),
 		'an empty repository': `r/${a.id}/empty`,
+		'no such repository': `r/${a.id}/none`,
 		'a file': at('src', 'main', 'src', 'main.c') + '#L2-L4',
 		'another file': at('src', 'main', 'conf.yaml'),
 		commits: at('commits', 'main'),

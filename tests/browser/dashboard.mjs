@@ -141,6 +141,7 @@ try {
 		'README.md': README,
 		'src/main.c': MAIN,
 		'dot.png': DOT,
+		'dos.txt': 'one\r\ntwo\r\n',
 		'long.txt': Array.from({ length: 3000 }, (_, i) => `line ${i + 1}`).join('\n'),
 	})
 	const push = (...refs) => git(work, 'push', '-q', a.gitUrl(repo), ...refs)
@@ -195,6 +196,12 @@ try {
 				page.locator('#L2500').evaluate((e) => e.getBoundingClientRect().top < innerHeight && e.getBoundingClientRect().top > 0),
 			'line in sight',
 		)
+	})
+
+	await test("the line ends of Windows are told, not shown in each line", async () => {
+		await go(at('src', 'main', 'dos.txt'))
+		await see('2 lines, CRLF')
+		equal(await page.locator('.line code').allTextContents(), ['one', 'two'], 'lines')
 	})
 
 	await test('branches and tags can be switched', async () => {

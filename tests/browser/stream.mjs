@@ -73,6 +73,15 @@ try {
 		equal(page.url(), a.url + '/', 'address')
 	})
 
+	await test('a page whose code was asked for while the node was away is there when it is back', async () => {
+		const page = tabs[0]
+		await a.kill()
+		await page.evaluate(() => (location.hash = '#/dht'))
+		await page.getByText('This page could not be fetched').waitFor()
+		await a.start()
+		await page.getByRole('heading', { name: 'DHT', exact: true }).waitFor()
+	})
+
 	await test('without SharedWorker the page has a stream of its own', async () => {
 		for (const page of tabs.splice(0)) await page.close()
 		const plain = await watched(browser, a)

@@ -42,6 +42,14 @@ with tap.net() as net:
         assert now == dict.fromkeys(PARTS, "ok") | {"dht": "off", "webhooks": "off", "sinks": "off", "ci": "off"}, now
         assert "none is given" in part(b, "p2p")["reason"] and part(b, "store")["reason"] is None
         assert all(metric(b, p) == [0 if now[p] == "off" else 1] for p in PARTS)
+    with tap.case("p2p: a node that listens everywhere says so before anybody has told it an address"):
+        everywhere = net.node("everywhere", listen="/ip4/0.0.0.0/tcp/0")
+        said = everywhere.get("/api/v1/status")
+        assert len(everywhere.ready["listen"]) == 1 and said["listen"][0].startswith("/ip4/0.0.0.0/tcp/"), said
+        assert said["listen"][0].endswith("/p2p/" + everywhere.id) and "listening" in everywhere.cli("status")
+        becomes(everywhere, "dht", "off")
+        assert part(everywhere, "p2p")["state"] == "ok", said
+        everywhere.stop()
     with tap.case("p2p: no peer although some are configured; well again with the first link"):
         stream = a.stream("type=node.health")
         p = becomes(a, "p2p", "degraded")

@@ -158,6 +158,12 @@ try:
             status(a, "failed")
             assert a.get("/api/v1/status")["ready"]
             a.stop()
+        with tap.case("without a way to any router it says nothing that is no line of the log"):
+            here("ip", "link", "set", "eth", "down")
+            a = net.node("alone", listen="/ip4/0.0.0.0/tcp/0")
+            status(a, "failed")
+            a.stop()
+            assert all(line[:2] == "20" for line in a.tail().splitlines()), a.tail()
 finally:
     router.close()
     outside.close()

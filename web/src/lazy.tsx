@@ -1,6 +1,7 @@
 // Pages whose code and style are fetched when they are first shown.
 import type { ComponentType } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
+import { epoch } from './live'
 
 // Put a style sheet in; settled when it counts (or cannot be had: better plain than nothing).
 const styles = new Map<string, Promise<void>>()
@@ -24,6 +25,7 @@ export function lazy<P extends object>(load: () => Promise<ComponentType<P>>): C
 	return function Lazy(props: P) {
 		const [Now, set] = useState<{ of: ComponentType<P> } | undefined>(loaded && { of: loaded })
 		const [error, setError] = useState('')
+		const [failedAt, setFailedAt] = useState(0)
 		useEffect(() => {
 			if (loaded) return
 			Promise.all([load(), style(PAGES_STYLE)]).then(
@@ -31,9 +33,16 @@ export function lazy<P extends object>(load: () => Promise<ComponentType<P>>): C
 					loaded = c
 					set({ of: c })
 				},
-				() => setError('This page could not be fetched: the node does not answer, or it is a newer one.'),
+				() => {
+					setFailedAt(epoch.value)
+					setError('This page could not be fetched: the node does not answer, or it is a newer one.')
+				},
 			)
 		}, [])
+		const again = !!error && epoch.value > failedAt // the node is back; a browser may remember that a module failed
+		useEffect(() => {
+			if (again) location.reload()
+		}, [again])
 		if (error)
 			return (
 				<p class="notice bad" role="alert">

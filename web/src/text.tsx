@@ -11,11 +11,14 @@ const ODD =
 
 const codePoint = (c: string) => 'U+' + c.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')
 
+// The ends of lines as Windows has them are nothing odd; a text may be the last piece of a line.
+const CRLF = /\r(\n|$)/g
+
 // For attributes and titles.
-export const plain = (s: string) => s.replace(/\r\n/g, '\n').replace(ODD, (c) => `⟨${codePoint(c)}⟩`)
+export const plain = (s: string) => s.replace(CRLF, '$1').replace(ODD, (c) => `⟨${codePoint(c)}⟩`)
 
 export function visible(s: string): ComponentChildren {
-	const text = s.replace(/\r\n/g, '\n')
+	const text = s.replace(CRLF, '$1')
 	ODD.lastIndex = 0
 	if (!ODD.test(text)) return text
 	ODD.lastIndex = 0 // matchAll would go on from there

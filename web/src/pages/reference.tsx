@@ -199,6 +199,9 @@ function SchemaView({ name, doc }: { name: string; doc: Doc }) {
 	)
 }
 
+// Markdown of the contract as plain paragraphs: its marks are left out, and lines of one paragraph flow.
+const prose = (s: string) => s.replace(/\*\*|`/g, '').replace(/(\S)\n(?=\S)/g, '$1 ')
+
 export function Reference({ schema }: { schema: string }) {
 	const doc = useLive('openapi', async (s) => (await get('/api/v1/openapi.json', { signal: s })) as unknown as Doc)
 	const [q, setQ] = useState('')
@@ -216,7 +219,7 @@ export function Reference({ schema }: { schema: string }) {
 					return (
 						<>
 							<Card>
-								<p class="pre">{(d.info.description ?? '').replace(/\*\*|`/g, '')}</p>
+								<p class="pre">{prose(d.info.description ?? '')}</p>
 								<p>
 									As files: <a href="/api/v1/openapi.yaml">openapi.yaml</a>, <a href="/api/v1/openapi.json">openapi.json</a>.
 								</p>

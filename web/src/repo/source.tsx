@@ -174,6 +174,7 @@ function FileView({ of, file }: { of: Of; file: File }) {
 				<span class="quiet grow">
 					{file.type === 'symlink' && <Badge>symbolic link</Badge>} {bytes(file.size)}
 					{text && `, ${plural(text.split('\n').length - (text.endsWith('\n') ? 1 : 0), 'line')}`}
+					{text.includes('\r\n') && ', CRLF'}
 				</span>
 				{markdown && (
 					<button type="button" class="small" aria-pressed={!rendered} onClick={() => setRendered(!rendered)}>

@@ -8,6 +8,7 @@
  */
 #include "bridge/cijob.h"
 
+#include "base/be.h"
 #include "base/cursor.h"
 #include "base/text.h"
 #include "bridge/payload.h"
@@ -89,18 +90,11 @@ struct key {
 	uint8_t b[18];
 };
 
-static void
-put_be64(uint8_t *to, uint64_t v)
-{
-	for (unsigned i = 0; i < 8; i++)
-		to[i] = (uint8_t)(v >> (56 - 8 * i));
-}
-
 static struct guts_slice
 key_of(struct key *k, enum row row, uint64_t number)
 {
 	k->b[0] = (uint8_t)row;
-	put_be64(k->b + 1, number);
+	guts_put_be64(k->b + 1, number);
 	return guts_slice(k->b, 9);
 }
 
@@ -109,7 +103,7 @@ key_of_bytes(struct key *k, uint64_t number, size_t file, uint64_t offset)
 {
 	key_of(k, BYTES, number);
 	k->b[9] = (uint8_t)file;
-	put_be64(k->b + 10, offset);
+	guts_put_be64(k->b + 10, offset);
 	return guts_slice(k->b, 18);
 }
 
@@ -292,7 +286,7 @@ guts_cijob_put(struct guts_batch *b, const struct guts_cijob *j)
 	encode(&v, j);
 	guts_batch_put(b, GUTS_TABLE_CI, key_of(&k, JOB, j->number), guts_buf_slice(&v));
 	guts_buf_wipe(&v);
-	put_be64(number, j->number);
+	guts_put_be64(number, j->number);
 	if (key_of_id(&k, guts_slice_str(j->id), &key) == GUTS_OK)
 		guts_batch_put(b, GUTS_TABLE_CI, key, guts_slice(number, sizeof number));
 }

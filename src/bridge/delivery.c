@@ -6,6 +6,7 @@
  */
 #include "bridge/delivery.h"
 
+#include "base/be.h"
 #include "base/cursor.h"
 #include "base/text.h"
 
@@ -20,19 +21,12 @@ struct key {
 	uint8_t b[17];
 };
 
-static void
-put_be64(uint8_t *to, uint64_t v)
-{
-	for (unsigned i = 0; i < 8; i++)
-		to[i] = (uint8_t)(v >> (56 - 8 * i));
-}
-
 static struct guts_slice
 key_of(struct key *k, enum row row, uint64_t hook, uint64_t number)
 {
 	k->b[0] = (uint8_t)row;
-	put_be64(k->b + 1, hook);
-	put_be64(k->b + 9, number);
+	guts_put_be64(k->b + 1, hook);
+	guts_put_be64(k->b + 9, number);
 	return guts_slice(k->b, sizeof k->b);
 }
 
@@ -80,13 +74,13 @@ put_waiting(struct guts_batch *b, const struct guts_delivery *d)
 {
 	uint8_t key[8], value[17];
 
-	put_be64(key, d->number);
+	guts_put_be64(key, d->number);
 	if (d->state != GUTS_DELIVERY_PENDING) {
 		guts_batch_del(b, GUTS_TABLE_OUTBOX, guts_slice(key, sizeof key));
 		return;
 	}
-	put_be64(value, d->hook);
-	put_be64(value + 8, d->next_ms);
+	guts_put_be64(value, d->hook);
+	guts_put_be64(value + 8, d->next_ms);
 	value[16] = d->by_hand;
 	guts_batch_put(b, GUTS_TABLE_OUTBOX, guts_slice(key, sizeof key), guts_slice(value, sizeof value));
 }
@@ -246,16 +240,6 @@ guts_delivery_exchange(struct guts_store *s, uint64_t hook, uint64_t number, str
 	return guts_cursor_done(&c) ? GUTS_OK : GUTS_EPROTO;
 }
 
-static uint64_t
-be64_at(const uint8_t *p)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < 8; i++)
-		v = v << 8 | p[i];
-	return v;
-}
-
 struct walk {
 	bool (*row)(void *owner, const struct guts_delivery *d);
 	void (*waiting)(void *owner, uint64_t number, uint64_t hook, uint64_t next_ms, bool by_hand);
@@ -268,7 +252,7 @@ on_record(void *owner, struct guts_slice key, struct guts_slice value)
 	struct walk *w = owner;
 	struct guts_delivery d;
 
-	if (key.n != sizeof(struct key) || decode(&d, be64_at(key.p + 1), be64_at(key.p + 9), value))
+	if (key.n != sizeof(struct key) || decode(&d, guts_be64(key.p + 1), guts_be64(key.p + 9), value))
 		return true;
 	return w->row(w->owner, &d);
 }
@@ -289,7 +273,7 @@ on_waiting(void *owner, struct guts_slice key, struct guts_slice value)
 	struct walk *w = owner;
 
 	if (key.n == 8 && value.n == 17)
-		w->waiting(w->owner, be64_at(key.p), be64_at(value.p), be64_at(value.p + 8), value.p[16]);
+		w->waiting(w->owner, guts_be64(key.p), guts_be64(value.p), guts_be64(value.p + 8), value.p[16]);
 	return true;
 }
 

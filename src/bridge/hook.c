@@ -5,6 +5,7 @@
  */
 #include "bridge/hook.h"
 
+#include "base/be.h"
 #include "base/cursor.h"
 #include "base/text.h"
 
@@ -162,8 +163,7 @@ guts_hook_key(uint8_t key[GUTS_HOOK_KEY_SIZE], const struct guts_hook *h)
 	memset(key, 0, GUTS_HOOK_KEY_SIZE);
 	if (h->has_repo)
 		memcpy(key, h->repo, GUTS_REPOID_SIZE);
-	for (unsigned i = 0; i < 8; i++)
-		key[GUTS_REPOID_SIZE + i] = (uint8_t)(h->id >> (56 - 8 * i));
+	guts_put_be64(key + GUTS_REPOID_SIZE, h->id);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include "bridge/internal.h"
 
 #include "base/alloc.h"
+#include "base/be.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,8 +161,7 @@ guts_bridge_remove(struct guts_bridge *b, uint64_t id, guts_bridge_done *done, v
 	guts_batch_del(batch, GUTS_TABLE_HOOK, guts_slice(key, sizeof key));
 	guts_delivery_remove_all(batch, id);
 	DL_FOREACH (l->queue, w) {
-		for (unsigned i = 0; i < 8; i++)
-			number[i] = (uint8_t)(w->number >> (56 - 8 * i));
+		guts_put_be64(number, w->number);
 		guts_batch_del(batch, GUTS_TABLE_OUTBOX, guts_slice(number, sizeof number));
 	}
 	guts_bridge_fact(b, batch, "hook.removed", &l->hook);

@@ -4,6 +4,8 @@
  */
 #include "crypto/hmac.h"
 
+#include "base/be.h"
+
 #include <sodium.h>
 #include <string.h>
 
@@ -38,11 +40,9 @@ sha1_block(struct sha1 *s)
 	uint32_t w[80], a = s->h[0], b = s->h[1], c = s->h[2], d = s->h[3], e = s->h[4];
 
 	for (unsigned i = 0; i < 80; i++) {
-		const uint8_t *p = s->block + 4 * (i % 16);
 		uint32_t f, k, next;
 
-		w[i] = i < 16 ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] :
-		    rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
+		w[i] = i < 16 ? guts_be32(s->block + 4 * i) : rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
 		if (i < 20) {
 			f = (b & c) | (~b & d);
 			k = 0x5a827999;
@@ -94,11 +94,10 @@ sha1_end(struct sha1 *s, uint8_t out[GUTS_SHA1_SIZE])
 	uint8_t pad[BLOCK + 8] = { 0x80 };
 	size_t n = BLOCK - (s->n + 8) % BLOCK; /* up to where the length goes */
 
-	for (unsigned i = 0; i < 8; i++)
-		pad[n + i] = (uint8_t)(bits >> (56 - 8 * i));
+	guts_put_be64(pad + n, bits);
 	sha1_add(s, guts_slice(pad, n + 8));
-	for (unsigned i = 0; i < GUTS_SHA1_SIZE; i++)
-		out[i] = (uint8_t)(s->h[i / 4] >> (24 - 8 * (i % 4)));
+	for (unsigned i = 0; i < GUTS_SHA1_SIZE / 4; i++)
+		guts_put_be32(out + 4 * i, s->h[i]);
 	sodium_memzero(s, sizeof(*s));
 }
 

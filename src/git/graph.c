@@ -7,6 +7,7 @@
 #include "git/graph.h"
 
 #include "base/alloc.h"
+#include "base/be.h"
 #include "crypto/hmac.h"
 #include "git/repostore_priv.h"
 
@@ -49,18 +50,6 @@ struct guts_graph {
 	bool is_damaged;
 };
 
-static uint32_t
-be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static uint64_t
-be64(const uint8_t *p)
-{
-	return (uint64_t)be32(p) << 32 | be32(p + 4);
-}
-
 /* -- opening ------------------------------------------------------------------------- */
 
 /* Chunk `id`; without memory if the file has none or its place is outside the file. */
@@ -71,7 +60,7 @@ chunk(struct guts_slice file, const char *id)
 	const uint8_t *e = file.p + HEADER_BYTES;
 
 	for (unsigned i = 0; i < n; i++, e += TOC_BYTES) {
-		uint64_t from = be64(e + 4), to = be64(e + TOC_BYTES + 4);
+		uint64_t from = guts_be64(e + 4), to = guts_be64(e + TOC_BYTES + 4);
 
 		if (memcmp(e, id, 4) != 0)
 			continue;
@@ -89,8 +78,8 @@ find_filters(struct layer *l)
 
 	if (ends.p == NULL || ends.n != (size_t)l->n * 4 || data.n < BLOOM_HEADER_BYTES)
 		return;
-	l->hash_version = be32(data.p);
-	l->hashes = be32(data.p + 4);
+	l->hash_version = guts_be32(data.p);
+	l->hashes = guts_be32(data.p + 4);
 	if (l->hash_version < 1 || l->hash_version > 2 || l->hashes < 1 || l->hashes > BLOOM_HASHES_MAX)
 		return;
 	l->filter_ends = ends.p;
@@ -115,12 +104,12 @@ open_layer(struct layer *l, size_t nbelow, uint32_t base)
 	if (fanout.n != FANOUT_BYTES || oids.p == NULL || commits.p == NULL)
 		return GUTS_EPROTO;
 	l->base = base;
-	l->n = be32(fanout.p + FANOUT_BYTES - 4);
+	l->n = guts_be32(fanout.p + FANOUT_BYTES - 4);
 	if (l->n >= COMMITS_MAX - base || oids.n != (size_t)l->n * GUTS_GRAPH_OID_BYTES ||
 	    commits.n != (size_t)l->n * CDAT_BYTES)
 		return GUTS_EPROTO;
 	for (size_t i = 4; i < FANOUT_BYTES; i += 4)
-		if (be32(fanout.p + i - 4) > be32(fanout.p + i))
+		if (guts_be32(fanout.p + i - 4) > guts_be32(fanout.p + i))
 			return GUTS_EPROTO;
 	l->fanout = fanout.p;
 	l->oids = oids.p;
@@ -268,8 +257,8 @@ guts_graph_find(const struct guts_graph *g, const uint8_t oid[GUTS_GRAPH_OID_BYT
 {
 	for (size_t i = g->n; i-- > 0;) {
 		const struct layer *l = &g->v[i];
-		uint32_t low = oid[0] ? be32(l->fanout + ((size_t)oid[0] - 1) * 4) : 0;
-		uint32_t high = be32(l->fanout + (size_t)oid[0] * 4);
+		uint32_t low = oid[0] ? guts_be32(l->fanout + ((size_t)oid[0] - 1) * 4) : 0;
+		uint32_t high = guts_be32(l->fanout + (size_t)oid[0] * 4);
 
 		while (low < high) {
 			uint32_t mid = low + (high - low) / 2;
@@ -307,8 +296,8 @@ guts_graph_commit(const struct guts_graph *g, uint32_t pos, struct guts_graph_co
 
 	out->oid = l->oids + (size_t)(pos - l->base) * GUTS_GRAPH_OID_BYTES;
 	out->tree = p;
-	out->generation = be32(p + 28) >> 2;
-	out->time_s = (uint64_t)(be32(p + 28) & 3) << 32 | be32(p + 32);
+	out->generation = guts_be32(p + 28) >> 2;
+	out->time_s = (uint64_t)(guts_be32(p + 28) & 3) << 32 | guts_be32(p + 32);
 }
 
 struct guts_graph_parents
@@ -317,7 +306,7 @@ guts_graph_parents(const struct guts_graph *g, uint32_t pos)
 	const struct layer *l = layer_of(g, pos);
 	const uint8_t *p = l->commits + (size_t)(pos - l->base) * CDAT_BYTES + GUTS_GRAPH_OID_BYTES;
 
-	return (struct guts_graph_parents){ .first = be32(p), .second = be32(p + 4), .layer = (size_t)(l - g->v) };
+	return (struct guts_graph_parents){ .first = guts_be32(p), .second = guts_be32(p + 4), .layer = (size_t)(l - g->v) };
 }
 
 bool
@@ -338,7 +327,7 @@ guts_graph_next_parent(struct guts_graph *g, struct guts_graph_parents *it, uint
 	} else if (it->second & MORE_PARENTS) {
 		size_t at = ((size_t)(it->second & ~MORE_PARENTS) + it->edge++) * 4;
 
-		p = at + 4 <= l->edges.n ? be32(l->edges.p + at) : UINT32_MAX;
+		p = at + 4 <= l->edges.n ? guts_be32(l->edges.p + at) : UINT32_MAX;
 		if (p & MORE_PARENTS)
 			it->step = 2;
 		p &= ~MORE_PARENTS;
@@ -465,8 +454,8 @@ guts_graph_may_change(const struct guts_graph *g, uint32_t pos, const struct gut
 
 	if (l->filter_ends == NULL || (!path->is_ascii && l->hash_version == 1))
 		return true;
-	from = i > 0 ? be32(l->filter_ends + ((size_t)i - 1) * 4) : 0;
-	to = be32(l->filter_ends + (size_t)i * 4);
+	from = i > 0 ? guts_be32(l->filter_ends + ((size_t)i - 1) * 4) : 0;
+	to = guts_be32(l->filter_ends + (size_t)i * 4);
 	if (from >= to || to > l->filters.n || to - from > FILTER_MAX)
 		return true; /* none was made for it */
 	for (uint32_t k = 0; k < path->n; k++)

@@ -12,6 +12,7 @@
 #include "git/packscan.h"
 
 #include "base/alloc.h"
+#include "base/be.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -89,7 +90,7 @@ take_header(struct guts_packscan *p, uint8_t byte, struct guts_errinfo *ei)
 		return GUTS_OK;
 	if (memcmp(f, "PACK", 4) != 0 || f[4] || f[5] || f[6] || (f[7] != 2 && f[7] != 3))
 		return p->err = guts_err_set(ei, GUTS_EPROTO, "these bytes are no git pack");
-	p->promised = (uint32_t)f[8] << 24 | (uint32_t)f[9] << 16 | (uint32_t)f[10] << 8 | f[11];
+	p->promised = guts_be32(f + 8);
 	if (p->promised > p->limits.objects_max)
 		return p->err = guts_err_set(ei, GUTS_ELIMIT,
 		    "the pack has %" PRIu32 " objects, the limit is %" PRIu64, p->promised, p->limits.objects_max);

@@ -11,6 +11,7 @@
 #include "git/tail.h"
 
 #include "base/alloc.h"
+#include "base/be.h"
 #include "base/log.h"
 #include "git/odb.h"
 
@@ -137,12 +138,6 @@ guts_tail_count(const char *repo_path)
 
 /* -- making the pack -------------------------------------------------------------------- */
 
-static uint32_t
-be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 /* Are all ids of the pack index in `fd` (gitformat-pack(5), version 2) in `odb`? */
 static bool
 holds_index(git_odb *odb, int fd)
@@ -158,7 +153,7 @@ holds_index(git_odb *odb, int fd)
 	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED)
 		return false;
-	count = be32(p + head + fanout - 4);
+	count = guts_be32(p + head + fanout - 4);
 	all = memcmp(p, "\377tOc\0\0\0\2", 8) == 0 && head + fanout + count * GIT_OID_RAWSZ <= (uint64_t)st.st_size;
 	for (uint64_t i = 0; i < count && all; i++) {
 		git_oid id;

@@ -9,6 +9,7 @@
  */
 #include "gossip/gossip_int.h"
 
+#include "base/be.h"
 #include "base/text.h"
 
 #include <assert.h>
@@ -135,8 +136,7 @@ sign(struct guts_gossip *g, struct guts_rpc_message *raw, uint8_t seqno[8],
 {
 	int err;
 
-	for (int i = 0; i < 8; i++)
-		seqno[i] = (uint8_t)(g->last_seqno >> (56 - 8 * i));
+	guts_put_be64(seqno, g->last_seqno);
 	raw->from = guts_peerid_slice(&g->key.id);
 	raw->seqno = guts_slice(seqno, 8);
 	raw->has_from = raw->has_data = raw->has_seqno = raw->has_topic = true;

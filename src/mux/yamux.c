@@ -11,6 +11,7 @@
 #include "mux/yamux_int.h"
 
 #include "base/alloc.h"
+#include "base/be.h"
 
 #include <assert.h>
 
@@ -53,10 +54,8 @@ yamux_header(uint8_t out[YAMUX_HEADER], enum yamux_type type, unsigned flags, ui
 	out[1] = (uint8_t)type;
 	out[2] = 0;
 	out[3] = (uint8_t)flags;
-	for (int i = 0; i < 4; i++) {
-		out[4 + i] = (uint8_t)(id >> (24 - 8 * i));
-		out[8 + i] = (uint8_t)(value >> (24 - 8 * i));
-	}
+	guts_put_be32(out + 4, id);
+	guts_put_be32(out + 8, value);
 }
 
 int

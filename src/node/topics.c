@@ -11,6 +11,7 @@
 #include "node/internal.h"
 
 #include "base/alloc.h"
+#include "base/be.h"
 #include "base/cursor.h"
 #include "base/text.h"
 
@@ -65,8 +66,7 @@ static struct guts_slice
 message_key(uint8_t out[9], uint64_t cursor)
 {
 	out[0] = 'm';
-	for (int i = 0; i < 8; i++)
-		out[1 + i] = (uint8_t)(cursor >> (56 - 8 * i));
+	guts_put_be64(out + 1, cursor);
 	return guts_slice(out, 9);
 }
 

@@ -78,8 +78,8 @@ guts_hex_encode(char *out, const void *p, size_t n)
 	*out = '\0';
 }
 
-static int
-hex_value(uint8_t c)
+int
+guts_hex_value(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -96,7 +96,7 @@ guts_hex_decode(uint8_t *out, size_t n, struct guts_slice s)
 	if (n > SIZE_MAX / 2 || s.n != 2 * n)
 		return GUTS_EINVAL;
 	for (size_t i = 0; i < n; i++) {
-		int hi = hex_value(s.p[2 * i]), lo = hex_value(s.p[2 * i + 1]);
+		int hi = guts_hex_value(s.p[2 * i]), lo = guts_hex_value(s.p[2 * i + 1]);
 
 		if (hi < 0 || lo < 0)
 			return GUTS_EINVAL;

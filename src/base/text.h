@@ -14,6 +14,9 @@ bool guts_text_is_clean(struct guts_slice s, bool allow_lf);
 /* Write 2*n lower-case hex digits and a NUL to `out` (2*n+1 bytes). */
 void guts_hex_encode(char *out, const void *p, size_t n);
 
+/* Value of a hex digit of either case; -1: it is none. */
+int guts_hex_value(uint8_t c);
+
 /* Read exactly 2*n hex digits from s into out.  Errors: GUTS_EINVAL. */
 int guts_hex_decode(uint8_t *out, size_t n, struct guts_slice s);
 

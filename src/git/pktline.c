@@ -1,23 +1,13 @@
 /* git/pktline.c - git's framing, read and written over plain buffers. */
 #include "git/pktline.h"
 
+#include "base/text.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #define LENGTH_DIGITS 4u
-
-static int
-digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 int
 guts_pkt_read(struct guts_slice in, enum guts_pkt_kind *kind, struct guts_slice *data, size_t *used)
@@ -34,7 +24,7 @@ guts_pkt_read(struct guts_slice in, enum guts_pkt_kind *kind, struct guts_slice 
 
 		if (i >= in.n)
 			return GUTS_EAGAIN;
-		d = digit(in.p[i]);
+		d = guts_hex_value(in.p[i]);
 		if (d < 0)
 			return GUTS_EPROTO;
 		n = n << 4 | (size_t)d;

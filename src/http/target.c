@@ -2,6 +2,7 @@
 #include "http/target.h"
 
 #include "base/err.h"
+#include "base/text.h"
 
 struct scan {
 	char *text;
@@ -9,18 +10,6 @@ struct scan {
 	size_t to;     /* next decoded byte */
 	bool odd;      /* the last part held an encoded control byte or backslash */
 };
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 /* Decode until one of `stops` or the end; false on a byte that may not be there. */
 static bool
@@ -34,8 +23,8 @@ take_part(struct scan *s, const char *stops, bool plus)
 		if (c == '+' && plus)
 			c = ' ';
 		if (c == '%') {
-			int hi = s->at < s->n ? hex_value(s->text[s->at]) : -1;
-			int lo = s->at + 1 < s->n ? hex_value(s->text[s->at + 1]) : -1;
+			int hi = s->at < s->n ? guts_hex_value((uint8_t)s->text[s->at]) : -1;
+			int lo = s->at + 1 < s->n ? guts_hex_value((uint8_t)s->text[s->at + 1]) : -1;
 			if (hi < 0 || lo < 0)
 				return false;
 			c = (unsigned char)(hi << 4 | lo);

@@ -392,3 +392,26 @@ guts_ask_list(struct guts_cli *c, const char *path, void (*row)(void *owner, str
 	guts_buf_deinit(&text);
 	return code;
 }
+
+void
+guts_ask_put(struct guts_cli *c, struct guts_json *j, const char *option, const char *member)
+{
+	const char *value = guts_args_get(&c->args, option);
+
+	if (value != NULL)
+		guts_json_put_str(j, member, value);
+}
+
+void
+guts_ask_put_list(struct guts_cli *c, struct guts_json *j, const char *option, const char *member)
+{
+	const char *value;
+
+	if (guts_args_get(&c->args, option) == NULL)
+		return;
+	guts_json_key(j, member);
+	guts_json_array(j);
+	for (size_t i = 0; (value = guts_args_nth(&c->args, option, i)) != NULL; i++)
+		guts_json_str(j, value);
+	guts_json_array_end(j);
+}

@@ -49,6 +49,10 @@ int guts_ask_try(struct guts_cli *c, struct guts_reply *r, const char *method, c
 /* A GET whose answer's bytes go to `data` as they come (false, having said why, ends it), for what is too large to hold. */
 int guts_ask_bytes(struct guts_cli *c, const char *path, bool (*data)(void *owner, struct guts_slice bytes), void *owner);
 
+/* Members of a body, from an option of the command line; none if it was not given.  The second is a list of all its values. */
+void guts_ask_put(struct guts_cli *c, struct guts_json *j, const char *option, const char *member);
+void guts_ask_put_list(struct guts_cli *c, struct guts_json *j, const char *option, const char *member);
+
 /* Tell what a reply of 400 or above says; returns its exit code. */
 int guts_ask_refused(struct guts_cli *c, const struct guts_reply *r);
 void guts_reply_deinit(struct guts_reply *r);

@@ -9,24 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void
-put_events(struct guts_cli *c, struct guts_json *j)
-{
-	const char *event;
-
-	if (guts_args_get(&c->args, "event") == NULL)
-		return;
-	guts_json_key(j, "events");
-	guts_json_array(j);
-	for (size_t i = 0; (event = guts_args_nth(&c->args, "event", i)) != NULL; i++)
-		guts_json_str(j, event);
-	guts_json_array_end(j);
-}
-
 int
 guts_cmd_ci_add(struct guts_cli *c)
 {
-	const char *branch = guts_args_get(&c->args, "branch"), *context = guts_args_get(&c->args, "context");
 	struct guts_reply r = { 0 };
 	struct guts_buf b;
 	struct guts_json j;
@@ -36,11 +21,9 @@ guts_cmd_ci_add(struct guts_cli *c)
 	guts_buf_init(&b, 16 << 10);
 	guts_json_init(&j, &b);
 	guts_json_object(&j);
-	if (branch != NULL)
-		guts_json_put_str(&j, "branch_filter", branch);
-	if (context != NULL)
-		guts_json_put_str(&j, "context", context);
-	put_events(c, &j);
+	guts_ask_put(c, &j, "branch", "branch_filter");
+	guts_ask_put(c, &j, "context", "context");
+	guts_ask_put_list(c, &j, "event", "events");
 	guts_json_object_end(&j);
 	if (!code) {
 		path = guts_asprintf("%s/ci/queues", repo);

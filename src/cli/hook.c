@@ -58,23 +58,14 @@ put_config(struct guts_cli *c, struct guts_json *j)
 static int
 put_fields(struct guts_cli *c, struct guts_json *j)
 {
-	const char *format = guts_args_get(&c->args, "format"), *branch = guts_args_get(&c->args, "branch"), *event;
 	int code;
 
 	guts_json_object(j);
-	if (format != NULL)
-		guts_json_put_str(j, "type", format);
-	if (branch != NULL)
-		guts_json_put_str(j, "branch_filter", branch);
+	guts_ask_put(c, j, "format", "type");
+	guts_ask_put(c, j, "branch", "branch_filter");
 	if (guts_args_get(&c->args, "all-authors") != NULL)
 		guts_json_put_bool(j, "all_authors", true);
-	if (guts_args_get(&c->args, "event") != NULL) {
-		guts_json_key(j, "events");
-		guts_json_array(j);
-		for (size_t i = 0; (event = guts_args_nth(&c->args, "event", i)) != NULL; i++)
-			guts_json_str(j, event);
-		guts_json_array_end(j);
-	}
+	guts_ask_put_list(c, j, "event", "events");
 	code = put_config(c, j);
 	if (!code)
 		code = put_secret(c, j, "authorization-file", "authorization_header");

@@ -8,25 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "name   value", the name dim on a terminal; value is cleaned. */
-static void
-line(const char *name, const char *value)
-{
-	bool color = guts_term_colors(stdout);
-	char *clean = guts_term_clean(value, false);
-
-	printf("%s%-13s%s %s\n", guts_term_style(color, GUTS_STYLE_DIM), name, guts_term_style(color, GUTS_STYLE_PLAIN),
-	    clean);
-	free(clean);
-}
-
 static void
 lines_of(const char *name, struct guts_jv list)
 {
 	for (size_t i = 0; i < guts_jv_count(list); i++)
-		line(i == 0 ? name : "", guts_jv_str(guts_jv_at(list, i), ""));
+		guts_term_line(i == 0 ? name : "", guts_jv_str(guts_jv_at(list, i), ""));
 	if (guts_jv_count(list) == 0)
-		line(name, "none");
+		guts_term_line(name, "none");
 }
 
 /* The whole, then what is not well. */
@@ -36,7 +24,7 @@ print_health(struct guts_jv health)
 	struct guts_jv list = guts_jv_get(health, "subsystems");
 	char text[320], age[40];
 
-	line("health", guts_jv_str_of(health, "state"));
+	guts_term_line("health", guts_jv_str_of(health, "state"));
 	for (size_t i = 0; i < guts_jv_count(list); i++) {
 		struct guts_jv v = guts_jv_at(list, i);
 		const char *state = guts_jv_str_of(v, "state");
@@ -45,7 +33,7 @@ print_health(struct guts_jv health)
 			continue;
 		guts_fmt_age(age, guts_jv_str_of(v, "since"), guts_ask_now());
 		snprintf(text, sizeof(text), "%s is %s since %s: %s", guts_jv_str_of(v, "name"), state, age, guts_jv_str_of(v, "reason"));
-		line("", text);
+		guts_term_line("", text);
 	}
 }
 
@@ -55,15 +43,15 @@ print_status(struct guts_jv s)
 	struct guts_jv n = guts_jv_get(s, "counts");
 	char in[16], out[16], rate_in[16], rate_out[16], age[40], text[256];
 
-	line("peer id", guts_jv_str_of(s, "id"));
-	line("state", guts_jv_bool_of(s, "stopping") ? "stopping" : guts_jv_bool_of(s, "ready") ? "ready" : "starting");
+	guts_term_line("peer id", guts_jv_str_of(s, "id"));
+	guts_term_line("state", guts_jv_bool_of(s, "stopping") ? "stopping" : guts_jv_bool_of(s, "ready") ? "ready" : "starting");
 	print_health(guts_jv_get(s, "health"));
 	guts_fmt_age(age, guts_jv_str_of(s, "started_at"), guts_ask_now());
 	snprintf(text, sizeof(text), "%s, started %s", guts_jv_str_of(s, "agent"), age);
-	line("version", text);
-	line("network", guts_jv_str_of(s, "network"));
+	guts_term_line("version", text);
+	guts_term_line("network", guts_jv_str_of(s, "network"));
 	lines_of("listening", guts_jv_get(s, "listen"));
-	line("port mapping", guts_jv_str_of(s, "reachability"));
+	guts_term_line("port mapping", guts_jv_str_of(s, "reachability"));
 	lines_of("gateway", guts_jv_get(s, "http"));
 	if (guts_jv_count(guts_jv_get(s, "restart_required")))
 		lines_of("restart for", guts_jv_get(s, "restart_required"));
@@ -71,17 +59,17 @@ print_status(struct guts_jv s)
 	    (unsigned long long)guts_jv_u64_of(n, "peers"), (unsigned long long)guts_jv_u64_of(n, "inbound"),
 	    (unsigned long long)guts_jv_u64_of(n, "outbound"), (unsigned long long)guts_jv_u64_of(n, "known_peers"),
 	    (unsigned long long)guts_jv_u64_of(n, "bans"));
-	line("peers", text);
+	guts_term_line("peers", text);
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)guts_jv_u64_of(n, "repositories"));
-	line("repositories", text);
+	guts_term_line("repositories", text);
 	guts_fmt_bytes(in, guts_jv_u64_of(s, "bytes_in"));
 	guts_fmt_bytes(out, guts_jv_u64_of(s, "bytes_out"));
 	guts_fmt_bytes(rate_in, guts_jv_u64_of(s, "rate_in"));
 	guts_fmt_bytes(rate_out, guts_jv_u64_of(s, "rate_out"));
 	snprintf(text, sizeof(text), "%s in (%s/s), %s out (%s/s)", in, rate_in, out, rate_out);
-	line("traffic", text);
+	guts_term_line("traffic", text);
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)guts_jv_u64_of(s, "events.newest"));
-	line("last event", text);
+	guts_term_line("last event", text);
 }
 
 int

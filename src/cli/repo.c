@@ -62,46 +62,35 @@ guts_cmd_repo_list(struct guts_cli *c)
 }
 
 static void
-line(const char *name, const char *value)
-{
-	bool color = guts_term_colors(stdout);
-	char *clean = guts_term_clean(value, false);
-
-	printf("%s%-13s%s %s\n", guts_term_style(color, GUTS_STYLE_DIM), name, guts_term_style(color, GUTS_STYLE_PLAIN),
-	    clean);
-	free(clean);
-}
-
-static void
 print_head(struct guts_jv v)
 {
 	const char *head = guts_jv_str(guts_jv_get(v, "head"), NULL), *error = guts_jv_str(guts_jv_get(v, "last_error"), NULL);
 	char size[16], age[40], text[320];
 
-	line("name", guts_jv_str_of(v, "full_name"));
+	guts_term_line("name", guts_jv_str_of(v, "full_name"));
 	if (guts_jv_str_of(v, "description")[0])
-		line("description", guts_jv_str_of(v, "description"));
-	line("id", guts_jv_str_of(v, "id"));
-	line("clone", guts_jv_str_of(v, "clone_url"));
+		guts_term_line("description", guts_jv_str_of(v, "description"));
+	guts_term_line("id", guts_jv_str_of(v, "id"));
+	guts_term_line("clone", guts_jv_str_of(v, "clone_url"));
 	snprintf(text, sizeof(text), "%s%s%s", guts_jv_str_of(v, "default_branch"), head ? " at " : " (empty)", head ? head : "");
-	line("branch", text);
+	guts_term_line("branch", text);
 	guts_fmt_bytes(size, guts_jv_u64_of(v, "size_bytes"));
 	guts_fmt_age(age, guts_jv_str_of(v, "updated_at"), guts_ask_now());
 	snprintf(text, sizeof(text), "%s, %s, updated %s", size, guts_jv_str_of(v, "object_format"), age);
-	line("size", text);
+	guts_term_line("size", text);
 	snprintf(text, sizeof(text), "version %llu, %llu of %zu delegates sign, %s, %s%s%s",
 	    (unsigned long long)guts_jv_u64_of(v, "identity_version"), (unsigned long long)guts_jv_u64_of(v, "threshold"),
 	    guts_jv_count(guts_jv_get(v, "delegates")), guts_jv_bool_of(v, "private") ? "private" : "public",
 	    guts_jv_bool_of(v, "permissions.push") ? "this node may push" : "this node may not push",
 	    guts_jv_bool_of(v, "archived") ? ", retired" : "", guts_jv_bool_of(v, "shadowed") ? ", shadowed" : "");
-	line("identity", text);
+	guts_term_line("identity", text);
 	for (size_t i = 0; i < guts_jv_count(guts_jv_get(v, "signers")); i++)
-		line(i ? "" : "signers", guts_jv_str(guts_jv_at(guts_jv_get(v, "signers"), i), ""));
+		guts_term_line(i ? "" : "signers", guts_jv_str(guts_jv_at(guts_jv_get(v, "signers"), i), ""));
 	for (size_t i = 0; i < guts_jv_count(guts_jv_get(v, "readers")); i++)
-		line(i ? "" : "readers", guts_jv_str(guts_jv_at(guts_jv_get(v, "readers"), i), ""));
-	line("policy", guts_jv_str_of(v, "policy"));
+		guts_term_line(i ? "" : "readers", guts_jv_str(guts_jv_at(guts_jv_get(v, "readers"), i), ""));
+	guts_term_line("policy", guts_jv_str_of(v, "policy"));
 	if (error != NULL)
-		line("last error", error);
+		guts_term_line("last error", error);
 }
 
 static void

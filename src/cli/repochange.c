@@ -9,16 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The option as a member, if it was given. */
-static void
-put_option(struct guts_cli *c, struct guts_json *j, const char *option, const char *member)
-{
-	const char *value = guts_args_get(&c->args, option);
-
-	if (value != NULL)
-		guts_json_put_str(j, member, value);
-}
-
 int
 guts_cmd_repo_create(struct guts_cli *c)
 {
@@ -31,9 +21,9 @@ guts_cmd_repo_create(struct guts_cli *c)
 	guts_json_init(&j, &b);
 	guts_json_object(&j);
 	guts_json_put_str(&j, "name", c->args.pos[0]);
-	put_option(c, &j, "description", "description");
-	put_option(c, &j, "branch", "default_branch");
-	put_option(c, &j, "format", "object_format");
+	guts_ask_put(c, &j, "description", "description");
+	guts_ask_put(c, &j, "branch", "default_branch");
+	guts_ask_put(c, &j, "format", "object_format");
 	if (guts_args_get(&c->args, "private") != NULL)
 		guts_json_put_bool(&j, "private", true);
 	guts_json_object_end(&j);
@@ -115,9 +105,9 @@ guts_cmd_repo_update(struct guts_cli *c)
 	guts_buf_init(&b, 64 << 10);
 	guts_json_init(&j, &b);
 	guts_json_object(&j);
-	put_option(c, &j, "name", "name");
-	put_option(c, &j, "description", "description");
-	put_option(c, &j, "branch", "default_branch");
+	guts_ask_put(c, &j, "name", "name");
+	guts_ask_put(c, &j, "description", "description");
+	guts_ask_put(c, &j, "branch", "default_branch");
 	code = yes_or_no(c, "private", &j, "private");
 	if (!code)
 		code = yes_or_no(c, "archive", &j, "archived");

@@ -87,6 +87,17 @@ guts_term_clean(const char *s, bool lf)
 	return out;
 }
 
+void
+guts_term_line(const char *name, const char *value)
+{
+	bool color = guts_term_colors(stdout);
+	char *clean = guts_term_clean(value, false);
+
+	printf("%s%-13s%s %s\n", guts_term_style(color, GUTS_STYLE_DIM), name, guts_term_style(color, GUTS_STYLE_PLAIN),
+	    clean);
+	free(clean);
+}
+
 static unsigned
 columns_of(uint32_t code)
 {

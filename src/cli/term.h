@@ -25,6 +25,9 @@ const char *guts_term_style(bool on, enum guts_style s);
  * Owner: caller. */
 char *guts_term_clean(const char *s, bool lf);
 
+/* Print "name   value" on standard output, the name dim on a terminal; the value is cleaned. */
+void guts_term_line(const char *name, const char *value);
+
 /* Columns that UTF-8 text takes. */
 unsigned guts_term_columns(const char *s);
 

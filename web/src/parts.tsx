@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import { ApiError } from './api'
+import { go } from './router'
 import { canAdmin, canRead, canWrite } from './session'
 import { T, visible } from './text'
 import { attempt, Dialog, Problem, toast } from './ui'
@@ -286,6 +287,21 @@ export function Table<Row>({
 				</tbody>
 			</table>
 		</div>
+	)
+}
+
+// For lists by cursor, which only go on; `to` is the address of the page at one.
+export function CursorPager({ cursor, next, to }: { cursor?: string; next?: string; to(cursor?: string): string }) {
+	if (!cursor && !next) return null
+	return (
+		<nav class="pager" aria-label="Pages">
+			<button type="button" disabled={!cursor} onClick={() => go(to())}>
+				Newest
+			</button>
+			<button type="button" disabled={!next} onClick={() => go(to(next))}>
+				Older
+			</button>
+		</nav>
 	)
 }
 

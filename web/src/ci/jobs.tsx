@@ -4,8 +4,8 @@ import { getPage, getRepoPage, type NodeEvent, type Schemas } from '../api'
 import { branchName } from '../eventrow'
 import { useLive } from '../live'
 import { RepoName } from '../names'
-import { type Column, Search, Select, Table, useTyped } from '../parts'
-import { go, replace, repoHref, route } from '../router'
+import { type Column, CursorPager, Search, Select, Table, useTyped } from '../parts'
+import { replace, repoHref, route } from '../router'
 import { Ago, Oid, span, T } from '../text'
 import { Badge, Card, Empty, Loaded, type Tone } from '../ui'
 
@@ -129,16 +129,7 @@ export function JobList({ at, none }: { at: Place; none: ComponentChildren }) {
 						) : (
 							none
 						)}
-						{(next || cursor) && (
-							<nav class="pager" aria-label="Pages">
-								<button type="button" disabled={!cursor} onClick={() => go(at.to(filter))}>
-									Newest
-								</button>
-								<button type="button" disabled={!next} onClick={() => go(at.to({ ...filter, cursor: next }))}>
-									Older
-								</button>
-							</nav>
-						)}
+						<CursorPager cursor={cursor} next={next} to={(c) => at.to({ ...filter, cursor: c })} />
 					</>
 				)}
 			</Loaded>

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks'
 import { act, get, getPage, getRepo, getRepoPage, type Schemas } from '../api'
 import { useLive } from '../live'
 import { RepoName } from '../names'
-import { type Column, RemoveDialog, Select, Table, useBusy } from '../parts'
+import { type Column, CursorPager, RemoveDialog, Select, Table, useBusy } from '../parts'
 import { go, replace, route } from '../router'
 import { Ago, num, plain, T } from '../text'
 import { Badge, Card, Empty, Facts, Loaded } from '../ui'
@@ -81,16 +81,7 @@ function Deliveries({ at, hook }: { at: Place; hook: Hook }) {
 						) : (
 							<Empty>{status || cursor ? 'None like that.' : 'Nothing was delivered yet. A ping shows whether the receiver answers.'}</Empty>
 						)}
-						{(next || cursor) && (
-							<nav class="pager" aria-label="Pages">
-								<button type="button" disabled={!cursor} onClick={() => go(to(status && `?status=${status}`))}>
-									Newest
-								</button>
-								<button type="button" disabled={!next} onClick={() => go(to(`?status=${status}&cursor=${next}`))}>
-									Older
-								</button>
-							</nav>
-						)}
+						<CursorPager cursor={cursor} next={next} to={(c) => to(c ? `?status=${status}&cursor=${c}` : status && `?status=${status}`)} />
 					</>
 				)}
 			</Loaded>

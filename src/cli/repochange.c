@@ -75,20 +75,20 @@ put_peers(struct guts_cli *c, struct guts_json *j, const char *option, const cha
 	return code;
 }
 
-/* The contexts that branches are to have, or none. */
+/* A list of texts, or none. */
 static int
-put_contexts(struct guts_cli *c, struct guts_json *j)
+put_texts(struct guts_cli *c, struct guts_json *j, const char *option, const char *no, const char *member)
 {
-	const char *context;
+	const char *text;
 
-	if (guts_args_get(&c->args, "require") == NULL && guts_args_get(&c->args, "no-required") == NULL)
+	if (guts_args_get(&c->args, option) == NULL && guts_args_get(&c->args, no) == NULL)
 		return GUTS_EXIT_OK;
-	if (guts_args_get(&c->args, "require") != NULL && guts_args_get(&c->args, "no-required") != NULL)
-		return guts_cli_usage(c, "--require and --no-required exclude each other");
-	guts_json_key(j, "required_contexts");
+	if (guts_args_get(&c->args, option) != NULL && guts_args_get(&c->args, no) != NULL)
+		return guts_cli_usage(c, "--%s and --%s exclude each other", option, no);
+	guts_json_key(j, member);
 	guts_json_array(j);
-	for (size_t i = 0; (context = guts_args_nth(&c->args, "require", i)) != NULL; i++)
-		guts_json_str(j, context);
+	for (size_t i = 0; (text = guts_args_nth(&c->args, option, i)) != NULL; i++)
+		guts_json_str(j, text);
 	guts_json_array_end(j);
 	return GUTS_EXIT_OK;
 }
@@ -116,7 +116,9 @@ guts_cmd_repo_update(struct guts_cli *c)
 	if (!code)
 		code = put_peers(c, &j, "reader", "no-readers", "readers");
 	if (!code)
-		code = put_contexts(c, &j);
+		code = put_texts(c, &j, "require", "no-required", "required_contexts");
+	if (!code)
+		code = put_texts(c, &j, "gate", "no-gates", "gated_branches");
 	guts_json_object_end(&j);
 	if (!code && b.len <= 2)
 		code = guts_cli_usage(c, "nothing to change was given");

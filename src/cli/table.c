@@ -55,6 +55,8 @@ static const struct guts_opt update_opts[] = {
 	{ "no-readers", 0, NULL, "nobody but the delegates may have it while it is private" },
 	{ "require", 0, "CONTEXT", "a commit status that branches are to have; may be given several times; replaces the list" },
 	{ "no-required", 0, NULL, "branches need no commit status" },
+	{ "gate", 0, "BRANCH", "hold pushes to it in candidates/BRANCH until all required statuses are there; may end in *; may be given several times; replaces the list" },
+	{ "no-gates", 0, NULL, "no branch waits for statuses" },
 	END,
 };
 static const struct guts_opt history_opts[] = {

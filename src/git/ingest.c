@@ -9,7 +9,7 @@
  *
  * Connectivity is checked as git does it: index-pack tells whether the pack needs nothing
  * outside itself; if so and the tips are in it, that is enough; otherwise rev-list walks from the
- * tips to what refs reach already.
+ * tips to what refs reach already.  Then the owner's questions are answered from both.
  *
  * `g` lives until its last job is done, so after any callback `aborted` can still be asked.
  */
@@ -45,6 +45,7 @@ enum stage {
 	INDEXING,   /* all bytes given, index-pack works */
 	CHECKING,   /* are the tips in the pack? */
 	WALKING,    /* rev-list */
+	ASKING,     /* the owner's questions */
 	VERIFIED,   /* told, with success */
 	FAILED,     /* told or about to be told */
 	ACCEPTING,
@@ -57,7 +58,8 @@ struct guts_ingest {
 	uint8_t id[GUTS_REPOID_SIZE];
 	char *path, *quarantine;
 	struct guts_oid *tips;
-	size_t ntips;
+	size_t ntips, nasks;
+	struct guts_object_query *asks; /* and their answers */
 	uint64_t pack_max;
 	bool no_pack;
 	struct guts_ingest_events ev;
@@ -100,6 +102,7 @@ ingest_free(struct guts_ingest *g)
 	guts_buf_deinit(&g->input);
 	free(g->chunk_mem);
 	free(g->tips);
+	free(g->asks);
 	free(g->path);
 	free(g->quarantine);
 	free(g);
@@ -165,6 +168,7 @@ tell(struct guts_timer *t, void *owner)
 		.pack_bytes = g->scanned_bytes,
 		.objects = g->scanned_objects,
 		.detail = g->err ? g->why.text : NULL,
+		.answers = g->err ? NULL : g->asks,
 	};
 
 	(void)t;
@@ -195,6 +199,48 @@ fail(struct guts_ingest *g, int err, const char *text)
 		return;
 	guts_err_set(&g->why, err, "%s", text);
 	settle(g, err);
+}
+
+/* -- the owner's questions ------------------------------------------------------------- */
+
+static void
+asks_run(struct guts_job *j)
+{
+	struct guts_ingest *g = (struct guts_ingest *)j;
+	git_odb *odb = NULL;
+
+	g->job_err = guts_odb_open(&odb, g->path);
+	if (!g->job_err && !g->no_pack && git_odb_add_disk_alternate(odb, g->quarantine))
+		g->job_err = GUTS_EIO;
+	if (!g->job_err)
+		g->job_err = guts_odb_answer(odb, g->asks, g->nasks);
+	git_odb_free(odb);
+}
+
+static void
+asks_done(struct guts_job *j, void *owner)
+{
+	struct guts_ingest *g = (struct guts_ingest *)j;
+
+	(void)owner;
+	if (job_over(g))
+		return;
+	if (g->job_err)
+		fail(g, g->job_err, "the history could not be read");
+	else
+		settle(g, GUTS_OK);
+}
+
+/* Nothing is wrong with the pack. */
+static void
+pass(struct guts_ingest *g)
+{
+	if (g->nasks == 0) {
+		settle(g, GUTS_OK);
+		return;
+	}
+	g->stage = ASKING;
+	submit(g, asks_run, asks_done, "git.asks");
 }
 
 /* -- index-pack --------------------------------------------------------------------- */
@@ -229,7 +275,7 @@ tips_done(struct guts_job *j, void *owner)
 	if (job_over(g))
 		return;
 	if (g->tips_here)
-		settle(g, GUTS_OK);
+		pass(g);
 	else
 		walk(g);
 }
@@ -311,7 +357,10 @@ walk_exit(void *owner, const struct guts_child_result *r)
 	struct guts_ingest *g = owner;
 
 	g->child = NULL;
-	settle(g, r->err ? guts_gitcmd_error(r, GUTS_ENOTFOUND, &g->why) : GUTS_OK);
+	if (r->err)
+		settle(g, guts_gitcmd_error(r, GUTS_ENOTFOUND, &g->why));
+	else
+		pass(g);
 }
 
 static void
@@ -346,7 +395,7 @@ walk(struct guts_ingest *g)
 
 	g->stage = WALKING;
 	if (g->ntips == 0) {
-		settle(g, GUTS_OK);
+		pass(g);
 		return;
 	}
 	for (size_t i = 0; i < g->ntips; i++) {
@@ -532,6 +581,10 @@ guts_repostore_ingest_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SI
 	if (spec->ntips > 0)
 		memcpy(g->tips, spec->tips, spec->ntips * sizeof(*g->tips));
 	g->ntips = spec->ntips;
+	g->asks = guts_calloc(spec->nasks, sizeof(*g->asks));
+	if (spec->nasks > 0)
+		memcpy(g->asks, spec->asks, spec->nasks * sizeof(*g->asks));
+	g->nasks = spec->nasks;
 	g->no_pack = spec->no_pack;
 	g->pack_max = spec->pack_max < GUTS_PACK_MAX ? spec->pack_max : GUTS_PACK_MAX;
 	g->ev = *ev;

@@ -27,4 +27,7 @@ enum guts_object_type guts_odb_type(struct git_odb *odb, const struct guts_oid *
 /* What a tag object finally points at; none if `o` is no tag. */
 struct guts_oid guts_odb_peel(struct git_odb *odb, const struct guts_oid *o);
 
+/* Answer questions, in place.  Errors: GUTS_EIO. */
+int guts_odb_answer(struct git_odb *odb, struct guts_object_query *v, size_t n);
+
 #endif

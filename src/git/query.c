@@ -41,19 +41,28 @@ answer(git_odb *odb, git_repository *repo, struct guts_object_query *q)
 		q->is_ancestor = git_graph_descendant_of(repo, &id, &ancestor) == 1;
 }
 
+int
+guts_odb_answer(git_odb *odb, struct guts_object_query *v, size_t n)
+{
+	git_repository *repo = NULL;
+
+	if (git_repository_wrap_odb(&repo, odb))
+		return GUTS_EIO;
+	for (size_t i = 0; i < n; i++)
+		answer(odb, repo, &v[i]);
+	git_repository_free(repo);
+	return GUTS_OK;
+}
+
 static void
 query_run(struct guts_job *j)
 {
 	struct guts_query *q = (struct guts_query *)j;
-	git_repository *repo = NULL;
 	git_odb *odb = NULL;
 
 	q->err = guts_odb_open(&odb, q->path);
-	if (!q->err && git_repository_wrap_odb(&repo, odb))
-		q->err = GUTS_EIO;
-	for (size_t i = 0; i < q->n && !q->err; i++)
-		answer(odb, repo, &q->v[i]);
-	git_repository_free(repo);
+	if (!q->err)
+		q->err = guts_odb_answer(odb, q->v, q->n);
 	git_odb_free(odb);
 }
 

@@ -395,8 +395,20 @@ guts_receive_message(struct guts_buf *out, const struct guts_receive_request *rq
 }
 
 static void
-add_status(struct guts_buf *report, const struct guts_receive_status *st)
+add_option_oid(struct guts_buf *report, const char *option, const struct guts_oid *oid, size_t hex)
 {
+	char text[GUTS_OID_HEX_SIZE] = "";
+
+	guts_oid_hex(text, oid);
+	if (guts_oid_is_none(oid))
+		memset(text, '0', hex);
+	guts_pkt_printf(report, "option %s %.*s\n", option, (int)hex, text);
+}
+
+static void
+add_status(struct guts_buf *report, const struct guts_receive_request *rq, const struct guts_receive_status *st)
+{
+	size_t hex = rq->format == GUTS_SHA1 ? 40 : 64;
 	struct guts_buf line;
 
 	guts_buf_init(&line, GUTS_PKT_DATA_MAX);
@@ -409,6 +421,11 @@ add_status(struct guts_buf *report, const struct guts_receive_status *st)
 	guts_buf_add_u8(&line, '\n');
 	guts_pkt_add(report, guts_buf_slice(&line));
 	guts_buf_deinit(&line);
+	if (st->error || !st->written || !rq->report_status_v2)
+		return;
+	guts_pkt_printf(report, "option refname %s\n", st->written);
+	add_option_oid(report, "old-oid", &st->old_oid, hex);
+	add_option_oid(report, "new-oid", &st->new_oid, hex);
 }
 
 int
@@ -425,7 +442,7 @@ guts_receive_report(struct guts_buf *out, const struct guts_receive_request *rq,
 		guts_buf_add_u8(&unpack, '\n');
 		guts_pkt_add(&report, guts_buf_slice(&unpack));
 		for (size_t i = 0; i < n; i++)
-			add_status(&report, &v[i]);
+			add_status(&report, rq, &v[i]);
 		guts_pkt_add_flush(&report);
 		if (rq->side_band)
 			guts_pkt_add_band(out, GUTS_BAND_DATA, guts_buf_slice(&report));

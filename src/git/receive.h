@@ -85,9 +85,12 @@ int guts_receive_message(struct guts_buf *out, const struct guts_receive_request
 struct guts_receive_status {
 	const char *name;
 	const char *error; /* NULL = done */
+	const char *written; /* NULL = `name`; else the ref that was written instead, … */
+	struct guts_oid old_oid, new_oid; /* … from which value to which */
 };
 
-/* Append the report and the last flush.  `unpack_error` NULL = the objects were taken.  Without report-status only the flush is written.
+/* Append the report and the last flush.  `unpack_error` NULL = the objects were taken.  Without report-status only the flush is written.  A client
+ * without report-status-v2 cannot read of a ref that was written instead: say an error.
  * Errors: GUTS_ELIMIT. */
 int guts_receive_report(struct guts_buf *out, const struct guts_receive_request *rq, const char *unpack_error,
     const struct guts_receive_status *v, size_t n);

@@ -34,11 +34,22 @@ struct guts_ref_update {
 	struct guts_oid oid;
 };
 
+/* A question about objects; the answer goes into the same struct. */
+enum guts_object_type { GUTS_OBJ_NONE = 0, GUTS_OBJ_COMMIT = 1, GUTS_OBJ_TREE = 2, GUTS_OBJ_BLOB = 3, GUTS_OBJ_TAG = 4 };
+struct guts_object_query {
+	struct guts_oid oid;
+	struct guts_oid ancestor;   /* not none: is it equal to or an ancestor of oid? */
+	enum guts_object_type type; /* answer; GUTS_OBJ_NONE = not there */
+	bool is_ancestor;           /* answer */
+};
+
 struct guts_ingest_spec {
 	uint64_t pack_max;            /* [bytes] ≤ GUTS_PACK_MAX */
 	const struct guts_oid *tips;  /* ids that must be there with all they reach, from pack or repository (copied) */
 	size_t ntips;
 	bool no_pack;                 /* no bytes will come: only the tips are checked (push of known objects) */
+	const struct guts_object_query *asks; /* answered with a good verdict, as if the objects were accepted (copied) */
+	size_t nasks;
 };
 
 /* What verification found; valid during the callback. */
@@ -46,6 +57,7 @@ struct guts_ingest_result {
 	uint64_t pack_bytes;
 	uint64_t objects;
 	const char *detail; /* text for a person when err != 0, e.g. git's own words; may be NULL */
+	const struct guts_object_query *answers; /* to the spec's `asks`, in their order; NULL when err != 0 */
 };
 
 struct guts_ingest_events {
@@ -65,15 +77,6 @@ struct guts_packer_events {
 	void (*data)(void *owner, struct guts_slice bytes);
 	/* All bytes were given (0), or it failed: GUTS_ENOTFOUND a want is not there, GUTS_EBUSY, GUTS_EIO. */
 	void (*end)(void *owner, int err);
-};
-
-/* A question about objects; the answer goes into the same struct. */
-enum guts_object_type { GUTS_OBJ_NONE = 0, GUTS_OBJ_COMMIT = 1, GUTS_OBJ_TREE = 2, GUTS_OBJ_BLOB = 3, GUTS_OBJ_TAG = 4 };
-struct guts_object_query {
-	struct guts_oid oid;
-	struct guts_oid ancestor;   /* not none: is it equal to or an ancestor of oid? */
-	enum guts_object_type type; /* answer; GUTS_OBJ_NONE = not there */
-	bool is_ancestor;           /* answer */
 };
 
 struct guts_ref_row {

@@ -37,7 +37,7 @@ run_badge(struct guts_call *c)
 	bool counts[1000];
 
 	if (!guts_oid_is_none(&p->commit))
-		c->err = guts_checks_read(c->h->store, p->info, &p->commit, &checks);
+		c->err = guts_checks_of(c->h->store, p->info, &p->commit, &checks);
 	one = guts_checks_find(&checks, p->context);
 	if (p->context[0]) {
 		p->state = one ? guts_status_state_name(one->state) : NULL;

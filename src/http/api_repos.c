@@ -30,12 +30,13 @@ struct repo_call {
 	struct guts_call c;
 	uint8_t id[GUTS_REPOID_SIZE];
 	char *name, *description, *branch, *path;
-	bool is_private, is_retired, set_private, set_retired, set_signers, set_readers, set_contexts;
+	bool is_private, is_retired, set_private, set_retired, set_signers, set_readers, set_contexts, set_gates;
 	enum guts_object_format format;
 	struct guts_peerid signers[GUTS_SIGNERS_MAX], readers[GUTS_READERS_MAX];
 	char contexts[GUTS_CONTEXTS_MAX][GUTS_CONTEXT_MAX + 1];
-	const char *context[GUTS_CONTEXTS_MAX];
-	size_t nsigners, nreaders, ncontexts;
+	char gates[GUTS_GATES_MAX][GUTS_GATE_MAX + 1];
+	const char *context[GUTS_CONTEXTS_MAX], *gate[GUTS_GATES_MAX];
+	size_t nsigners, nreaders, ncontexts, ngates;
 	enum guts_policy policy;
 	uint64_t job;
 	struct guts_repo_info *info; /* answer */
@@ -75,6 +76,11 @@ fill_params(struct repo_call *p, struct guts_repo_params *out)
 	out->contexts = p->context;
 	out->ncontexts = p->ncontexts;
 	out->set_contexts = p->set_contexts;
+	for (size_t i = 0; i < p->ngates; i++)
+		p->gate[i] = p->gates[i];
+	out->gates = p->gate;
+	out->ngates = p->ngates;
+	out->set_gates = p->set_gates;
 }
 
 static void
@@ -338,13 +344,17 @@ take_peers(struct guts_peerid *out, size_t *n, const struct guts_value *v, const
 	return 0;
 }
 
+/* Copy a list of short texts. */
+#define TEXT_MAX 100 /* [bytes] of one */
 static int
-take_contexts(struct repo_call *p, const struct guts_value *v, struct guts_body *body, struct guts_errinfo *ei)
+take_texts(char (*out)[TEXT_MAX + 1], size_t *n, const struct guts_value *v, const char *where, struct guts_body *body,
+    struct guts_errinfo *ei)
 {
+	_Static_assert(GUTS_CONTEXT_MAX == TEXT_MAX && GUTS_GATE_MAX == TEXT_MAX, "both lists are copied here");
 	for (size_t i = 0; v->is_set && i < v->n; i++) {
-		if (strlen(v->list[i]) > GUTS_CONTEXT_MAX)
-			return guts_body_refuse(body, "/required_contexts", "holds one of more than 100 bytes", ei);
-		snprintf(p->contexts[p->ncontexts++], sizeof p->contexts[0], "%s", v->list[i]);
+		if (strlen(v->list[i]) > TEXT_MAX)
+			return guts_body_refuse(body, where, "holds one of more than 100 bytes", ei);
+		snprintf(out[(*n)++], TEXT_MAX + 1, "%s", v->list[i]);
 	}
 	return 0;
 }
@@ -361,21 +371,24 @@ guts_rest_repo_update(struct guts_req *r)
 		{ "signers", GUTS_FIELD_LIST, false, false, 0, GUTS_SIGNERS_MAX, NULL, false },
 		{ "readers", GUTS_FIELD_LIST, false, false, 0, GUTS_READERS_MAX, NULL, false },
 		{ "required_contexts", GUTS_FIELD_LIST, false, false, 0, GUTS_CONTEXTS_MAX, NULL, false },
+		{ "gated_branches", GUTS_FIELD_LIST, false, false, 0, GUTS_GATES_MAX, NULL, false },
 	};
-	struct guts_value v[8];
+	struct guts_value v[9];
 	struct guts_body body;
 	struct guts_errinfo ei;
 	struct repo_call *p = new_on_repo(r, run_update, answer_updated);
 
 	if (!p)
 		return;
-	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 8, true, v, &ei);
+	int err = guts_body_parse(&body, guts_buf_slice(&r->body), fields, 9, true, v, &ei);
 	if (err == 0)
 		err = take_peers(p->signers, &p->nsigners, &v[5], "/signers", &body, &ei);
 	if (err == 0)
 		err = take_peers(p->readers, &p->nreaders, &v[6], "/readers", &body, &ei);
 	if (err == 0)
-		err = take_contexts(p, &v[7], &body, &ei);
+		err = take_texts(p->contexts, &p->ncontexts, &v[7], "/required_contexts", &body, &ei);
+	if (err == 0)
+		err = take_texts(p->gates, &p->ngates, &v[8], "/gated_branches", &body, &ei);
 	if (err < 0) {
 		guts_reply_body_error(r, err, &ei, &body);
 		destroy_repo(&p->c);
@@ -391,6 +404,7 @@ guts_rest_repo_update(struct guts_req *r)
 		p->set_signers = v[5].is_set;
 		p->set_readers = v[6].is_set;
 		p->set_contexts = v[7].is_set;
+		p->set_gates = v[8].is_set;
 		guts_call_loop(r, &p->c);
 	}
 	guts_body_deinit(&body);

@@ -1,4 +1,4 @@
-/* http/checks.h - the statuses of a commit that count, and whether the contexts that its repository requires passed.
+/* http/checks.h - whether the contexts that a repository requires passed.
  *
  * Read from the store, so any thread may ask.
  */
@@ -7,22 +7,10 @@
 
 #include "http/readjob.h"
 #include "node/node.h"
-#include "proto/status.h"
 #include "view/view.h"
 
-/* The newest status of each context whose signer counts: a delegate, one the identity names, or one trusted on this node. */
-struct guts_checks {
-	size_t n;
-	struct guts_status *v;
-};
-
-/* Errors: GUTS_EIO.  Owner: caller, guts_checks_deinit in any case. */
-int guts_checks_read(struct guts_store *s, const struct guts_repo_info *i, const struct guts_oid *commit,
-    struct guts_checks *out);
-void guts_checks_deinit(struct guts_checks *c);
-
-/* The status of a context, NULL if there is none. */
-const struct guts_status *guts_checks_find(const struct guts_checks *c, const char *context);
+/* guts_checks_read for a repository of the snapshot. */
+int guts_checks_of(struct guts_store *s, const struct guts_repo_info *i, const struct guts_oid *commit, struct guts_checks *out);
 
 /* How the contexts that *i requires stand, for the view; contexts are lent by *i. */
 void guts_checks_required(const struct guts_checks *c, const struct guts_repo_info *i, struct guts_view_checks *out);

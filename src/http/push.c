@@ -113,6 +113,13 @@ finish(struct pushing *p, int err, const char *text, const struct guts_push_cmd 
 			v[i].error = cmds[i].text[0] ? cmds[i].text : guts_err_text(cmds[i].err);
 		else if (err)
 			v[i].error = text && text[0] ? text : guts_err_text(err);
+		else if (i < n && cmds[i].held && !rq->report_status_v2)
+			v[i].error = cmds[i].text; /* the client knows no other way to hear of it */
+		if (i < n && cmds[i].held) {
+			v[i].written = cmds[i].held;
+			v[i].old_oid = cmds[i].held_old;
+			v[i].new_oid = cmds[i].new_oid;
+		}
 	}
 	pthread_mutex_lock(&p->lock);
 	if (err && text && strlen(text) > 60)

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "discover/kad.h"
 #include "gossip/gossip.h"
+#include "sync/checks.h"
 #include "sync/sync.h"
 #include "wire/multiaddr.h"
 

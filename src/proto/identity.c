@@ -21,7 +21,7 @@ struct payload {
 	bool retired;
 	uint32_t threshold;
 	struct guts_pb_bytes_list delegates, recovery, readers, status_signers,
-		required_contexts;
+		required_contexts, gated_branches;
 };
 
 static const struct guts_pb_field payload_fields[] = {
@@ -48,6 +48,8 @@ static const struct guts_pb_field payload_fields[] = {
 			 GUTS_SIGNERS_MAX, NULL),
 	GUTS_PB_REPEATED(struct payload, required_contexts, 18, GUTS_PB_STRING, GUTS_CONTEXT_MAX,
 			 GUTS_CONTEXTS_MAX, NULL),
+	GUTS_PB_REPEATED(struct payload, gated_branches, 19, GUTS_PB_STRING, GUTS_GATE_MAX,
+			 GUTS_GATES_MAX, NULL),
 };
 const struct guts_pb_desc guts_identity_payload_desc =
 	GUTS_PB_DESC("Identity", struct payload, payload_fields);
@@ -139,6 +141,30 @@ contexts_ok(const struct guts_identity *id)
 	return true;
 }
 
+bool
+guts_gate_is_valid(struct guts_slice gate)
+{
+	if (gate.n > GUTS_GATE_MAX || !guts_text_is_clean(gate, false))
+		return false;
+	if (gate.n == 0 || gate.p[gate.n - 1] != '*')
+		return is_branch(gate);
+	/* what the star stands for may complete a name that is none yet */
+	return !memchr(gate.p, '*', gate.n - 1);
+}
+
+static bool
+gates_ok(const struct guts_identity *id)
+{
+	for (uint32_t i = 0; i < id->ngates; i++) {
+		if (!guts_gate_is_valid(guts_slice_str(id->gates[i])))
+			return false;
+		for (uint32_t j = 0; j < i; j++)
+			if (strcmp(id->gates[i], id->gates[j]) == 0)
+				return false;
+	}
+	return true;
+}
+
 static bool
 keys_ok(const struct guts_identity *id)
 {
@@ -172,7 +198,7 @@ rules_ok(const struct guts_identity *id)
 		return false;
 	return guts_reponame_is_valid(guts_slice_str(id->name)) &&
 	       guts_text_is_clean(guts_slice_str(id->description), true) &&
-	       is_branch(guts_slice_str(id->default_branch)) && keys_ok(id) && contexts_ok(id);
+	       is_branch(guts_slice_str(id->default_branch)) && keys_ok(id) && contexts_ok(id) && gates_ok(id);
 }
 
 static int
@@ -199,6 +225,10 @@ read_texts(struct guts_identity *id, const struct payload *p)
 		if (guts_field_text(id->contexts[i], GUTS_CONTEXT_MAX, p->required_contexts.v[i], false))
 			return GUTS_EPROTO;
 	id->ncontexts = (uint32_t)p->required_contexts.n;
+	for (size_t i = 0; i < p->gated_branches.n; i++)
+		if (guts_field_text(id->gates[i], GUTS_GATE_MAX, p->gated_branches.v[i], false))
+			return GUTS_EPROTO;
+	id->ngates = (uint32_t)p->gated_branches.n;
 	return 0;
 }
 
@@ -265,7 +295,8 @@ out:
 
 struct views {
 	struct guts_slice delegates[GUTS_DELEGATES_MAX], recovery[GUTS_RECOVERY_MAX],
-		readers[GUTS_READERS_MAX], signers[GUTS_SIGNERS_MAX], contexts[GUTS_CONTEXTS_MAX];
+		readers[GUTS_READERS_MAX], signers[GUTS_SIGNERS_MAX], contexts[GUTS_CONTEXTS_MAX],
+		gates[GUTS_GATES_MAX];
 };
 
 static void
@@ -305,6 +336,10 @@ view_payload(struct payload *p, struct views *v, const struct guts_identity *id)
 		v->contexts[i] = guts_slice_str(id->contexts[i]);
 	p->required_contexts.v = v->contexts;
 	p->required_contexts.n = id->ncontexts;
+	for (uint32_t i = 0; i < id->ngates; i++)
+		v->gates[i] = guts_slice_str(id->gates[i]);
+	p->gated_branches.v = v->gates;
+	p->gated_branches.n = id->ngates;
 }
 
 static bool
@@ -312,7 +347,7 @@ counts_ok(const struct guts_identity *id)
 {
 	return id->ndelegates <= GUTS_DELEGATES_MAX && id->nrecovery <= GUTS_RECOVERY_MAX &&
 	       id->nreaders <= GUTS_READERS_MAX && id->nsigners <= GUTS_SIGNERS_MAX &&
-	       id->ncontexts <= GUTS_CONTEXTS_MAX;
+	       id->ncontexts <= GUTS_CONTEXTS_MAX && id->ngates <= GUTS_GATES_MAX;
 }
 
 int
@@ -382,4 +417,26 @@ guts_identity_is_signer(const struct guts_identity *id, const struct guts_peerid
 {
 	return is_among(id->delegates, id->ndelegates, peer) ||
 	       is_among(id->signers, id->nsigners, peer);
+}
+
+bool
+guts_identity_gates(const struct guts_identity *id, struct guts_slice ref)
+{
+	static const char heads[] = "refs/heads/", candidates[] = GUTS_CANDIDATES;
+	size_t n = sizeof heads - 1, c = sizeof candidates - 1;
+	struct guts_slice branch;
+
+	if (!id->ncontexts || ref.n <= n || memcmp(ref.p, heads, n) != 0 ||
+	    (ref.n > c && memcmp(ref.p, candidates, c) == 0))
+		return false;
+	branch = guts_slice(ref.p + n, ref.n - n);
+	for (uint32_t i = 0; i < id->ngates; i++) {
+		size_t len = strlen(id->gates[i]);
+		bool any = id->gates[i][len - 1] == '*';
+
+		len -= any;
+		if ((any ? branch.n >= len : branch.n == len) && memcmp(branch.p, id->gates[i], len) == 0)
+			return true;
+	}
+	return false;
 }

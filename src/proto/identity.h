@@ -19,6 +19,8 @@
 #define GUTS_RECOVERY_MAX 8    /* recovery keys */
 #define GUTS_CONTEXTS_MAX 8    /* required status contexts */
 #define GUTS_CONTEXT_MAX 100   /* [bytes] one status context */
+#define GUTS_GATES_MAX 4       /* gated branches */
+#define GUTS_GATE_MAX 100      /* [bytes] one of them */
 #define GUTS_BRANCH_MAX 255    /* [bytes] name of the default branch, without refs/heads/ */
 #define GUTS_NONCE_SIZE 16     /* [bytes] */
 #define GUTS_IDENTITY_VERSIONS_MAX 4096 /* versions of one repository */
@@ -40,12 +42,13 @@ struct guts_identity {
 	char default_branch[GUTS_BRANCH_MAX + 1]; /* e.g. "main" */
 	bool is_private, is_retired;
 	uint32_t threshold;                   /* 1..ndelegates */
-	uint32_t ndelegates, nrecovery, nreaders, nsigners, ncontexts;
+	uint32_t ndelegates, nrecovery, nreaders, nsigners, ncontexts, ngates;
 	struct guts_peerid delegates[GUTS_DELEGATES_MAX]; /* order matters: see proto/canonical.h */
 	struct guts_peerid recovery[GUTS_RECOVERY_MAX];
 	struct guts_peerid readers[GUTS_READERS_MAX]; /* of a private repository */
 	struct guts_peerid signers[GUTS_SIGNERS_MAX]; /* whose statuses count, beside delegates */
 	char contexts[GUTS_CONTEXTS_MAX][GUTS_CONTEXT_MAX + 1];
+	char gates[GUTS_GATES_MAX][GUTS_GATE_MAX + 1]; /* branches that wait for these contexts: see guts_identity_gates */
 };
 
 /* A repository name: [A-Za-z0-9][A-Za-z0-9._-]{0,99}, not ending in .git or .lock (in any
@@ -99,6 +102,14 @@ int guts_identity_cmp_rivals(const struct guts_identity *a, const struct guts_id
  * *fork gets the first version where both exist and differ, or SIZE_MAX. */
 int guts_identity_cmp_chains(const uint8_t (*a)[GUTS_HASH_SIZE], size_t na,
 			     const uint8_t (*b)[GUTS_HASH_SIZE], size_t nb, size_t *fork);
+
+/* A gated branch as the identity names it: a branch name, or its beginning and a `*` that stands for any rest. */
+bool guts_gate_is_valid(struct guts_slice gate);
+
+/* Is `ref` (refs/heads/…) a branch that takes a commit only when that has the required contexts?  Never one below
+ * GUTS_CANDIDATES, and none while no context is required. */
+#define GUTS_CANDIDATES "refs/heads/candidates/" /* branches of commits that wait: candidates/main for main */
+bool guts_identity_gates(const struct guts_identity *id, struct guts_slice ref);
 
 /* Position of `peer` among the delegates, or -1. */
 int guts_identity_delegate_index(const struct guts_identity *id, const struct guts_peerid *peer);

@@ -19,7 +19,7 @@ struct update {
 	void (*done)(void *owner, int err, const struct guts_errinfo *ei);
 	void *owner;
 	struct guts_identity next; /* what shall become of it, on top of the newest version */
-	bool set_name, set_description, set_branch, set_private, set_retired, set_signers, set_readers, set_contexts;
+	bool set_name, set_description, set_branch, set_private, set_retired, set_signers, set_readers, set_contexts, set_gates;
 };
 
 static int
@@ -39,6 +39,25 @@ fill_contexts(struct guts_identity *id, const struct guts_repo_params *p, struct
 		snprintf(id->contexts[i], sizeof id->contexts[i], "%s", c);
 	}
 	id->ncontexts = (uint32_t)p->ncontexts;
+	return GUTS_OK;
+}
+
+static int
+fill_gates(struct guts_identity *id, const struct guts_repo_params *p, struct guts_errinfo *ei)
+{
+	if (p->ngates > GUTS_GATES_MAX)
+		return guts_err_set(ei, GUTS_ELIMIT, "at most %d gated branches", GUTS_GATES_MAX);
+	for (size_t i = 0; i < p->ngates; i++) {
+		if (!guts_gate_is_valid(guts_slice_str(p->gates[i])))
+			return guts_err_set(ei, GUTS_EINVAL, "\"%.100s\" is neither a branch name of at most %d bytes nor the beginning of one and a *",
+			    p->gates[i], GUTS_GATE_MAX);
+		for (size_t k = 0; k < i; k++) {
+			if (strcmp(p->gates[i], p->gates[k]) == 0)
+				return guts_err_set(ei, GUTS_EINVAL, "the branch \"%s\" is gated twice", p->gates[i]);
+		}
+		snprintf(id->gates[i], sizeof id->gates[i], "%s", p->gates[i]);
+	}
+	id->ngates = (uint32_t)p->ngates;
 	return GUTS_OK;
 }
 
@@ -83,9 +102,13 @@ fill(struct guts_identity *id, const struct guts_repo_params *p, struct guts_err
 		id->nreaders = (uint32_t)p->nreaders;
 		memcpy(id->readers, p->readers, p->nreaders * sizeof id->readers[0]);
 	}
-	if (p->set_contexts)
-		return fill_contexts(id, p, ei);
-	return GUTS_OK;
+	if (p->set_contexts) {
+		int err = fill_contexts(id, p, ei);
+
+		if (err)
+			return err;
+	}
+	return p->set_gates ? fill_gates(id, p, ei) : GUTS_OK;
 }
 
 /* Is there a repository of this owner and name already? */
@@ -238,9 +261,16 @@ prepare_update(struct guts_change *c)
 		id->ncontexts = w->next.ncontexts;
 		memcpy(id->contexts, w->next.contexts, sizeof id->contexts);
 	}
+	if (w->set_gates) {
+		id->ngates = w->next.ngates;
+		memcpy(id->gates, w->next.gates, sizeof id->gates);
+	}
 	if (w->set_name && name_is_taken(r->sync, &id->creator, id->name, r->id)) {
 		snprintf(c->text, sizeof c->text, "another repository is named \"%s\" already", id->name);
 		err = GUTS_EEXIST;
+	} else if (w->set_gates && id->ngates && !id->ncontexts) {
+		snprintf(c->text, sizeof c->text, "a gated branch waits for required contexts, and none is named");
+		err = GUTS_EINVAL;
 	} else {
 		err = sign_version(c, id, true);
 	}
@@ -280,6 +310,7 @@ guts_sync_update(struct guts_sync *s, struct guts_repo *r, const struct guts_rep
 	w->set_signers = p->set_signers;
 	w->set_readers = p->set_readers;
 	w->set_contexts = p->set_contexts;
+	w->set_gates = p->set_gates;
 	if (!guts_repo_is_delegate(r, &s->s.key->id))
 		err = guts_err_set(&ei, GUTS_EDENIED, "only a delegate of the repository may change its identity");
 	else if (id->threshold > 1)

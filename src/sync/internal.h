@@ -7,6 +7,7 @@
  *	project.c   refs on disk that could not be written are written later
  *	identity.c  create, rename, delete, policy: changes by this node's user
  *	push.c      pushes by this node's user
+ *	gate.c      pushes to branches that wait for their checks, and the move when those passed; checks.c statuses that count
  *	fork.c      two chains of one author: which is applied, how the author joins them
  *	fetch.c     what a peer has that we lack, when and from whom; fetchrefs.c records; fetchbucket.c large trees;
  *	            fetchobj.c packs and statuses; verify.c signatures, on workers
@@ -28,6 +29,7 @@
 #include "proto/reftree.h"
 #include "proto/signedrefs.h"
 #include "proto/status.h"
+#include "sync/checks.h"
 #include "sync/sync.h"
 #include "wire/multibase.h"
 
@@ -135,6 +137,12 @@ struct guts_names {
 	size_t n, cap;
 };
 
+/* A branch of this node's own refs that waits for its checks. */
+struct guts_candidate {
+	char *name;                            /* refs/heads/candidates/… */
+	struct guts_oid unfit_for;             /* not none: with this value its branch has gone another way */
+};
+
 struct guts_change;
 struct guts_fetch;
 struct guts_serve;
@@ -184,6 +192,11 @@ struct guts_repo {
 	char *last_error;
 	unsigned project_failures;             /* in a row; not 0: refs on disk lag behind */
 	bool is_projecting;                    /* a retry is under way */
+	struct {
+		struct guts_reftree *tree;     /* this node's own refs, as of the list; NULL = no list */
+		GUTS_VEC(struct guts_candidate) v;
+		bool is_busy;                  /* a branch is being moved */
+	} gates;
 	uint64_t project_at_ns;                /* the next one */
 	UT_hash_handle hh;
 };
@@ -240,6 +253,8 @@ const struct guts_identity *guts_repo_identity(const struct guts_repo *r);
 struct guts_author *guts_repo_author(struct guts_repo *r, const struct guts_peerid *id);
 struct guts_author *guts_repo_author_add(struct guts_repo *r, const struct guts_peerid *id);
 bool guts_repo_is_delegate(const struct guts_repo *r, const struct guts_peerid *id);
+/* Whose statuses count in it; lent by its identity. */
+struct guts_checks_by guts_repo_checks_by(const struct guts_repo *r);
 /* Trees of the delegates in order; `with` (may be NULL) replaces that author's tree. */
 void guts_repo_input(struct guts_repo *r, const struct guts_identity *id, struct guts_canonical_input *in,
     const struct guts_reftree *trees[GUTS_DELEGATES_MAX]);
@@ -363,6 +378,40 @@ void guts_project_all(struct guts_repo *r, void (*done)(void *owner, int err), v
 void guts_project_note(struct guts_repo *r, int err);
 void guts_projects_tick(struct guts_sync *s, uint64_t now);
 uint64_t guts_projects_deadline(const struct guts_sync *s);
+
+/* -- push.c ------------------------------------------------------------------------------ */
+
+/* What this node's own entry of `name` becomes: `oid` in a version above all that delegates and itself show. */
+struct guts_refentry guts_push_entry(const struct guts_canonical_input *in, const struct guts_reftree *own, const char *name,
+    const struct guts_oid *oid);
+
+/* -- gate.c ------------------------------------------------------------------------------ */
+
+/* One command of a push, as far as its branch is gated. */
+struct guts_gate {
+	char *candidate;         /* refs/heads/candidates/…; NULL = not gated */
+	struct guts_oid was;     /* its value when the push began */
+	bool on_branch, on_candidate; /* the new commit is on top of what the branch, the candidate was */
+	bool is_over;            /* one of too many in this push */
+	bool candidate_fits;     /* the candidate was on top of the branch */
+	bool settles;            /* answer: what was pushed has its checks, and the candidate is in it: it goes */
+};
+#define GUTS_GATE_ASKS 3        /* questions about history */
+#define GUTS_GATES_PER_PUSH 64
+
+/* Is the branch of `cmd` gated for what this node's user pushes?  Fills *g but for `was`; owner: caller, guts_gate_end. */
+bool guts_gate_begin(struct guts_gate *g, const struct guts_repo *r, const struct guts_push_cmd *cmd);
+void guts_gate_end(struct guts_gate *g);
+/* What has to be known of history, once `was` is set; and the answers. */
+void guts_gate_ask(const struct guts_gate *g, const struct guts_push_cmd *cmd, struct guts_object_query v[GUTS_GATE_ASKS]);
+void guts_gate_learn(struct guts_gate *g, const struct guts_push_cmd *cmd, const struct guts_object_query v[GUTS_GATE_ASKS]);
+/* At the head of the queue, with the candidate's value by now: pass the command, hold it (cmd->held, lent by *g, and text) or
+ * refuse it (err and text). */
+void guts_gate_decide(struct guts_gate *g, struct guts_repo *r, struct guts_push_cmd *cmd, const struct guts_oid *now);
+
+/* Move the branches whose candidates passed their checks by now. */
+void guts_gates_look(struct guts_repo *r);
+void guts_gates_free(struct guts_repo *r);
 
 /* -- fork.c ------------------------------------------------------------------------------ */
 

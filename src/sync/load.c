@@ -179,6 +179,8 @@ repaired(void *owner, int err)
 		return;
 	s->is_ready = s->load_err == 0;
 	s->ready(s->s.owner, s->load_err);
+	for (size_t i = 0; s->is_ready && i < s->sorted.n; i++)
+		guts_gates_look(s->sorted.v[i]);
 	guts_sync_arm(s);
 }
 

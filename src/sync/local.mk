@@ -1,10 +1,12 @@
 libguts_a_SOURCES += %reldir%/announce.c
 libguts_a_SOURCES += %reldir%/change.c
+libguts_a_SOURCES += %reldir%/checks.c
 libguts_a_SOURCES += %reldir%/fetch.c
 libguts_a_SOURCES += %reldir%/fetchbucket.c
 libguts_a_SOURCES += %reldir%/fetchobj.c
 libguts_a_SOURCES += %reldir%/fetchrefs.c
 libguts_a_SOURCES += %reldir%/fork.c
+libguts_a_SOURCES += %reldir%/gate.c
 libguts_a_SOURCES += %reldir%/identity.c
 libguts_a_SOURCES += %reldir%/inventory.c
 libguts_a_SOURCES += %reldir%/job.c

@@ -1,7 +1,8 @@
 /* sync/push.c - a push by this node's user: objects first, then the decision, in the change queue.
  *
  * While the pack is verified other pushes may go ahead; old values are compared only when the
- * push stands at the head of its repository's queue, against the view it was made to.
+ * push stands at the head of its repository's queue, against the view it was made to.  What is for
+ * a gated branch and lacks its checks goes to a candidate instead (gate.c).
  */
 #include "sync/internal.h"
 
@@ -14,7 +15,8 @@ struct guts_push {
 	struct guts_repo *repo;
 	bool is_canonical, is_atomic, has_pack, is_verified, is_import;
 	struct guts_push_cmd *cmds;
-	size_t n;
+	struct guts_gate *gates;           /* of each */
+	size_t n, ngated;
 	const struct guts_push_events *ev; /* NULL = the client went away */
 	void *owner;
 	struct guts_ingest *ingest;
@@ -26,18 +28,38 @@ static void
 push_free(struct guts_push *p)
 {
 	guts_env_timer_clear(p->repo->sync->s.env, &p->start);
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++) {
 		free(p->cmds[i].name);
+		guts_gate_end(&p->gates[i]);
+	}
 	free(p->cmds);
+	free(p->gates);
 	free(p);
 }
 
 static void
 push_end(struct guts_push *p, int err, const char *text)
 {
+	for (size_t i = 0; i < p->n && p->ev && p->ev->message && !err; i++) {
+		if (p->cmds[i].held && !p->cmds[i].err)
+			p->ev->message(p->owner, p->cmds[i].text);
+	}
 	if (p->ev)
 		p->ev->done(p->owner, err, text, p->cmds, p->n);
 	push_free(p);
+}
+
+/* The ref that a command writes, and the value it has. */
+static const char *
+target(const struct guts_push_cmd *cmd)
+{
+	return cmd->held ? cmd->held : cmd->name;
+}
+
+static const struct guts_oid *
+target_old(const struct guts_push_cmd *cmd)
+{
+	return cmd->held ? &cmd->held_old : &cmd->old_oid;
 }
 
 /* The value the pusher was shown. */
@@ -86,21 +108,23 @@ check_folders(struct guts_push *p, const struct guts_reftree *own)
 	for (size_t i = 0; i < p->n; i++) {
 		struct guts_push_cmd *cmd = &p->cmds[i];
 
-		if (cmd->err || (!guts_oid_is_none(&cmd->old_oid) && !guts_oid_is_none(&cmd->new_oid)))
+		if (cmd->err || (!guts_oid_is_none(target_old(cmd)) && !guts_oid_is_none(&cmd->new_oid)))
 			continue;
 		x = guts_alloc(sizeof *x);
 		x->cmd = cmd;
 		if (guts_oid_is_none(&cmd->new_oid))
-			HASH_ADD_KEYPTR(hh, gone, cmd->name, strlen(cmd->name), x);
+			HASH_ADD_KEYPTR(hh, gone, target(cmd), strlen(target(cmd)), x);
 		else
-			HASH_ADD_KEYPTR(hh, set, cmd->name, strlen(cmd->name), x);
+			HASH_ADD_KEYPTR(hh, set, target(cmd), strlen(target(cmd)), x);
 	}
 	for (x = set; x; x = x->hh.next) { /* among each other, and below a live name */
-		for (const char *s = strchr(x->cmd->name, '/'); s; s = strchr(s + 1, '/')) {
-			size_t n = (size_t)(s - x->cmd->name);
+		const char *name = target(x->cmd);
 
-			if (newname_find(set, x->cmd->name, n) || (guts_reftree_find(t, guts_slice(x->cmd->name, n), &e) &&
-			    !guts_oid_is_none(&e.oid) && !newname_find(gone, x->cmd->name, n)))
+		for (const char *s = strchr(name, '/'); s; s = strchr(s + 1, '/')) {
+			size_t n = (size_t)(s - name);
+
+			if (newname_find(set, name, n) || (guts_reftree_find(t, guts_slice(name, n), &e) &&
+			    !guts_oid_is_none(&e.oid) && !newname_find(gone, name, n)))
 				refuse(x->cmd, GUTS_ECONFLICT, "a ref of that folder's name exists");
 		}
 	}
@@ -121,6 +145,49 @@ check_folders(struct guts_push *p, const struct guts_reftree *own)
 	HASH_ITER (hh, gone, x, tmp) {
 		HASH_DEL(gone, x);
 		free(x);
+	}
+}
+
+struct guts_refentry
+guts_push_entry(const struct guts_canonical_input *in, const struct guts_reftree *own, const char *name, const struct guts_oid *oid)
+{
+	struct guts_refentry e = { .name = guts_slice_str(name), .oid = *oid }, mine;
+
+	e.version = guts_canonical_next_version(in, e.name);
+	if (guts_reftree_find(own, e.name, &mine) && mine.version >= e.version)
+		e.version = mine.version + 1;
+	return e;
+}
+
+/* Is a ref written by a command of its own? */
+static bool
+is_named(const struct guts_push *p, const char *name)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		if (strcmp(p->cmds[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Which commands for gated branches pass, are held, are refused. */
+static void
+decide_gates(struct guts_push *p, const struct guts_reftree *own)
+{
+	for (size_t i = 0; i < p->n && p->ngated && !p->is_import; i++) {
+		struct guts_push_cmd *cmd = &p->cmds[i];
+		struct guts_gate *g = &p->gates[i];
+		struct guts_oid now;
+
+		if (!g->candidate || cmd->err || guts_oid_eq(&cmd->old_oid, &cmd->new_oid))
+			continue;
+		now = shown(p, own, guts_slice_str(g->candidate));
+		if (g->is_over)
+			refuse(cmd, GUTS_ELIMIT, "too many gated branches in one push");
+		else if (is_named(p, g->candidate))
+			refuse(cmd, GUTS_ECONFLICT, "the branch is gated, and its candidate is pushed beside it: push one of them");
+		else
+			guts_gate_decide(g, p->repo, cmd, &now);
 	}
 }
 
@@ -147,23 +214,19 @@ prepare(struct guts_change *c)
 			refuse(cmd, GUTS_ECONFLICT, guts_oid_is_none(&now) ? "it does not exist any more; fetch first" :
 			    "it moved in the meantime; fetch first");
 	}
+	decide_gates(p, a->head.tree);
 	check_folders(p, a->head.tree);
 	for (size_t i = 0; i < p->n; i++)
 		refused += p->cmds[i].err != 0;
 	for (size_t i = 0; i < p->n; i++) {
 		struct guts_push_cmd *cmd = &p->cmds[i];
-		struct guts_slice name = guts_slice_str(cmd->name);
 
 		if (!cmd->err && refused && p->is_atomic)
 			refuse(cmd, GUTS_ECONFLICT, "atomic push: another ref was refused");
-		if (!cmd->err && !guts_oid_eq(&cmd->old_oid, &cmd->new_oid)) {
-			uint64_t version = guts_canonical_next_version(&in, name);
-			struct guts_refentry mine;
-
-			if (guts_reftree_find(a->head.tree, name, &mine) && mine.version >= version)
-				version = mine.version + 1;
-			GUTS_VEC_PUSH(entries, ((struct guts_refentry){ .name = name, .oid = cmd->new_oid, .version = version }));
-		}
+		if (!cmd->err && !guts_oid_eq(target_old(cmd), &cmd->new_oid))
+			GUTS_VEC_PUSH(entries, guts_push_entry(&in, a->head.tree, target(cmd), &cmd->new_oid));
+		if (!cmd->err && p->gates[i].settles)
+			GUTS_VEC_PUSH(entries, guts_push_entry(&in, a->head.tree, p->gates[i].candidate, &(struct guts_oid){ 0 }));
 	}
 	if (entries.n == 0) {
 		GUTS_VEC_FREE(entries);
@@ -227,6 +290,10 @@ on_verified(void *owner, int err, const struct guts_ingest_result *res)
 	struct guts_repo *r = p->repo;
 	char text[300];
 
+	for (size_t i = 0, k = 0; !err && i < p->n && p->ngated; i++) {
+		if (p->gates[i].candidate && !p->gates[i].is_over)
+			guts_gate_learn(&p->gates[i], &p->cmds[i], res->answers + GUTS_GATE_ASKS * k++);
+	}
 	if (!err) {
 		submit(p);
 		return;
@@ -275,6 +342,28 @@ check_right(struct guts_sync *s, struct guts_repo *r, const struct guts_peerid *
 	return GUTS_OK;
 }
 
+/* Which branches are gated.  Returns what is to be asked of history, GUTS_GATE_ASKS questions for each; owner: caller, free(). */
+static struct guts_object_query *
+open_gates(struct guts_push *p)
+{
+	struct guts_object_query *asks = guts_calloc((size_t)GUTS_GATES_PER_PUSH * GUTS_GATE_ASKS, sizeof *asks);
+	const struct guts_author *a = guts_repo_author_add(p->repo, &p->repo->sync->s.key->id);
+
+	p->gates = guts_calloc(p->n, sizeof *p->gates);
+	for (size_t i = 0; i < p->n; i++) {
+		struct guts_gate *g = &p->gates[i];
+
+		if (!guts_gate_begin(g, p->repo, &p->cmds[i]))
+			continue;
+		g->is_over = p->ngated == GUTS_GATES_PER_PUSH;
+		if (g->is_over)
+			continue;
+		g->was = shown(p, a->head.tree, guts_slice_str(g->candidate));
+		guts_gate_ask(g, &p->cmds[i], asks + GUTS_GATE_ASKS * p->ngated++);
+	}
+	return asks;
+}
+
 static int
 cmp_oid(const void *a, const void *b)
 {
@@ -287,6 +376,7 @@ guts_push_open(struct guts_sync *s, struct guts_repo *r, const struct guts_peeri
     void *owner, struct guts_push **out, struct guts_errinfo *ei)
 {
 	struct guts_push *p;
+	struct guts_object_query *asks;
 	struct guts_oid *tips;
 	size_t ntips = 0, k = 0;
 	int err = check_right(s, r, author, n, ei);
@@ -309,13 +399,15 @@ guts_push_open(struct guts_sync *s, struct guts_repo *r, const struct guts_peeri
 		if (!guts_oid_is_none(&cmds[i].new_oid))
 			tips[ntips++] = cmds[i].new_oid;
 	}
+	asks = open_gates(p);
 	qsort(tips, ntips, sizeof *tips, cmp_oid);
 	for (size_t i = 0; i < ntips; i++) {
 		if (i == 0 || !guts_oid_eq(&tips[i], &tips[k - 1]))
 			tips[k++] = tips[i];
 	}
 	if (k || has_pack) {
-		struct guts_ingest_spec spec = { .pack_max = s->s.pack_max, .tips = tips, .ntips = k, .no_pack = !has_pack };
+		struct guts_ingest_spec spec = { .pack_max = s->s.pack_max, .tips = tips, .ntips = k, .no_pack = !has_pack,
+			.asks = asks, .nasks = p->ngated * GUTS_GATE_ASKS };
 
 		err = guts_ingest_open(s->s.repos, r->id, &spec, &ingest_events, p, &p->ingest);
 		if (!err && !has_pack)
@@ -323,6 +415,7 @@ guts_push_open(struct guts_sync *s, struct guts_repo *r, const struct guts_peeri
 	} else {
 		guts_env_timer_set(s->s.env, &p->start, 0);
 	}
+	free(asks);
 	free(tips);
 	if (err) {
 		push_free(p);

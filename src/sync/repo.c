@@ -96,6 +96,7 @@ guts_repo_free(struct guts_repo *r)
 	}
 	DL_FOREACH_SAFE (r->sources, src, stmp)
 		free(src);
+	guts_gates_free(r);
 	guts_reftree_unref(r->canonical);
 	if (r->info)
 		guts_repo_info_unref(r->info);
@@ -118,6 +119,14 @@ const struct guts_identity *
 guts_repo_identity(const struct guts_repo *r)
 {
 	return r->chain.n ? r->chain.v[r->chain.n - 1].id : NULL;
+}
+
+struct guts_checks_by
+guts_repo_checks_by(const struct guts_repo *r)
+{
+	const struct guts_identity *id = guts_repo_identity(r);
+
+	return (struct guts_checks_by){ r->id, id->delegates, id->signers, id->ndelegates, id->nsigners };
 }
 
 struct guts_author *

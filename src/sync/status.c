@@ -17,16 +17,9 @@
 bool
 guts_sync_status_counts(struct guts_sync *s, const struct guts_repo *r, const struct guts_peerid *signer)
 {
-	struct guts_storekey k;
-	struct guts_buf v;
-	bool trusted;
+	struct guts_checks_by by = guts_repo_checks_by(r);
 
-	if (guts_identity_is_signer(guts_repo_identity(r), signer))
-		return true;
-	guts_buf_init(&v, 16);
-	trusted = guts_store_get(s->s.store, GUTS_TABLE_TRUST, guts_key_trust(&k, r, signer), &v) == GUTS_OK;
-	guts_buf_deinit(&v);
-	return trusted;
+	return guts_checks_counts(s->s.store, &by, signer);
 }
 
 static void
@@ -129,12 +122,31 @@ held(struct guts_repo *r, const struct guts_status *like, struct guts_status *ou
 	return found;
 }
 
+/* A status of somebody else was stored. */
+struct taken {
+	struct guts_sync *s;
+	uint8_t repo[GUTS_REPOID_SIZE];
+};
+
+static void
+on_taken(void *owner, int err, uint64_t first, uint64_t last)
+{
+	struct taken *w = owner;
+	struct guts_repo *r = guts_sync_find(w->s, w->repo);
+
+	guts_sync_facts_only(w->s, err, first, last);
+	if (!err && r)
+		guts_gates_look(r);
+	free(w);
+}
+
 int
 guts_status_take(struct guts_repo *r, const struct guts_status *st, struct guts_slice envelope, bool *relay)
 {
 	struct guts_sync *s = r->sync;
 	struct guts_status old;
 	struct guts_batch *b;
+	struct taken *w;
 	bool replaces;
 	int err;
 
@@ -149,9 +161,14 @@ guts_status_take(struct guts_repo *r, const struct guts_status *st, struct guts_
 		return GUTS_ELIMIT;
 	b = guts_batch_new();
 	batch_status(b, r, st, envelope, *relay);
-	err = guts_store_commit(s->s.store, b, guts_sync_facts_only, s);
-	if (err)
+	w = guts_alloc(sizeof *w);
+	w->s = s;
+	memcpy(w->repo, r->id, sizeof w->repo);
+	err = guts_store_commit(s->s.store, b, on_taken, w);
+	if (err) {
+		free(w);
 		return err;
+	}
 	if (replaces)
 		sum_flip(r, &old);
 	sum_flip(r, st);
@@ -216,6 +233,8 @@ on_put(void *owner, int err, uint64_t first, uint64_t last)
 		guts_buf_deinit(&out);
 	}
 	w->done(w->owner, err, &ei);
+	if (!err && r)
+		guts_gates_look(r);
 	guts_buf_deinit(&w->envelope);
 	free(w);
 }
@@ -306,6 +325,8 @@ on_trust(void *owner, int err, uint64_t first, uint64_t last)
 	(void)last;
 	if (!err && r)
 		guts_repo_touch(r);
+	if (!err && r)
+		guts_gates_look(r);
 	w->done(w->owner, err);
 	free(w);
 }

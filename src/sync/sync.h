@@ -153,6 +153,7 @@ struct guts_refs_row {
 	uint64_t version;
 	struct guts_peerid author;     /* whose value it is */
 	bool conflict;                 /* another delegate's value lost at the same version */
+	bool is_gated;                 /* it takes a commit only when that has the required contexts */
 };
 struct guts_refs_view {
 	int refcount;                  /* private, atomic */
@@ -205,6 +206,8 @@ struct guts_repo_info {
 	struct guts_peerid *delegates, *signers, *readers;
 	size_t ncontexts;
 	char **contexts;               /* of commit statuses that branches are to have */
+	size_t ngates;
+	char **gates;                  /* branches that wait for them */
 	struct guts_repo_author *authors;
 	struct guts_repo_seeder *seeders;
 	struct guts_refs_view *canonical;
@@ -229,7 +232,9 @@ struct guts_repo_params { /* NULL/empty = default on create, unchanged on update
 	size_t nsigners, nreaders;
 	const char *const *contexts;                 /* of commit statuses that branches are to have */
 	size_t ncontexts;
-	bool set_signers, set_readers, set_contexts; /* false = unchanged */
+	const char *const *gates;                    /* branches that wait for them, as guts_gate_is_valid has it */
+	size_t ngates;
+	bool set_signers, set_readers, set_contexts, set_gates; /* false = unchanged */
 	bool is_import;                              /* create: others hear of it by guts_sync_imported */
 };
 
@@ -262,6 +267,8 @@ struct guts_push_cmd {
 	struct guts_oid old_oid, new_oid;
 	int err;                       /* answer: 0 or why it was refused */
 	char text[160];                /* answer: reason for the client */
+	const char *held;              /* answer: not NULL: the branch is gated, and this one was written instead, … */
+	struct guts_oid held_old;      /* … which had this value */
 };
 
 struct guts_push_events {
@@ -275,7 +282,8 @@ struct guts_push_events {
 
 /* Begin a push by this node's key to `r`: to the canonical refs (author = NULL; refused with the fork's address if this
  * node is no delegate) or to this node's own namespace (author = own id).  Commands are copied and compared with the view
- * at the commit.  Pushes to one repository are served one after another.  Errors: GUTS_EDENIED, GUTS_EUNAVAILABLE
+ * at the commit.  Pushes to one repository are served one after another.  A commit for a gated branch that lacks a required
+ * context is held: it goes to candidates/<branch>, until sync/gate.c moves the branch.  Errors: GUTS_EDENIED, GUTS_EUNAVAILABLE
  * (adopting own newer record first), GUTS_EBUSY, GUTS_ELIMIT. */
 int guts_push_open(struct guts_sync *s, struct guts_repo *r, const struct guts_peerid *author,
     const struct guts_push_cmd *cmds, size_t n, bool atomic, bool has_pack, const struct guts_push_events *ev,

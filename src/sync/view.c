@@ -33,7 +33,7 @@ view_of(const struct guts_reftree *t, const struct guts_identity *id, const stru
 			continue;
 		memcpy(name, e[i].name.p, e[i].name.n);
 		*row = (struct guts_refs_row){ .name = name, .oid = e[i].oid, .version = e[i].version,
-			.conflict = (e[i].tag & GUTS_CANONICAL_CONFLICT) != 0 };
+			.conflict = (e[i].tag & GUTS_CANONICAL_CONFLICT) != 0, .is_gated = guts_identity_gates(id, e[i].name) };
 		if (author)
 			row->author = *author;
 		else if (who < id->ndelegates)
@@ -189,6 +189,10 @@ guts_repo_info_get(struct guts_repo *r)
 	i->contexts = guts_calloc(id->ncontexts + 1, sizeof *i->contexts);
 	for (size_t k = 0; k < i->ncontexts; k++)
 		i->contexts[k] = guts_strdup(id->contexts[k]);
+	i->ngates = id->ngates;
+	i->gates = guts_calloc(id->ngates + 1, sizeof *i->gates);
+	for (size_t k = 0; k < i->ngates; k++)
+		i->gates[k] = guts_strdup(id->gates[k]);
 	fill_authors(i, r);
 	fill_seeders(i, r);
 	if (!r->view)
@@ -223,6 +227,9 @@ guts_repo_info_unref(struct guts_repo_info *i)
 	for (size_t k = 0; k < i->ncontexts; k++)
 		free(i->contexts[k]);
 	free(i->contexts);
+	for (size_t k = 0; k < i->ngates; k++)
+		free(i->gates[k]);
+	free(i->gates);
 	free(i->authors);
 	free(i->seeders);
 	free(i->last_error);

@@ -144,6 +144,11 @@ guts_view_repo_members(struct guts_json *j, const char *base, const struct guts_
 	for (size_t k = 0; k < i->ncontexts; k++)
 		guts_json_str(j, i->contexts[k]);
 	guts_json_array_end(j);
+	guts_json_key(j, "gated_branches");
+	guts_json_array(j);
+	for (size_t k = 0; k < i->ngates; k++)
+		guts_json_str(j, i->gates[k]);
+	guts_json_array_end(j);
 	guts_json_put_str(j, "policy", policy_name(i->policy));
 	guts_json_put_bool(j, "syncing", i->syncing);
 	guts_json_put_bool(j, "shadowed", i->shadowed);
@@ -298,7 +303,7 @@ guts_view_branch(struct guts_json *j, const struct guts_view_repo_ctx *x, const 
 		put_commit_url(j, "url", x, &r->oid);
 		guts_json_object_end(j);
 	}
-	guts_json_put_bool(j, "protected", false);
+	guts_json_put_bool(j, "protected", r->is_gated);
 	guts_json_put_bool(j, "default", x->default_branch && strcmp(name, x->default_branch) == 0);
 	guts_json_key(j, "signer");
 	guts_view_peerid(j, &r->author);

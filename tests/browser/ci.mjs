@@ -143,7 +143,7 @@ try {
 		await go(at('settings'))
 		await press('Add ci/linux')
 		equal(await page.getByLabel('Required contexts').inputValue(), 'ci/linux', 'contexts')
-		await press('Sign the list')
+		await press('Sign the lists')
 		await page.getByRole('listitem').filter({ hasText: 'ci/linux' }).getByText('success').waitFor()
 		equal((await a.get(`/api/v1/repos/${repo.id}`)).required_contexts, ['ci/linux'], 'required')
 		await until(() => page.getByRole('img', { name: 'Badge of all contexts' }).evaluate((i) => i.naturalWidth > 0), 'badge')
@@ -162,6 +162,24 @@ try {
 		await dialog.getByRole('button', { name: 'Remove' }).click()
 		await page.getByText('that takes a queue').waitFor()
 		await row('topic/third').getByText('its queue was removed').waitFor()
+	})
+
+	await test('a gated branch is shown as one, with the candidate that waits for it until its checks passed', async () => {
+		await go(at('settings'))
+		await page.getByLabel('Gated branches').fill('ma in')
+		await press('Sign the lists')
+		await page.getByText('neither a branch name').waitFor()
+		await page.getByLabel('Gated branches').fill('main')
+		await press('Sign the lists')
+		await until(async () => (await a.get(`/api/v1/repos/${repo.id}`)).gated_branches.includes('main'), 'the gate')
+		await go(at('refs'))
+		await row('gated').waitFor()
+		const sha = commit(work, 'gated', { gated: '1\n' })
+		push()
+		await row('waits for main').getByText('checks missing').waitFor()
+		await a.api('POST', `/api/v1/repos/${repo.id}/statuses/${sha}`, { state: 'success', context: 'ci/linux' })
+		await row('waits for main').waitFor({ state: 'detached' })
+		await row('gated').getByText(sha.slice(0, 7)).waitFor()
 	})
 
 	await test('another node shows the job, its log and where it ran', async () => {

@@ -47,7 +47,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		guts_buf_init(&out, 1u << 20);
 		for (size_t i = 0; i < x->ncmds; i++) {
-			struct guts_receive_status st = { x->cmds[i].name, x->cmds[i].err ? "bad" : NULL };
+			struct guts_receive_status st = { .name = x->cmds[i].name, .error = x->cmds[i].err ? "bad" : NULL };
 
 			if (strcmp(x->cmds[i].name, y->cmds[i].name) != 0)
 				abort();

@@ -14,6 +14,7 @@ script_tests += %reldir%/config.py
 script_tests += %reldir%/dht.py
 script_tests += %reldir%/event_cuts.py
 script_tests += %reldir%/examples.py
+script_tests += %reldir%/gates.py
 script_tests += %reldir%/test_cli.py
 script_tests += %reldir%/test_demo.py
 script_tests += %reldir%/test_man.py

@@ -23,6 +23,7 @@ script_tests += %reldir%/digests.sh
 unit_tests += %reldir%/sim_broadcast
 unit_tests += %reldir%/sim_disk
 unit_tests += %reldir%/sim_eclipse
+unit_tests += %reldir%/sim_gates
 unit_tests += %reldir%/sim_gossip
 unit_tests += %reldir%/sim_mdns
 unit_tests += %reldir%/sim_kad

@@ -187,6 +187,15 @@ simnet_world_start(struct simnet_world *w, struct sim *sim, unsigned n, unsigned
 	simnet_world_add(w, n);
 }
 
+struct guts_peerid
+simnode_id(unsigned place)
+{
+	struct guts_key k;
+
+	key_of(place, &k);
+	return k.id;
+}
+
 void
 simnet_world_add(struct simnet_world *w, unsigned n)
 {

@@ -68,6 +68,9 @@ void simnet_world_add(struct simnet_world *w, unsigned n);
 /* Where a place listens, without its peer id. */
 void simnode_address(const struct simnet_world *w, unsigned place, struct guts_maddr *out);
 
+/* The peer id of a place's node. */
+struct guts_peerid simnode_id(unsigned place);
+
 /* Free what users wait for; after sim_free. */
 void simnet_world_end(struct simnet_world *w);
 

@@ -230,9 +230,11 @@ simobject_reached(struct guts_repos *base, struct repo *repo)
 	return all;
 }
 
-static bool
-is_ancestor(struct simobjects *r, struct repo *repo, const struct guts_oid *from, const struct guts_oid *want)
+bool
+simobject_reaches(struct guts_repos *base, struct repo *repo, const struct guts_oid *from, const struct guts_oid *want)
 {
+	struct simobjects *r = simobjects_of(base);
+
 	r->mark++;
 	return reaches(r, repo, push(r, repo, from, NULL), want);
 }
@@ -255,7 +257,7 @@ repos_query(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], const stru
 
 		q->type = o ? o->o.type : GUTS_OBJ_NONE;
 		q->is_ancestor = o && !guts_oid_is_none(&q->ancestor) &&
-		    is_ancestor(simobjects_of(r), repo, &q->oid, &q->ancestor);
+		    simobject_reaches(r, repo, &q->oid, &q->ancestor);
 	}
 	done(owner, 0, answer, n);
 	free(answer);

@@ -44,6 +44,9 @@ struct repo *simobject_repo(struct guts_repos *r, const uint8_t id[GUTS_REPOID_S
 struct object *simobject_find(struct repo *repo, const struct guts_oid *oid);
 void simobject_add(struct repo *repo, const struct simrepo_object *x);
 
+/* Does `from` reach `want`, as far as the repository goes? */
+bool simobject_reaches(struct guts_repos *r, struct repo *repo, const struct guts_oid *from, const struct guts_oid *want);
+
 /* What the refs reach, sorted by id, linked by `next`. */
 struct object *simobject_reached(struct guts_repos *r, struct repo *repo);
 

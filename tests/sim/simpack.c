@@ -15,7 +15,8 @@ struct guts_ingest {
 	const struct guts_ingest_events *ev;
 	void *owner;
 	struct guts_oid *tips;
-	size_t ntips;
+	size_t ntips, nasks;
+	struct guts_object_query *asks;
 	bool no_pack;
 	struct guts_buf bytes;
 	struct simrepo_object *v; /* objects of the pack */
@@ -139,6 +140,8 @@ simpack_ingest_open(struct guts_repos *r, const uint8_t id[GUTS_REPOID_SIZE], co
 	g->owner = owner;
 	g->tips = guts_memdup(spec->tips, spec->ntips * sizeof *spec->tips);
 	g->ntips = spec->ntips;
+	g->asks = guts_memdup(spec->asks, spec->nasks * sizeof *spec->asks);
+	g->nasks = spec->nasks;
 	g->no_pack = spec->no_pack;
 	guts_buf_init(&g->bytes, GUTS_PACK_MAX);
 	*out = g;
@@ -155,35 +158,55 @@ simpack_ingest_write(struct guts_ingest *g, struct guts_slice bytes)
 /* The verified objects by id. */
 struct fresh {
 	const struct simrepo_object *o;
-	bool seen;
+	size_t round; /* of the last walk that met it */
 	UT_hash_handle hh;
 };
 
+/* Walk the pack from `tips`.  Without `want`: is all there?  With it: is it reached? */
 static bool
-connected(struct guts_ingest *g, struct repo *repo, struct fresh *all)
+walk_fresh(struct guts_ingest *g, struct repo *repo, struct fresh *all, size_t round, const struct guts_oid *tips, size_t ntips,
+    const struct guts_oid *want)
 {
-	size_t n = 0, cap = g->ntips + SIMREPO_PARENTS_MAX * g->n + 1;
+	size_t n = ntips, cap = ntips + SIMREPO_PARENTS_MAX * g->n + 1;
 	struct guts_oid *stack = guts_calloc(cap, sizeof *stack);
-	bool ok = true;
+	bool all_here = true, met = false;
 
-	for (size_t i = 0; i < g->ntips; i++)
-		stack[n++] = g->tips[i];
-	while (n && ok) {
+	memcpy(stack, tips, ntips * sizeof *tips);
+	while (n && all_here && !met) {
 		struct guts_oid oid = stack[--n];
 		struct fresh *f;
 
-		if (guts_oid_is_none(&oid) || simobject_find(repo, &oid))
+		if (guts_oid_is_none(&oid))
 			continue;
+		met = want && guts_oid_eq(&oid, want);
+		if (simobject_find(repo, &oid)) {
+			met = met || (want && simobject_reaches(g->r, repo, &oid, want));
+			continue;
+		}
 		HASH_FIND(hh, all, &oid, sizeof oid, f);
-		ok = f != NULL;
-		if (!f || f->seen)
+		all_here = f != NULL;
+		if (!f || f->round == round)
 			continue;
-		f->seen = true;
+		f->round = round;
 		for (size_t i = 0; i < f->o->nparents; i++)
 			stack[n++] = f->o->parent[i];
 	}
 	free(stack);
-	return ok;
+	return want ? met : all_here;
+}
+
+static void
+answer(struct guts_ingest *g, struct repo *repo, struct fresh *all)
+{
+	for (size_t i = 0; i < g->nasks; i++) {
+		struct guts_object_query *q = &g->asks[i];
+		struct object *o = simobject_find(repo, &q->oid);
+		struct fresh *f;
+
+		HASH_FIND(hh, all, &q->oid, sizeof q->oid, f);
+		q->type = o ? o->o.type : f ? f->o->type : GUTS_OBJ_NONE;
+		q->is_ancestor = !guts_oid_is_none(&q->ancestor) && walk_fresh(g, repo, all, i + 2, &q->oid, 1, &q->ancestor);
+	}
 }
 
 /* Is the pack well formed, and is everything there that the tips reach? */
@@ -203,7 +226,9 @@ verify(struct guts_ingest *g, const char **why)
 		f[i].o = &g->v[i];
 		HASH_ADD_KEYPTR(hh, all, &g->v[i].oid, sizeof g->v[i].oid, &f[i]);
 	}
-	ok = repo && connected(g, repo, all);
+	ok = repo && walk_fresh(g, repo, all, 1, g->tips, g->ntips, NULL);
+	if (ok)
+		answer(g, repo, all);
 	HASH_ITER (hh, all, x, next)
 		HASH_DEL(all, x);
 	free(f);
@@ -218,6 +243,7 @@ simpack_ingest_end(struct guts_ingest *g)
 	int err = verify(g, &res.detail);
 
 	res.objects = g->n;
+	res.answers = err ? NULL : g->asks;
 	g->ev->verified(g->owner, err, &res);
 }
 
@@ -226,6 +252,7 @@ simpack_ingest_abort(struct guts_ingest *g)
 {
 	guts_buf_deinit(&g->bytes);
 	free(g->tips);
+	free(g->asks);
 	free(g->v);
 	free(g);
 }

@@ -15,7 +15,9 @@ struct guts_ingest {
 	size_t held;              /* taken and not yet digested [bytes] */
 	uint64_t pack_max, progress_ns;
 	struct guts_buf bytes;
-	struct guts_ingest_result result; /* the verdict's; text is `why` */
+	struct guts_ingest_result result; /* the verdict's; text is `why`, answers are `asks` */
+	struct guts_object_query *asks;
+	size_t nasks;
 	char *why;
 	bool full, ended, told, accepting; /* accepting: an op owns it */
 	struct sim_event *event;           /* digesting or verifying */

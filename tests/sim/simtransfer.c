@@ -36,6 +36,9 @@ disk_verified(void *owner, int err, const struct guts_ingest_result *r)
 	g->result = *r;
 	g->why = r->detail ? guts_strdup(r->detail) : NULL;
 	g->result.detail = g->why;
+	if (r->answers)
+		memcpy(g->asks, r->answers, g->nasks * sizeof *g->asks);
+	g->result.answers = r->answers ? g->asks : NULL;
 	sim_over(&g->wait, err);
 }
 
@@ -59,6 +62,7 @@ simtransfer_ingest_free(struct guts_ingest *g)
 		guts_ingest_abort(simrepo_disk(g->r), g->disk);
 	guts_buf_deinit(&g->bytes);
 	free(g->why);
+	free(g->asks);
 	free(g);
 }
 
@@ -79,9 +83,12 @@ simtransfer_ingest_open(struct guts_repos *base, const uint8_t id[GUTS_REPOID_SI
 	g->owner = owner;
 	g->wait.d = r->p->disk;
 	g->pack_max = spec->pack_max;
+	g->asks = guts_memdup(spec->asks, spec->nasks * sizeof *spec->asks);
+	g->nasks = spec->nasks;
 	guts_buf_init(&g->bytes, GUTS_PACK_MAX);
 	err = guts_ingest_open(simrepo_disk(r), id, spec, &disk_events, g, &g->disk);
 	if (err) {
+		free(g->asks);
 		free(g);
 		return err;
 	}

@@ -174,6 +174,8 @@ struct taking {
 	struct guts_ingest *g;
 	struct guts_slice left;
 	size_t piece; /* bytes given at once; 0 = all */
+	struct guts_object_query asks[3]; /* and their answers */
+	size_t nasks;
 	int err;
 	char detail[256];
 	uint64_t objects;
@@ -217,6 +219,8 @@ on_verified(void *owner, int err, const struct guts_ingest_result *r)
 	t->err = err;
 	t->objects = r->objects;
 	snprintf(t->detail, sizeof(t->detail), "%s", r->detail ? r->detail : "");
+	if (r->answers)
+		memcpy(t->asks, r->answers, t->nasks * sizeof(*t->asks));
 	guts_uvenv_stop(t->f->uv);
 }
 
@@ -254,15 +258,15 @@ file_bytes(const struct gitfix *f, const char *name)
 static __attribute__((unused)) int
 take(struct gitfix *f, const char *name, const struct guts_oid *tips, size_t ntips, struct taking *t)
 {
-	struct guts_ingest_spec spec = { .pack_max = GUTS_PACK_MAX, .tips = tips, .ntips = ntips, .no_pack = name == NULL };
+	struct guts_ingest_spec spec = { .pack_max = GUTS_PACK_MAX, .tips = tips, .ntips = ntips, .no_pack = name == NULL,
+		.nasks = t->nasks };
 	struct guts_slice bytes = name ? file_bytes(f, name) : (struct guts_slice){ 0 };
-	size_t piece = t->piece;
+	struct guts_object_query asks[3];
 	int err;
 
-	memset(t, 0, sizeof(*t));
-	t->f = f;
-	t->piece = piece;
-	t->left = bytes;
+	memcpy(asks, t->asks, sizeof(asks));
+	spec.asks = asks;
+	*t = (struct taking){ .f = f, .left = bytes, .piece = t->piece, .nasks = t->nasks };
 	err = guts_ingest_open(f->repos, f->id, &spec, &taking_events, t, &t->g);
 	if (err) {
 		free((void *)(uintptr_t)bytes.p);

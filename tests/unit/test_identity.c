@@ -137,6 +137,12 @@ each_rule_of_a_version_is_kept(void **state)
 	REFUSED(id.version = GUTS_IDENTITY_VERSIONS_MAX; id.previous[0] = 1);
 	REFUSED(id.ncontexts = 1); /* an empty context */
 	REFUSED(id.ncontexts = 2; memset(id.contexts[0], 'c', 3); memset(id.contexts[1], 'c', 3));
+	REFUSED(id.ngates = 1); /* an empty branch */
+	REFUSED(id.ngates = GUTS_GATES_MAX + 1);
+	REFUSED(id.ngates = 1; snprintf(id.gates[0], sizeof id.gates[0], "a..b"));
+	REFUSED(id.ngates = 1; snprintf(id.gates[0], sizeof id.gates[0], "a*b*"));
+	REFUSED(id.ngates = 1; snprintf(id.gates[0], sizeof id.gates[0], "*b"));
+	REFUSED(id.ngates = 2; id.gates[0][0] = id.gates[1][0] = 'm');
 }
 
 static void
@@ -158,6 +164,42 @@ the_largest_identity_is_refused_as_a_whole_or_fits(void **state)
 		id.contexts[id.ncontexts][0] = (char)('0' + id.ncontexts);
 	}
 	assert_int_equal(sign(&id, 1), GUTS_ELIMIT); /* more than 4 KiB */
+}
+
+static bool
+gates(const struct guts_identity *id, const char *ref)
+{
+	return guts_identity_gates(id, guts_slice_str(ref));
+}
+
+static void
+gated_branches_wait_for_the_required_contexts(void **state)
+{
+	struct guts_identity id;
+
+	(void)state;
+	sample_genesis(&id);
+	id.ngates = 2;
+	snprintf(id.gates[0], sizeof id.gates[0], "main");
+	snprintf(id.gates[1], sizeof id.gates[1], "release/*");
+	assert_false(gates(&id, "refs/heads/main")); /* for nothing */
+	id.ncontexts = 1;
+	snprintf(id.contexts[0], sizeof id.contexts[0], "build");
+	assert_true(gates(&id, "refs/heads/main"));
+	assert_true(gates(&id, "refs/heads/release/1"));
+	assert_true(gates(&id, "refs/heads/release/1/a"));
+	assert_false(gates(&id, "refs/heads/release"));
+	assert_false(gates(&id, "refs/heads/main2"));
+	assert_false(gates(&id, "refs/heads/mai"));
+	assert_false(gates(&id, "refs/heads/"));
+	assert_false(gates(&id, "refs/tags/main"));
+	memset(id.gates[1], 0, sizeof id.gates[1]);
+	id.gates[1][0] = '*';
+	assert_true(gates(&id, "refs/heads/anything"));
+	assert_true(gates(&id, "refs/heads/candidates"));
+	assert_false(gates(&id, "refs/heads/candidates/main"));
+	assert_int_equal(sign(&id, 1), 0); /* and reads the same */
+	assert_int_equal(id.ngates, 2);
 }
 
 static void
@@ -339,6 +381,7 @@ main(void)
 		cmocka_unit_test(a_genesis_names_itself),
 		cmocka_unit_test(each_rule_of_a_version_is_kept),
 		cmocka_unit_test(the_largest_identity_is_refused_as_a_whole_or_fits),
+		cmocka_unit_test(gated_branches_wait_for_the_required_contexts),
 		cmocka_unit_test(a_private_repository_is_for_those_it_names),
 		cmocka_unit_test(a_successor_needs_the_threshold_of_the_version_before),
 		cmocka_unit_test(all_recovery_keys_together_replace_the_delegates),

@@ -70,6 +70,32 @@ a_thin_pack_needs_its_base(void **state)
 	assert_int_equal(sh(f, "git -C %s cat-file -e $(git -C work rev-parse HEAD:big)", f->path), 0);
 }
 
+/* The answers are those that would be given once the objects are accepted. */
+static void
+questions_are_answered_from_pack_and_repository(void **state)
+{
+	struct gitfix *f = *state;
+	struct guts_oid tip = oid_of(f, "main"), first = oid_of(f, "main~2");
+	struct taking t = { .nasks = 3, .asks = { { .oid = tip, .ancestor = first }, { .oid = first, .ancestor = tip }, { .oid = tip } } };
+
+	assert_int_equal(sh(f, "git -C work rev-list --objects main~1 | cut -c1-40 | git -C work pack-objects -q --stdout > base;"
+	    "(echo main; echo ^main~1) | git -C work pack-objects -q --revs --thin --stdout > thin"), 0);
+	t.asks[2].ancestor.n = 20; /* of nobody */
+	assert_int_equal(take(f, "thin", &tip, 1, &t), GUTS_ENOTFOUND);
+	assert_int_equal(t.asks[0].type, GUTS_OBJ_NONE); /* a bad pack is asked nothing */
+	struct guts_oid base = oid_of(f, "main~1");
+	t = (struct taking){ 0 };
+	assert_int_equal(take(f, "base", &base, 1, &t), 0);
+	for (unsigned again = 0; again < 2; again++) { /* from the pack, then without one */
+		t = (struct taking){ .nasks = 3, .asks = { { .oid = tip, .ancestor = first }, { .oid = first, .ancestor = tip }, { .oid = tip } } };
+		t.asks[2].ancestor.n = 20;
+		assert_int_equal(take(f, again ? NULL : "thin", &tip, 1, &t), 0);
+		assert_true(t.asks[0].type == GUTS_OBJ_COMMIT && t.asks[0].is_ancestor);
+		assert_true(t.asks[1].type == GUTS_OBJ_COMMIT && !t.asks[1].is_ancestor);
+		assert_true(t.asks[2].type == GUTS_OBJ_COMMIT && !t.asks[2].is_ancestor);
+	}
+}
+
 static void
 known_objects_need_no_pack(void **state)
 {
@@ -297,6 +323,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_good_pack_is_taken, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(a_thin_pack_needs_its_base, git_setup, git_teardown),
+		cmocka_unit_test_setup_teardown(questions_are_answered_from_pack_and_repository, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(known_objects_need_no_pack, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(hostile_packs_are_refused, git_setup, git_teardown),
 		cmocka_unit_test_setup_teardown(an_abort_leaves_nothing, git_setup, git_teardown),

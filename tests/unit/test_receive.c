@@ -267,7 +267,8 @@ static void
 the_report_is_written(void **state)
 {
 	struct guts_receive_request rq = { .report_status = true, .side_band = true };
-	struct guts_receive_status st[] = { { "refs/heads/a", NULL }, { "refs/heads/b", "no\033[31m\nok refs/heads/b" } };
+	struct guts_receive_status st[] = { { .name = "refs/heads/a" },
+		{ .name = "refs/heads/b", .error = "no\033[31m\nok refs/heads/b" } };
 	struct guts_buf out;
 
 	(void)state;
@@ -291,6 +292,31 @@ the_report_is_written(void **state)
 	guts_buf_deinit(&out);
 }
 
+static void
+another_ref_is_told_of_to_those_who_understand(void **state)
+{
+	struct guts_receive_request rq = { .report_status = true, .report_status_v2 = true, .format = GUTS_SHA1 };
+	struct guts_receive_status st = { .name = "refs/heads/a", .written = "refs/heads/c/a" };
+	struct guts_buf out;
+
+	(void)state;
+	assert_int_equal(guts_oid_from_hex(&st.new_oid, guts_slice_str(A)), 0);
+	guts_buf_init(&out, 4096);
+	assert_int_equal(guts_receive_report(&out, &rq, NULL, &st, 1), 0);
+	assert_string_equal(guts_buf_cstr(&out), "000eunpack ok\n0014ok refs/heads/a\n0022option refname refs/heads/c/a\n"
+	    "003coption old-oid " Z "\n003coption new-oid " A "\n0000");
+	guts_buf_clear(&out);
+	st.error = "no";
+	assert_int_equal(guts_receive_report(&out, &rq, NULL, &st, 1), 0);
+	assert_string_equal(guts_buf_cstr(&out), "000eunpack ok\n0017ng refs/heads/a no\n0000");
+	st.error = NULL;
+	rq.report_status_v2 = false;
+	guts_buf_clear(&out);
+	assert_int_equal(guts_receive_report(&out, &rq, NULL, &st, 1), 0);
+	assert_string_equal(guts_buf_cstr(&out), "000eunpack ok\n0014ok refs/heads/a\n0000");
+	guts_buf_deinit(&out);
+}
+
 int
 main(void)
 {
@@ -302,6 +328,7 @@ main(void)
 		cmocka_unit_test(caps_of_a_push_hold),
 		cmocka_unit_test(refs_are_advertised),
 		cmocka_unit_test(the_report_is_written),
+		cmocka_unit_test(another_ref_is_told_of_to_those_who_understand),
 	};
 
 	return cmocka_run_group_tests_name("receive", tests, NULL, NULL);

@@ -50,10 +50,14 @@ function Required({ of, seen }: { of: Of; seen: string[] }) {
 	const { repo, path } = of
 	const form = useRef<HTMLFormElement>(null)
 	const text = useRef<HTMLTextAreaElement>(null)
-	const { busy, of: wrong, problem, send } = useSending(form, ['/required_contexts'])
+	const { busy, of: wrong, problem, send } = useSending(form, ['/required_contexts', '/gated_branches'])
 	const submit = (e: FormEvent) => {
-		const required_contexts = fields(e).contexts!.split(/\s*\n\s*/).filter(Boolean)
-		void send(actRepo('PATCH', path, '', { required_contexts }), 'A new version was signed')
+		const { contexts, gates } = fields(e)
+		const lines = (text: string) => text.split(/\s*\n\s*/).filter(Boolean)
+		void send(
+			actRepo('PATCH', path, '', { required_contexts: lines(contexts!), gated_branches: lines(gates!) }),
+			'A new version was signed',
+		)
 	}
 	const add = (context: string) => {
 		const t = text.current!
@@ -84,9 +88,18 @@ function Required({ of, seen }: { of: Of; seen: string[] }) {
 					))}
 				</p>
 			)}
+			<Field
+				label="Gated branches"
+				hint="One per line, * at the end for any rest: what is pushed there waits in candidates/ until the contexts above have succeeded, then the branch moves by itself"
+				error={wrong('/gated_branches')}
+			>
+				{(ids) => (
+					<textarea {...ids} name="gates" rows={2} class="mono" defaultValue={repo.gated_branches.join('\n')} spellcheck={false} />
+				)}
+			</Field>
 			<footer>
 				<button class="primary" disabled={busy}>
-					Sign the list
+					Sign the lists
 				</button>
 			</footer>
 		</form>

@@ -27,6 +27,9 @@ function Archives({ of, name }: { of: Of; name: string }) {
 	)
 }
 
+// Branches of commits that wait for their checks: candidates/main for main.
+const CANDIDATES = 'candidates/'
+
 const contexts = (b: Branch) => b.required_contexts?.map((c) => `${c.context}: ${c.state ?? 'missing'}`).join(', ')
 
 const branchColumns = (of: Of): Column<Branch>[] => [
@@ -39,6 +42,16 @@ const branchColumns = (of: Of): Column<Branch>[] => [
 					<T s={b.name} />
 				</a>{' '}
 				{b.default && <Badge tone="info">default</Badge>}{' '}
+				{b.protected && (
+					<Badge tone="info" title="It moves only to commits that have the required contexts">
+						gated
+					</Badge>
+				)}{' '}
+				{b.name.startsWith(CANDIDATES) && (
+					<span class="quiet">
+						waits for <T s={b.name.slice(CANDIDATES.length)} />
+					</span>
+				)}{' '}
 				{b.conflict && (
 					<Badge tone="warn" title="Another delegate's value lost">
 						conflict

@@ -188,7 +188,7 @@ try {
 		await page.locator('#L4 a.ln').click()
 		await page.locator('#L6 a.ln').click({ modifiers: ['Shift'] })
 		assert(page.url().endsWith('#L4-L6'), page.url())
-		equal(await page.locator('.line.on').count(), 3, 'marked lines')
+		await until(async () => (await page.locator('.line.on').count()) === 3, 'three marked lines')
 		await go(at('src', 'main', 'long.txt') + '#L2500-L2510')
 		await page.locator('#L2500.on').waitFor()
 		await until(
@@ -320,7 +320,7 @@ try {
 		await page.locator('.events.detail li').filter({ hasText: 'eventful was created here' }).waitFor()
 		await page.getByLabel('Type', { exact: true }).selectOption('peer.')
 		await page.locator('.events.detail li').filter({ hasText: 'connected' }).first().waitFor()
-		equal(await page.locator('.events.detail li').filter({ hasText: 'repo.' }).count(), 0, 'others')
+		await until(async () => (await page.locator('.events.detail li').filter({ hasText: 'repo.' }).count()) === 0, 'end of the others')
 		await page.getByLabel('Type', { exact: true }).selectOption('')
 		await page.locator('.events.detail li').filter({ hasText: 'eventful was created here' }).waitFor()
 		await press('Pause')
@@ -332,7 +332,7 @@ try {
 		await page.locator('.events.detail li').filter({ hasText: 'unseen was created here' }).waitFor()
 		await page.getByLabel('Repository', { exact: true }).selectOption({ label: 'eventful' })
 		await page.locator('.events.detail li').filter({ hasText: 'eventful was created here' }).waitFor()
-		equal(await page.locator('.events.detail li').filter({ hasText: 'unseen' }).count(), 0, 'of another repository')
+		await until(async () => (await page.locator('.events.detail li').filter({ hasText: 'unseen' }).count()) === 0, 'end of those of another repository')
 	})
 
 	await test('the log: its tail, live, searched, paused', async () => {
@@ -412,8 +412,7 @@ try {
 		await page.getByText('for a script').waitFor({ state: 'detached' })
 		await go('api')
 		await page.getByLabel('Path or words', { exact: true }).fill('listBranches')
-		await page.locator('details.operation').waitFor()
-		equal(await page.locator('details.operation').count(), 1, 'operations found')
+		await until(async () => (await page.locator('details.operation').count()) === 1, 'one operation that is found')
 		await page.locator('details.operation summary').click()
 		await page.locator('details.operation').getByRole('link', { name: 'Branch[]' }).click()
 		await page.getByRole('heading', { name: 'Branch', exact: true }).waitFor()

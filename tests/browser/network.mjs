@@ -35,8 +35,11 @@ try {
 			await row(n).getByText('dialled us').waitFor()
 			assert(/inbound/.test(await dot(n).getAttribute('class')), 'direction')
 		}
-		equal(await page.locator('.graph line.mesh').count(), 2, 'links in a mesh')
-		assert(/2 peers, 2 of them in a mesh/.test(await page.locator('.graph svg').getAttribute('aria-label')), 'label')
+		await until(async () => (await page.locator('.graph line.mesh').count()) === 2, 'two links in a mesh')
+		await until(
+			async () => /2 peers, 2 of them in a mesh/.test(await page.locator('.graph svg').getAttribute('aria-label')),
+			'label',
+		)
 		const places = await page.locator('.graph .dot').evaluateAll((all) =>
 			all.map((g) => {
 				const r = g.getBoundingClientRect()

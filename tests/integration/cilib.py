@@ -17,7 +17,7 @@ class Story:
 
     def __init__(self, net, name):
         self.a = net.node(name + "-A", args=ALLOW)
-        self.b = net.node(name + "-B", bootstrap=[self.a], args=ALLOW + ["--set", "bridge.retry=100ms"])
+        self.b = net.node(name + "-B", bootstrap=[self.a], args=ALLOW + ["--set", "bridge.retry=100ms", "--set", "bridge.timeout=60s"])
         self.repo = self.a.create("demo")
         self.a.cli("repo", "update", "demo", "--signer", self.b.id)
         self.work = work_tree(net.path(name), {SCRIPT: "exit 0\n"})

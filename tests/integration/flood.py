@@ -9,7 +9,7 @@ import hashlib
 import os
 import time
 
-from gutslib import GUTS, LONG, Tap, wait_for
+from gutslib import LONG, Tap, sanitizer, wait_for
 from rawlib import MESHSUB, NODE, Gone, Raw, frame, pb, varint
 
 SECONDS = 60 if LONG else 6
@@ -21,11 +21,6 @@ PUSH = "/ipfs/id/push/1.0.0"
 KAD = "/guts/kad/1.0.0"
 PUT_VALUE, ADD_PROVIDER = 0, 2
 TOPIC = "news"
-
-
-def is_sanitized():
-    with open(GUTS, "rb") as f:
-        return b"__asan_init" in f.read()
 
 
 def message(raw, topic, data):
@@ -80,7 +75,7 @@ def grown(node, before):
 
 
 tap = Tap()
-measured = not is_sanitized()
+measured = not sanitizer()
 with tap.net() as net:
     a = net.node("A", args=["--set", "p2p.max_connections=100", "--set", "kad.mode=server"], dht=True)
     b = net.node("B", bootstrap=[a])

@@ -42,6 +42,13 @@ LONG = bool(os.environ.get("GUTS_LONG"))
 DEADLINE = int(os.environ.get("GUTS_DEADLINE", "120"))  # [s] bounds a wait that fails; sanitizers and a busy machine are slow
 
 
+def sanitizer():
+    """What watches over the program's memory, and takes some of its own: "address", "thread" or ""."""
+    with open(GUTS, "rb") as f:
+        program = f.read()
+    return "address" if b"__asan_init" in program else "thread" if b"__tsan_init" in program else ""
+
+
 class Skip(Exception):
     """Raised inside a case: this cannot be tested here, and why."""
 

@@ -8,7 +8,7 @@ import socket
 import threading
 import urllib.parse
 
-from gutslib import DEADLINE, GUTS, LONG, Tap, wait_for
+from gutslib import DEADLINE, LONG, Tap, sanitizer, wait_for
 
 CROWD = {"silent": 5000, "trickling": 1000, "half-sent": 1000} if LONG else {"silent": 500, "trickling": 100, "half-sent": 100}
 EACH_KIB = 16
@@ -72,9 +72,7 @@ def counter(node, name):
 
 def crowd_case(tap, node, crowd, half, what, all_late):
     """all_late: each is over a deadline of ours before libmicrohttpd's own for silence."""
-    with open(GUTS, "rb") as f:
-        program = f.read()
-    most = EACH_KIB * (4 if b"__asan_init" in program or b"__tsan_init" in program else 1)
+    most = EACH_KIB * (4 if sanitizer() else 1)
     total = sum(crowd.values())
     assert node.request("GET", "/api/v1/status").status == 200
     before, cut = node.rss_kib(), counter(node, "guts_http_connections_cut_total")

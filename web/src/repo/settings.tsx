@@ -88,9 +88,11 @@ function Remove({ of }: { of: Of }) {
 		<>
 			<p>Its data on this node is deleted, and it is blocked so that it does not come back. Other nodes keep theirs.</p>
 			{canAdmin.value ? (
-				<button type="button" class="danger" onClick={() => setOpen(true)}>
-					Remove from this node…
-				</button>
+				<p class="buttons">
+					<button type="button" class="danger" onClick={() => setOpen(true)}>
+						Remove from this node…
+					</button>
+				</p>
 			) : (
 				<Needs scope="admin">{null}</Needs>
 			)}

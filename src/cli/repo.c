@@ -62,6 +62,13 @@ guts_cmd_repo_list(struct guts_cli *c)
 }
 
 static void
+list_lines(const char *label, struct guts_jv list)
+{
+	for (size_t i = 0; i < guts_jv_count(list); i++)
+		guts_term_line(i ? "" : label, guts_jv_str(guts_jv_at(list, i), ""));
+}
+
+static void
 print_head(struct guts_jv v)
 {
 	const char *head = guts_jv_str(guts_jv_get(v, "head"), NULL), *error = guts_jv_str(guts_jv_get(v, "last_error"), NULL);
@@ -84,10 +91,10 @@ print_head(struct guts_jv v)
 	    guts_jv_bool_of(v, "permissions.push") ? "this node may push" : "this node may not push",
 	    guts_jv_bool_of(v, "archived") ? ", retired" : "", guts_jv_bool_of(v, "shadowed") ? ", shadowed" : "");
 	guts_term_line("identity", text);
-	for (size_t i = 0; i < guts_jv_count(guts_jv_get(v, "signers")); i++)
-		guts_term_line(i ? "" : "signers", guts_jv_str(guts_jv_at(guts_jv_get(v, "signers"), i), ""));
-	for (size_t i = 0; i < guts_jv_count(guts_jv_get(v, "readers")); i++)
-		guts_term_line(i ? "" : "readers", guts_jv_str(guts_jv_at(guts_jv_get(v, "readers"), i), ""));
+	list_lines("signers", guts_jv_get(v, "signers"));
+	list_lines("readers", guts_jv_get(v, "readers"));
+	list_lines("required", guts_jv_get(v, "required_contexts"));
+	list_lines("gated", guts_jv_get(v, "gated_branches"));
 	guts_term_line("policy", guts_jv_str_of(v, "policy"));
 	if (error != NULL)
 		guts_term_line("last error", error);
@@ -102,7 +109,9 @@ branch_row(struct guts_rows *t, struct guts_jv v)
 	guts_rows_add(t, guts_jv_str_of(v, "name"));
 	guts_rows_addf(t, "%.12s", guts_jv_str_of(v, "commit.sha"));
 	guts_rows_add(t, signer);
-	guts_rows_add(t, guts_jv_bool_of(v, "conflict") ? "conflict" : guts_jv_bool_of(v, "default") ? "default" : "");
+	guts_rows_addf(t, "%s%s", guts_jv_bool_of(v, "conflict") ? "conflict" : guts_jv_bool_of(v, "default") ? "default" : "",
+	    guts_jv_bool_of(v, "protected") ? " gated" : "");
+	guts_rows_add(t, guts_jv_str_of(v, "checks"));
 }
 
 static void
@@ -162,7 +171,7 @@ int
 guts_cmd_repo_show(struct guts_cli *c)
 {
 	static const struct guts_column branches[] = { { "BRANCH", false, true }, { "COMMIT", false, false },
-		{ "SIGNER", false, false }, { "", false, false } };
+		{ "SIGNER", false, false }, { "", false, false }, { "CHECKS", false, false } };
 	static const struct guts_column authors[] = { { "AUTHOR", false, true }, { "REFS", true, false },
 		{ "SIGNED", false, false }, { "", false, false } };
 	static const struct guts_column seeders[] = { { "SEEDER", false, true }, { "STATE", false, false },
@@ -176,7 +185,7 @@ guts_cmd_repo_show(struct guts_cli *c)
 	code = guts_ask_call(c, &r, "GET", path, NULL);
 	if (!code && !guts_ask_json(c, &r)) {
 		print_head(r.root);
-		code = print_part(c, path, "branches", branches, 4, branch_row);
+		code = print_part(c, path, "branches", branches, 5, branch_row);
 		if (!code)
 			code = print_part(c, path, "authors", authors, 4, author_row);
 		if (!code)

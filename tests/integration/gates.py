@@ -53,6 +53,9 @@ def life(net, a, b, work, repo):
         found = {x["name"]: x for x in b.get("/api/v1/repos/%s/branches" % repo["id"])}
         assert found["main"]["protected"] is True and found["candidates/main"]["protected"] is False
         assert found["candidates/main"]["checks"] == "pending"
+        said = a.cli("repo", "show", repo["id"])
+        assert "build" in said and "gated" in said and "release/*" in said, said
+        assert [x.split()[-2:] for x in said.splitlines() if x.startswith("main ")] == [["gated", "pending"]], said
         d = wait_for(lambda: list(calls.good), "the webhook")[0]
         assert d.json["ref"] == "refs/heads/candidates/main" and d.json["after"] == c1
     with tap.case("one of two successes does not move the branch, nor do those of somebody who does not count"):

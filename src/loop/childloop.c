@@ -486,9 +486,10 @@ void
 guts_childloop_stop(struct guts_child *c)
 {
 	struct guts_children *s = c->s;
+	bool stays = c->ev && !c->tell_stop;
 
-	c->stopped = c->ev && !c->tell_stop;
-	if (c->stopped)
+	c->stopped = stays;
+	if (stays)
 		c->ev = NULL;
 	if (c->started) {
 		guts_child_kill(c, GUTS_ECANCELED);
@@ -496,10 +497,7 @@ guts_childloop_stop(struct guts_child *c)
 	} else {
 		c->r.err = GUTS_ECANCELED;
 	}
-	if (!c->stopped) {
-		finish(c);
-		return;
-	}
 	finish(c);
-	DL_APPEND(s->stopped, c);
+	if (stays)
+		DL_APPEND(s->stopped, c);
 }

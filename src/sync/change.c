@@ -470,7 +470,7 @@ on_projected(void *owner, int err)
 			guts_announce_head(r, a, c->authors.v[i].head.tree);
 	}
 	guts_fork_close(r);
-	guts_gates_look(r);
+	guts_gates_look(r, NULL);
 	if (c->had_objects)
 		ask_size(r);
 	if (c->versions_changed) {

@@ -17,7 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SHORT_OID 10 /* digits of an id in texts for people */
+#define SHORT_OID 10       /* digits of an id in texts for people */
+#define CANDIDATES_MAX 100 /* of one repository that are looked at: each look reads statuses of each */
 
 enum outcome { WAITS, PASSED, FAILED };
 
@@ -154,7 +155,7 @@ guts_gates_free(struct guts_repo *r)
 	r->gates.tree = NULL;
 }
 
-/* List the candidates of this node's own refs anew, if those have changed. */
+/* List the candidates of this node's own refs anew, if those have changed.  What finds no room waits for the others. */
 static void
 refresh(struct guts_repo *r, struct guts_reftree *own)
 {
@@ -165,7 +166,7 @@ refresh(struct guts_repo *r, struct guts_reftree *own)
 		return;
 	guts_gates_free(r);
 	r->gates.tree = guts_reftree_ref(own);
-	while (guts_reftree_next(own, &pos, &e)) {
+	while (r->gates.v.n < CANDIDATES_MAX && guts_reftree_next(own, &pos, &e)) {
 		if (e.name.n >= sizeof candidates && memcmp(e.name.p, candidates, sizeof candidates - 1) == 0 &&
 		    !guts_oid_is_none(&e.oid))
 			GUTS_VEC_PUSH(r->gates.v, ((struct guts_candidate){ .name = guts_memdup(e.name.p, e.name.n) }));
@@ -183,15 +184,17 @@ canonical(const struct guts_repo *r, const char *name)
 	return e.oid;
 }
 
-/* May the branch of this candidate move now, as far as history is not asked?  Fills all but `sync` and `repo` of *m. */
+/* May the branch of this candidate move now, as far as history is not asked?  Fills all but `sync` and `repo` of *m.  `only`:
+ * nothing has changed but the statuses of this commit; NULL = anything may have. */
 static bool
-is_due(struct guts_repo *r, const char *name, struct promotion *m)
+is_due(struct guts_repo *r, const char *name, const struct guts_oid *only, struct promotion *m)
 {
 	struct guts_refentry own, e;
 
 	m->candidate = guts_strdup(name);
 	m->branch = guts_asprintf("%s%s", heads, name + sizeof candidates - 1);
 	if (!guts_reftree_find(r->gates.tree, guts_slice_str(name), &own) || guts_oid_is_none(&own.oid) ||
+	    (only && !guts_oid_eq(only, &own.oid)) ||
 	    !guts_identity_gates(guts_repo_identity(r), guts_slice_str(m->branch)))
 		return false;
 	if (guts_reftree_find(r->canonical, guts_slice_str(name), &e) && !(e.tag & GUTS_CANONICAL_PENDING) &&
@@ -217,7 +220,7 @@ prepare(struct guts_change *c)
 	int err;
 
 	refresh(r, a->head.tree);
-	due = !guts_repo_identity(r)->is_retired && !r->own_is_behind && is_due(r, m->candidate, &now) &&
+	due = !guts_repo_identity(r)->is_retired && !r->own_is_behind && is_due(r, m->candidate, NULL, &now) &&
 	    guts_oid_eq(&now.oid, &m->oid) && guts_oid_eq(&now.from, &m->from);
 	free(now.candidate);
 	free(now.branch);
@@ -246,7 +249,7 @@ on_promoted(struct guts_change *c, int err, const char *text)
 	promotion_free(m);
 	r->gates.is_busy = false;
 	if (!err)
-		guts_gates_look(r);
+		guts_gates_look(r, NULL);
 }
 
 static void
@@ -288,7 +291,7 @@ on_asked(void *owner, int err, const struct guts_object_query *v, size_t n)
 	    m->branch);
 	promotion_free(m);
 	r->gates.is_busy = false;
-	guts_gates_look(r);
+	guts_gates_look(r, NULL);
 }
 
 /* Move the branch, once history allows it. */
@@ -308,7 +311,7 @@ start(struct guts_repo *r, const struct promotion *due)
 }
 
 void
-guts_gates_look(struct guts_repo *r)
+guts_gates_look(struct guts_repo *r, const struct guts_oid *commit)
 {
 	const struct guts_identity *id = guts_repo_identity(r);
 	const struct guts_author *a;
@@ -324,7 +327,7 @@ guts_gates_look(struct guts_repo *r)
 		const struct guts_candidate *k = &r->gates.v.v[i];
 		struct promotion m = { 0 };
 
-		if (is_due(r, k->name, &m) && (guts_oid_is_none(&k->unfit_for) || !guts_oid_eq(&k->unfit_for, &m.from))) {
+		if (is_due(r, k->name, commit, &m) && (guts_oid_is_none(&k->unfit_for) || !guts_oid_eq(&k->unfit_for, &m.from))) {
 			start(r, &m);
 			return;
 		}

@@ -409,8 +409,8 @@ void guts_gate_learn(struct guts_gate *g, const struct guts_push_cmd *cmd, const
  * refuse it (err and text). */
 void guts_gate_decide(struct guts_gate *g, struct guts_repo *r, struct guts_push_cmd *cmd, const struct guts_oid *now);
 
-/* Move the branches whose candidates passed their checks by now. */
-void guts_gates_look(struct guts_repo *r);
+/* Move the branches whose candidates passed their checks by now; `commit`: only its statuses have changed, NULL = anything may have. */
+void guts_gates_look(struct guts_repo *r, const struct guts_oid *commit);
 void guts_gates_free(struct guts_repo *r);
 
 /* -- fork.c ------------------------------------------------------------------------------ */

@@ -180,7 +180,7 @@ repaired(void *owner, int err)
 	s->is_ready = s->load_err == 0;
 	s->ready(s->s.owner, s->load_err);
 	for (size_t i = 0; s->is_ready && i < s->sorted.n; i++)
-		guts_gates_look(s->sorted.v[i]);
+		guts_gates_look(s->sorted.v[i], NULL);
 	guts_sync_arm(s);
 }
 

@@ -126,6 +126,7 @@ held(struct guts_repo *r, const struct guts_status *like, struct guts_status *ou
 struct taken {
 	struct guts_sync *s;
 	uint8_t repo[GUTS_REPOID_SIZE];
+	struct guts_oid commit;
 };
 
 static void
@@ -136,7 +137,7 @@ on_taken(void *owner, int err, uint64_t first, uint64_t last)
 
 	guts_sync_facts_only(w->s, err, first, last);
 	if (!err && r)
-		guts_gates_look(r);
+		guts_gates_look(r, &w->commit);
 	free(w);
 }
 
@@ -163,6 +164,7 @@ guts_status_take(struct guts_repo *r, const struct guts_status *st, struct guts_
 	batch_status(b, r, st, envelope, *relay);
 	w = guts_alloc(sizeof *w);
 	w->s = s;
+	w->commit = st->commit;
 	memcpy(w->repo, r->id, sizeof w->repo);
 	err = guts_store_commit(s->s.store, b, on_taken, w);
 	if (err) {
@@ -234,7 +236,7 @@ on_put(void *owner, int err, uint64_t first, uint64_t last)
 	}
 	w->done(w->owner, err, &ei);
 	if (!err && r)
-		guts_gates_look(r);
+		guts_gates_look(r, &w->st.commit);
 	guts_buf_deinit(&w->envelope);
 	free(w);
 }
@@ -326,7 +328,7 @@ on_trust(void *owner, int err, uint64_t first, uint64_t last)
 	if (!err && r)
 		guts_repo_touch(r);
 	if (!err && r)
-		guts_gates_look(r);
+		guts_gates_look(r, NULL);
 	w->done(w->owner, err);
 	free(w);
 }

@@ -2,7 +2,8 @@
 import hashlib
 import struct
 
-from gutslib import Tap, commit, git, ls_remote, wait_for, work_tree
+from cilib import SCRIPT, Story, running
+from gutslib import GUTS, Tap, commit, git, ls_remote, wait_for, work_tree
 from hooklib import ALLOW, Receiver, hook
 
 tap = Tap()
@@ -212,10 +213,25 @@ def edges(net, a, work, repo):
             assert r.status in (400, 422) and text in r.json["message"], (body, r.status, r.data)
 
 
+def builds(net):
+    with tap.case("a runner at another node builds the candidate: what is green becomes main, what is red does not"):
+        story = Story(net, "R")
+        story.a.cli("repo", "update", "demo", "--require", "ci", "--gate", "main")
+        wait_for(lambda: story.b.repo(story.repo["id"])["gated_branches"], "the gate at B")
+        story.b.cli("ci", "add", story.repo["id"])
+        with running(GUTS, "ci", "run", "--dir", net.path(""), "--", "sh", SCRIPT, env=story.environment):
+            green = story.push("green", 0)
+            wait_for(lambda: at(story.b, story.repo) == green, "what was green as main at B")
+            red = story.push("red", 3)
+            story.expect(red, "ci", "failure")
+        assert at(story.a, story.repo) == green and at(story.a, story.repo, "candidates/main") == red
+
+
 with tap.net() as net:
     a, m, b, work, repo = set_up(net)
     main = life(net, a, b, work, repo)
     waiting = rules(a, b, work, repo, main)
     restarts(a, m, b, work, repo, waiting)
     edges(net, a, work, repo)
+    builds(net)
 tap.done()

@@ -331,20 +331,6 @@ do_job(struct runner *r, struct guts_doc *doc)
 
 /* -- jobs, one after another -------------------------------------------------------------------------- */
 
-static void
-put_list(struct guts_cli *c, struct guts_json *j, const char *option, const char *member)
-{
-	const char *value;
-
-	if (guts_args_get(&c->args, option) == NULL)
-		return;
-	guts_json_key(j, member);
-	guts_json_array(j);
-	for (size_t i = 0; (value = guts_args_nth(&c->args, option, i)) != NULL; i++)
-		guts_json_str(j, value);
-	guts_json_array_end(j);
-}
-
 /* The repositories' ids, for names that are short. */
 static int
 put_repos(struct guts_cli *c, struct guts_json *j)
@@ -389,7 +375,7 @@ make_ask(struct runner *r)
 	guts_json_put_str(&j, "runner", name);
 	if (branch != NULL)
 		guts_json_put_str(&j, "branch_filter", branch);
-	put_list(c, &j, "event", "events");
+	guts_ask_put_list(c, &j, "event", "events");
 	code = put_repos(c, &j);
 	guts_json_object_end(&j);
 	return code;

@@ -79,17 +79,16 @@ put_peers(struct guts_cli *c, struct guts_json *j, const char *option, const cha
 static int
 put_texts(struct guts_cli *c, struct guts_json *j, const char *option, const char *no, const char *member)
 {
-	const char *text;
-
 	if (guts_args_get(&c->args, option) == NULL && guts_args_get(&c->args, no) == NULL)
 		return GUTS_EXIT_OK;
 	if (guts_args_get(&c->args, option) != NULL && guts_args_get(&c->args, no) != NULL)
 		return guts_cli_usage(c, "--%s and --%s exclude each other", option, no);
-	guts_json_key(j, member);
-	guts_json_array(j);
-	for (size_t i = 0; (text = guts_args_nth(&c->args, option, i)) != NULL; i++)
-		guts_json_str(j, text);
-	guts_json_array_end(j);
+	if (guts_args_get(&c->args, no) != NULL) {
+		guts_json_key(j, member);
+		guts_json_array(j);
+		guts_json_array_end(j);
+	}
+	guts_ask_put_list(c, j, option, member);
 	return GUTS_EXIT_OK;
 }
 

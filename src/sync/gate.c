@@ -173,17 +173,6 @@ refresh(struct guts_repo *r, struct guts_reftree *own)
 	}
 }
 
-/* The canonical value; none if there is none yet. */
-static struct guts_oid
-canonical(const struct guts_repo *r, const char *name)
-{
-	struct guts_refentry e;
-
-	if (!guts_reftree_find(r->canonical, guts_slice_str(name), &e) || (e.tag & GUTS_CANONICAL_PENDING))
-		return (struct guts_oid){ 0 };
-	return e.oid;
-}
-
 /* May the branch of this candidate move now, as far as history is not asked?  Fills all but `sync` and `repo` of *m.  `only`:
  * nothing has changed but the statuses of this commit; NULL = anything may have. */
 static bool
@@ -201,7 +190,7 @@ is_due(struct guts_repo *r, const char *name, const struct guts_oid *only, struc
 	    !guts_oid_eq(&e.oid, &own.oid))
 		return false; /* another delegate's is newer */
 	m->oid = own.oid;
-	m->from = canonical(r, m->branch);
+	m->from = guts_repo_canonical(r, guts_slice_str(m->branch));
 	return outcome(r, &m->oid, NULL) == PASSED;
 }
 

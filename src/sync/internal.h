@@ -253,6 +253,8 @@ const struct guts_identity *guts_repo_identity(const struct guts_repo *r);
 struct guts_author *guts_repo_author(struct guts_repo *r, const struct guts_peerid *id);
 struct guts_author *guts_repo_author_add(struct guts_repo *r, const struct guts_peerid *id);
 bool guts_repo_is_delegate(const struct guts_repo *r, const struct guts_peerid *id);
+/* The canonical value of a ref; none if it has none, or is pending. */
+struct guts_oid guts_repo_canonical(const struct guts_repo *r, struct guts_slice name);
 /* Whose statuses count in it; lent by its identity. */
 struct guts_checks_by guts_repo_checks_by(const struct guts_repo *r);
 /* Trees of the delegates in order; `with` (may be NULL) replaces that author's tree. */

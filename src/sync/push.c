@@ -67,11 +67,10 @@ static struct guts_oid
 shown(const struct guts_push *p, const struct guts_reftree *own, struct guts_slice name)
 {
 	struct guts_refentry e;
-	const struct guts_reftree *t = p->is_canonical ? p->repo->canonical : own;
 
-	if (!guts_reftree_find(t, name, &e) || (p->is_canonical && (e.tag & GUTS_CANONICAL_PENDING)))
-		return (struct guts_oid){ 0 };
-	return e.oid;
+	if (p->is_canonical)
+		return guts_repo_canonical(p->repo, name);
+	return guts_reftree_find(own, name, &e) ? e.oid : (struct guts_oid){ 0 };
 }
 
 static void

@@ -121,6 +121,16 @@ guts_repo_identity(const struct guts_repo *r)
 	return r->chain.n ? r->chain.v[r->chain.n - 1].id : NULL;
 }
 
+struct guts_oid
+guts_repo_canonical(const struct guts_repo *r, struct guts_slice name)
+{
+	struct guts_refentry e;
+
+	if (!guts_reftree_find(r->canonical, name, &e) || (e.tag & GUTS_CANONICAL_PENDING))
+		return (struct guts_oid){ 0 };
+	return e.oid;
+}
+
 struct guts_checks_by
 guts_repo_checks_by(const struct guts_repo *r)
 {

@@ -107,6 +107,8 @@ guts_gate_decide(struct guts_gate *g, struct guts_repo *r, struct guts_push_cmd 
 		g->settles = g->on_candidate && guts_oid_eq(now, &g->was) && !guts_oid_is_none(now);
 	} else if (!g->on_branch) {
 		refuse(cmd, "%s is gated, and this is not on top of it: push it to another branch until its checks passed", branch);
+	} else if (!guts_refname_is_valid(guts_slice_str(g->candidate))) {
+		refuse(cmd, "the branch is gated, and its name is too long for a candidate");
 	} else if (!guts_oid_eq(now, &g->was)) {
 		refuse(cmd, "%s moved in the meantime; try again", candidate);
 	} else if (!guts_oid_is_none(now) && !g->on_candidate && g->candidate_fits && outcome(r, now, NULL) != FAILED) {

@@ -197,6 +197,10 @@ def edges(net, a, work, repo):
         around = commit(work, "around", {"e": "3\n"})
         git("push", a.git_url(repo["id"] + "/" + a.id), "HEAD:main", cwd=work)
         assert at(a, repo) == trusted and at(a, repo, "candidates/main") == around
+    with tap.case("a name that leaves no room for a candidate's is refused with words"):
+        a.cli("repo", "update", repo["id"], "--gate", "main", "--gate", "long/*")
+        done = push(a, repo, work, "HEAD:refs/heads/long/" + "/".join(["x" * 200] * 5), check=False)
+        assert done.returncode and "too long for a candidate" in done.stderr, done.stderr
     with tap.case("a client that cannot be told of another ref is told that its own did not move"):
         line = b"%s %s refs/heads/main\0 report-status" % (trusted.encode(), around.encode())
         pack = b"PACK" + struct.pack(">II", 2, 0)

@@ -30,6 +30,16 @@ guts_peerid_eq(const struct guts_peerid *a, const struct guts_peerid *b)
 	return a->n == b->n && memcmp(a->b, b->b, a->n) == 0;
 }
 
+bool
+guts_peerid_is_among(const struct guts_peerid *ids, size_t n, const struct guts_peerid *id)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (guts_peerid_eq(&ids[i], id))
+			return true;
+	}
+	return false;
+}
+
 int
 guts_peerid_cmp(const struct guts_peerid *a, const struct guts_peerid *b)
 {

@@ -32,6 +32,9 @@ struct guts_key {
 bool guts_peerid_eq(const struct guts_peerid *a, const struct guts_peerid *b);
 int guts_peerid_cmp(const struct guts_peerid *a, const struct guts_peerid *b);
 
+/* Is `id` one of these? */
+bool guts_peerid_is_among(const struct guts_peerid *ids, size_t n, const struct guts_peerid *id);
+
 /* From bytes.  Errors: GUTS_EPROTO if no peer id. */
 int guts_peerid_decode(struct guts_peerid *id, struct guts_slice bin);
 

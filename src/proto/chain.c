@@ -105,15 +105,6 @@ count_votes(const struct guts_identity *next, const struct guts_peerid *keys, ui
 	return found;
 }
 
-static bool
-is_among(const struct guts_peerid *ids, uint32_t n, const struct guts_peerid *peer)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (guts_peerid_eq(&ids[i], peer))
-			return true;
-	return false;
-}
-
 int
 guts_identity_check_successor(const struct guts_identity *prev, const struct guts_identity *next,
 			      const struct guts_vote *votes, size_t nvotes)
@@ -125,8 +116,8 @@ guts_identity_check_successor(const struct guts_identity *prev, const struct gut
 	    memcmp(next->nonce, prev->nonce, GUTS_NONCE_SIZE) != 0 ||
 	    next->object_format != prev->object_format)
 		return GUTS_EPROTO;
-	if (!is_among(prev->delegates, prev->ndelegates, &next->signer) &&
-	    !is_among(prev->recovery, prev->nrecovery, &next->signer))
+	if (!guts_peerid_is_among(prev->delegates, prev->ndelegates, &next->signer) &&
+	    !guts_peerid_is_among(prev->recovery, prev->nrecovery, &next->signer))
 		return GUTS_EPROTO;
 	if (count_votes(next, prev->delegates, prev->ndelegates, votes, nvotes) >= prev->threshold)
 		return 0;

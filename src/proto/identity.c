@@ -385,15 +385,6 @@ guts_identity_successor(struct guts_identity *next, const struct guts_identity *
 
 /* -- questions -------------------------------------------------------------------------- */
 
-static bool
-is_among(const struct guts_peerid *ids, uint32_t n, const struct guts_peerid *peer)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (guts_peerid_eq(&ids[i], peer))
-			return true;
-	return false;
-}
-
 int
 guts_identity_delegate_index(const struct guts_identity *id, const struct guts_peerid *peer)
 {
@@ -407,16 +398,16 @@ bool
 guts_identity_may_read(const struct guts_identity *id, const struct guts_peerid *peer)
 {
 	return !id->is_private || guts_peerid_eq(&id->creator, peer) ||
-	       is_among(id->delegates, id->ndelegates, peer) ||
-	       is_among(id->recovery, id->nrecovery, peer) ||
-	       is_among(id->readers, id->nreaders, peer);
+	       guts_peerid_is_among(id->delegates, id->ndelegates, peer) ||
+	       guts_peerid_is_among(id->recovery, id->nrecovery, peer) ||
+	       guts_peerid_is_among(id->readers, id->nreaders, peer);
 }
 
 bool
 guts_identity_is_signer(const struct guts_identity *id, const struct guts_peerid *peer)
 {
-	return is_among(id->delegates, id->ndelegates, peer) ||
-	       is_among(id->signers, id->nsigners, peer);
+	return guts_peerid_is_among(id->delegates, id->ndelegates, peer) ||
+	       guts_peerid_is_among(id->signers, id->nsigners, peer);
 }
 
 bool

@@ -12,23 +12,13 @@ struct reading {
 	struct guts_checks *out;
 };
 
-static bool
-is_one_of(const struct guts_peerid *ids, size_t n, const struct guts_peerid *id)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (guts_peerid_eq(&ids[i], id))
-			return true;
-	}
-	return false;
-}
-
 bool
 guts_checks_counts(struct guts_store *s, const struct guts_checks_by *by, const struct guts_peerid *signer)
 {
 	struct guts_buf key, value;
 	bool trusted;
 
-	if (is_one_of(by->delegates, by->ndelegates, signer) || is_one_of(by->signers, by->nsigners, signer))
+	if (guts_peerid_is_among(by->delegates, by->ndelegates, signer) || guts_peerid_is_among(by->signers, by->nsigners, signer))
 		return true;
 	guts_buf_init(&key, GUTS_STORE_KEY_MAX);
 	guts_buf_init(&value, 16);

@@ -345,7 +345,8 @@ check_right(struct guts_sync *s, struct guts_repo *r, const struct guts_peerid *
 static struct guts_object_query *
 open_gates(struct guts_push *p)
 {
-	struct guts_object_query *asks = guts_calloc((size_t)GUTS_GATES_PER_PUSH * GUTS_GATE_ASKS, sizeof *asks);
+	size_t most = p->n < GUTS_GATES_PER_PUSH ? p->n : GUTS_GATES_PER_PUSH;
+	struct guts_object_query *asks = guts_calloc(most * GUTS_GATE_ASKS, sizeof *asks);
 	const struct guts_author *a = guts_repo_author_add(p->repo, &p->repo->sync->s.key->id);
 
 	p->gates = guts_calloc(p->n, sizeof *p->gates);

@@ -29,6 +29,16 @@ put_peerids(struct guts_json *j, const char *key, const struct guts_peerid *v, s
 	guts_json_array_end(j);
 }
 
+static void
+put_texts(struct guts_json *j, const char *key, char *const *v, size_t n)
+{
+	guts_json_key(j, key);
+	guts_json_array(j);
+	for (size_t i = 0; i < n; i++)
+		guts_json_str(j, v[i]);
+	guts_json_array_end(j);
+}
+
 void
 guts_view_user(struct guts_json *j, const struct guts_peerid *id)
 {
@@ -139,16 +149,8 @@ guts_view_repo_members(struct guts_json *j, const char *base, const struct guts_
 	put_peerids(j, "delegates", i->delegates, i->ndelegates);
 	put_peerids(j, "signers", i->signers, i->nsigners);
 	put_peerids(j, "readers", i->readers, i->nreaders);
-	guts_json_key(j, "required_contexts");
-	guts_json_array(j);
-	for (size_t k = 0; k < i->ncontexts; k++)
-		guts_json_str(j, i->contexts[k]);
-	guts_json_array_end(j);
-	guts_json_key(j, "gated_branches");
-	guts_json_array(j);
-	for (size_t k = 0; k < i->ngates; k++)
-		guts_json_str(j, i->gates[k]);
-	guts_json_array_end(j);
+	put_texts(j, "required_contexts", i->contexts, i->ncontexts);
+	put_texts(j, "gated_branches", i->gates, i->ngates);
 	guts_json_put_str(j, "policy", policy_name(i->policy));
 	guts_json_put_bool(j, "syncing", i->syncing);
 	guts_json_put_bool(j, "shadowed", i->shadowed);
